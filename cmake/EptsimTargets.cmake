@@ -1,0 +1,70 @@
+# How every target of the project is made: one place for language level, warnings and test registration.
+include_guard()
+
+if(EPTSIM_BUILD_TESTS)
+  enable_testing()
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+
+set(EPTSIM_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(EPTSIM_WERROR)
+  list(APPEND EPTSIM_WARNINGS -Werror)
+endif()
+
+function(eptsim_settings target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  target_compile_options(${target} PRIVATE ${EPTSIM_WARNINGS})
+  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+  if(EPTSIM_SANITIZE)
+    target_compile_options(${target} PUBLIC -fsanitize=${EPTSIM_SANITIZE} -fno-omit-frame-pointer
+                                            -fno-sanitize-recover=all)
+    target_link_options(${target} PUBLIC -fsanitize=${EPTSIM_SANITIZE})
+  endif()
+endfunction()
+
+# eptsim_library(ept SOURCES a.cpp b.cpp LINK x y)  makes eptsim_ept, alias eptsim::ept.
+function(eptsim_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(eptsim_${name} STATIC ${ARG_SOURCES})
+  add_library(eptsim::${name} ALIAS eptsim_${name})
+  set_target_properties(eptsim_${name} PROPERTIES EXPORT_NAME ${name})
+  target_link_libraries(eptsim_${name} PUBLIC ${ARG_LINK})
+  eptsim_settings(eptsim_${name})
+endfunction()
+
+# eptsim_test(name SOURCES a_test.cpp LINK x [SYSTEMC])  makes the program name and registers each of its
+# tests. With SYSTEMC each test runs in its own process with the kernel's main, for there is one kernel a process.
+function(eptsim_test name)
+  if(NOT EPTSIM_BUILD_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "SYSTEMC" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  if(ARG_SYSTEMC)
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/systemc_test_main.cpp)
+    target_link_libraries(${name} PRIVATE ${ARG_LINK} eptsim::systemc GTest::gtest GTest::gmock)
+    set(environment SYSTEMC_DISABLE_COPYRIGHT_MESSAGE=1)
+  else()
+    target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main GTest::gmock)
+    set(environment "")
+  endif()
+  eptsim_settings(${name})
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 600 ENVIRONMENT "${environment}")
+endfunction()
+
+# SystemC from Debian was compiled as C++17; its header lets a C++20 program say so and still checks the rest
+# of the ABI. There is no CMake package, so the pkg-config one is wrapped.
+function(eptsim_find_systemc)
+  if(TARGET eptsim_systemc)
+    return()
+  endif()
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(SYSTEMC REQUIRED IMPORTED_TARGET GLOBAL systemc)
+  add_library(eptsim_systemc INTERFACE)
+  add_library(eptsim::systemc ALIAS eptsim_systemc)
+  target_link_libraries(eptsim_systemc INTERFACE PkgConfig::SYSTEMC)
+  target_compile_definitions(eptsim_systemc INTERFACE SC_CPLUSPLUS=201703L)
+endfunction()

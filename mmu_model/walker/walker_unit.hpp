@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+#include "mmu_model/walk/walk.hpp"
+
+/// The ports of a walker and the one interface that every walker, SystemC or RTL, stands behind.
+/// docs/microarchitecture.md says to the cycle what happens on them.
+namespace eptsim::mmu {
+
+using Cycle = std::uint64_t;
+inline constexpr Cycle kNever = std::numeric_limits<Cycle>::max();
+
+struct WalkRequest {
+  std::uint32_t tag = 0;
+  const WalkContext* context = nullptr;  ///< latched with the request; outlives the walk
+  Request request;
+};
+
+struct MemoryRequest {
+  std::uint8_t id = 0;
+  StepKind kind = StepKind::kRead;  ///< kRead, kCompareExchange or kWrite
+  std::uint8_t size = 8;
+  std::uint64_t address = 0;
+  std::uint64_t expected = 0;
+  std::uint64_t desired = 0;
+  Place place;  ///< for the trace port: which of the walk's places this is
+};
+
+struct MemoryAnswer {
+  std::uint8_t id = 0;
+  std::uint64_t value = 0;  ///< the entry read, or the word that a compare-and-swap found
+};
+
+struct WalkResponse {
+  std::uint32_t tag = 0;
+  Outcome outcome;
+  std::uint16_t references = 0;
+  Cycle cycles = 0;  ///< from the cycle after the request was taken to the first with the response
+};
+
+/// What the unit sees in one cycle.
+struct WalkerInputs {
+  Cycle cycle = 0;
+  std::optional<WalkRequest> request;
+  bool memory_ready = false;
+  std::optional<MemoryAnswer> answer;
+  bool response_ready = false;
+};
+
+/// What the unit drives from the cycle after a tick on, until the next tick.
+struct WalkerOutputs {
+  bool request_ready = false;
+  std::optional<MemoryRequest> memory;
+  std::optional<WalkResponse> response;
+  /// The next cycle in which `tick` must be called even if no input is valid; kNever if only an
+  /// input can change anything.
+  Cycle next_cycle = kNever;
+};
+
+/// A clocked walker. Outputs are registered: what holds in cycle c depends on inputs of earlier
+/// cycles alone, so nothing depends on the order in which units run within a cycle.
+class WalkerUnit {
+ public:
+  virtual ~WalkerUnit() = default;
+
+  /// Back to the state after reset. Outputs of the reset state hold from cycle 0 on.
+  virtual void reset() = 0;
+
+  /// What is driven in the cycle after the last tick (or after reset).
+  virtual const WalkerOutputs& outputs() const = 0;
+
+  /// The rising edge that ends cycle `inputs.cycle`. Cycles between two ticks are ones in which
+  /// no input was valid. A handshake happens in a cycle in which both sides hold: the outputs that
+  /// were driven in that cycle, and these inputs. Returns what holds from the next cycle on.
+  virtual const WalkerOutputs& tick(const WalkerInputs& inputs) = 0;
+};
+
+}  // namespace eptsim::mmu

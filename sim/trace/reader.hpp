@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "sim/trace/record.hpp"
+
+namespace eptsim::sim {
+
+/// A trace being read, in whatever format, front to back.
+class TraceReader {
+ public:
+  virtual ~TraceReader() = default;
+
+  /// Fills `records` from its start. Returns how many were read; 0 at the end of the trace.
+  /// Throws InputError (file, byte offset, record number) where the file is truncated or damaged;
+  /// what was returned before stays good.
+  virtual std::size_t read(std::span<Record> records) = 0;
+
+  /// The format's name as `--format` spells it.
+  virtual std::string_view format() const = 0;
+  /// Whether the trace has instruction fetches.
+  virtual bool has_fetches() const = 0;
+  /// Accesses in the whole trace, where the file says so in advance.
+  virtual std::optional<std::uint64_t> total_accesses() const { return std::nullopt; }
+  /// Part of the input consumed, 0 to 1, where its size is known (not for a pipe): for progress.
+  virtual std::optional<double> fraction_read() const { return std::nullopt; }
+};
+
+/// Opens a trace, telling format and compression by content. `path` "-" is standard input;
+/// `format` overrides the guess. Throws InputError.
+std::unique_ptr<TraceReader> open_trace(const std::string& path,
+                                        std::optional<std::string_view> format = std::nullopt);
+
+/// XXH3-128 of the file's bytes as stored, in hexadecimal.
+std::string hash_of_file(const std::string& path);
+
+}  // namespace eptsim::sim

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+
+/// One item of a trace: an access of the program, or an event between accesses. Every reader,
+/// whatever the file's format, gives these.
+namespace eptsim::sim {
+
+enum class RecordKind : std::uint8_t {
+  kRead,
+  kWrite,
+  kModify,  ///< read and written by one instruction
+  kFetch,
+  // events; `address` is the operand
+  kSwitch,     ///< switch of vCPU, VM or address space: `address` identifies the new one
+  kInvlpg,     ///< linear address
+  kInvpcid,    ///< descriptor's address, `size` the type, `asid` the PCID
+  kInvvpid,    ///< linear address, `size` the type
+  kInvept,     ///< EPTP, `size` the type
+  kMovCr3,     ///< the value written
+  kMovCr4,     ///< the value written
+  kMapChange,  ///< the guest's mapping of the page at `address` changed
+};
+
+constexpr bool is_access(RecordKind kind) { return kind <= RecordKind::kFetch; }
+
+struct Record {
+  std::uint64_t address = 0;
+  std::uint64_t ip = 0;            ///< of the instruction, 0 where the format has none
+  std::uint32_t instructions = 0;  ///< begun since the record before, this one's included
+  std::uint32_t depends_on =
+      0;  ///< n: the address was loaded by the n-th load record before; 0: unknown or none
+  std::uint16_t size = 0;  ///< bytes
+  std::uint16_t asid = 0;  ///< address space
+  RecordKind kind = RecordKind::kRead;
+  std::uint8_t vcpu = 0;
+  std::uint16_t vm = 0;
+};
+static_assert(sizeof(Record) == 32);
+
+}  // namespace eptsim::sim
