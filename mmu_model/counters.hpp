@@ -17,7 +17,7 @@ struct TlbCounters {
 /// One of the places of a two-dimensional walk: [guest_level][ept_level] as in Place.
 struct PlaceCounters {
   std::uint64_t references = 0;
-  std::uint64_t cycles = 0;  ///< from issue to the next step: what this reference held up the walk
+  std::uint64_t cycles = 0;  ///< from issue to the next step: what memory here held up the walk
 };
 
 struct WalkerCounters {
@@ -26,7 +26,7 @@ struct WalkerCounters {
   std::uint64_t guest_references = 0;
   std::uint64_t ept_references = 0;
   std::uint64_t flag_updates = 0;  ///< compare-and-swaps for accessed and dirty flags
-  std::uint64_t cycles = 0;
+  std::uint64_t cycles = 0;        ///< sum over walks; guest and EPT cycles are its parts, by place
   std::uint64_t guest_cycles = 0;
   std::uint64_t ept_cycles = 0;
   std::map<std::uint64_t, std::uint64_t> latency;          ///< cycles of a walk -> walks

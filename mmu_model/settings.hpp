@@ -17,10 +17,10 @@ enum class Replacement : std::uint8_t { kLru, kTreePlru, kFifo, kRandom };
 /// One TLB level. Split by page size if `split`, else `unified` holds every size.
 struct TlbSettings {
   bool split = false;
-  TlbGeometry unified;
-  TlbGeometry k4;           ///< 4 KiB
-  TlbGeometry m2;           ///< 2 MiB
-  TlbGeometry g1;           ///< 1 GiB
+  TlbGeometry unified = {};
+  TlbGeometry k4 = {};      ///< 4 KiB
+  TlbGeometry m2 = {};      ///< 2 MiB
+  TlbGeometry g1 = {};      ///< 1 GiB
   unsigned hit_cycles = 0;  ///< added to an access that hits here
   Replacement replacement = Replacement::kLru;
 };
@@ -33,6 +33,7 @@ struct MachineSettings {
   std::uint64_t dram_bytes = 1ull << 40;  ///< size of host-physical memory
   unsigned maxphyaddr = 46;
   std::uint64_t seed = 1;  ///< of random replacement
+  bool lockstep = false;   ///< nothing computes ahead of the kernel; no result depends on it
 };
 
 }  // namespace eptsim::mmu

@@ -101,14 +101,14 @@ struct Outcome {
   // kTranslated: where it led. Guest-physical also for every EPT outcome.
   std::uint64_t gpa = 0;
   std::uint64_t hpa = 0;
-  std::optional<arch::PageSize> guest_page_size;   ///< none without guest paging
-  std::optional<arch::PageSize> ept_page_size;     ///< none with EPT off
-  arch::PageSize page_size = arch::PageSize::k4K;  ///< what one TLB entry may cover
+  std::optional<arch::PageSize> guest_page_size{};  ///< none without guest paging
+  std::optional<arch::PageSize> ept_page_size{};    ///< none with EPT off
+  arch::PageSize page_size = arch::PageSize::k4K;   ///< what one TLB entry may cover
   arch::MemoryType memory_type = arch::MemoryType::kWB;
 
   // kTranslated: what a TLB entry made from this walk holds beside the addresses.
-  GuestRights guest_rights;
-  EptRights ept_rights;
+  GuestRights guest_rights{};
+  EptRights ept_rights{};
   bool dirty =
       false;  ///< a write through the entry needs no walk: every D flag it would set is set
   bool global = false;  ///< guest leaf G with CR4.PGE
@@ -119,7 +119,7 @@ struct Outcome {
   std::uint32_t error_code = 0;     ///< page fault
   bool linear_valid = false;        ///< the guest linear-address field is valid
   Reason reason = Reason::kNone;
-  Place place;                      ///< the entry that decided
+  Place place{};                    ///< the entry that decided
   std::uint64_t entry_address = 0;  ///< host-physical
   std::uint64_t entry = 0;          ///< its value as read
 };

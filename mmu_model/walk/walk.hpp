@@ -2,34 +2,27 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "mmu_model/walk/context.hpp"
+#include "mmu_model/walk/ept_rules.hpp"
 #include "mmu_model/walk/outcome.hpp"
+#include "mmu_model/walk/walk_context.hpp"
 
 /// The walk as a step machine: state and the last answer go in, the next thing to do comes out.
 /// Nothing here knows time; nothing outside repeats a rule of the architecture. Run at once it
 /// answers `eptsim walk`; run in time it is the walker.
 ///
-///   CR3 ─► guest L4 ─► guest L3 ─► guest L2 ─► guest L1 ─► page      each arrow is a
-///   guest-physical
-///     EPT 4321    4321        4321        4321        4321           address: EPT levels 4 to 1
+///   CR3 ─► guest L4 ─► guest L3 ─► guest L2 ─► guest L1 ─► page     an arrow is a guest-physical
+///     4321       4321        4321        4321        4321           address: EPT levels 4 to 1
 namespace eptsim::mmu {
 
-/// A context checked and taken apart once, for any number of walks. (Members: walk_context.hpp's
-/// business; built from a Context that `check` accepted.)
-struct WalkContext {
-  explicit WalkContext(const Context& context);
-
-  Context raw;
-  bool ept = false;  ///< EPT on
-  bool ept_accessed_dirty = false;
-  unsigned ept_levels = 0;         ///< 4 or 5; 0 with EPT off
-  std::uint64_t ept_root = 0;      ///< EPTRTA, as an address
-  unsigned guest_levels = 0;       ///< entries read from memory: 0, 2, 4 or 5
-  bool wide_guest_entries = true;  ///< 8-byte entries
-  std::uint64_t address_high = 0;  ///< bits 51:MAXPHYADDR
-};
+/// Checks a request against a context that `check(context)` accepted: addresses that do not exist,
+/// keys that do not belong to a guest-physical request (`user`, `implicit`), and what the model
+/// does not do yet. `key` of the error is the request's: "gva", "gpa", "access", "user", "implicit"
+/// or "size". Empty if a walk may use it.
+std::optional<ContextError> check(const Context& context, const Request& request);
 
 enum class StepKind : std::uint8_t {
   kLookup,           ///< ask a cache; "miss" is always a correct answer
@@ -40,7 +33,8 @@ enum class StepKind : std::uint8_t {
 };
 
 enum class LookupKind : std::uint8_t {
-  kCombined,      ///< linear-address bits ─► host-physical address of the next guest table
+  kCombined,      ///< linear-address bits ─► host-physical address of the next guest table; with
+                  ///< EPT off the same holds what comes from the guest tables alone
   kEptStructure,  ///< guest-physical bits ─► host-physical address of the next EPT table
   kNestedTlb,     ///< guest-physical page ─► host-physical page
 };
@@ -51,11 +45,13 @@ struct CachedEntry {
   /// kCombined, kEptStructure: level of the last entry that need not be read (2 = the PDE).
   /// kNestedTlb: level of the leaf: 1, 2 or 3.
   std::uint8_t level = 0;
-  std::uint64_t key = 0;     ///< the linear or guest-physical address, aligned to what is covered
-  std::uint64_t frame = 0;   ///< host-physical address of the next table, or of the page
-  GuestRights guest_rights;  ///< kCombined: AND over the skipped guest entries
-  EptRights ept_rights;      ///< others: AND over the skipped EPT entries
-  std::uint64_t leaf = 0;    ///< kNestedTlb: the EPT leaf as it stood, for its other bits
+  std::uint64_t key = 0;       ///< the linear or guest-physical address, aligned to what is covered
+  std::uint64_t frame = 0;     ///< host-physical address of the next table, or of the page
+  GuestRights guest_rights{};  ///< kCombined: AND over the skipped guest entries
+  /// AND over the skipped EPT entries; kCombined: over those that map the next guest table.
+  EptRights ept_rights{};
+  /// kNestedTlb: the EPT leaf as it stood, for its other bits; kCombined: that of the next table.
+  std::uint64_t leaf = 0;
   std::uint8_t memory_type_bits = 0;  ///< kCombined: PWT and PCD for the next table
   std::uint8_t guest_levels_skipped = 0;
 };
@@ -63,7 +59,7 @@ struct CachedEntry {
 /// What the walk asks for next.
 struct Step {
   StepKind kind = StepKind::kDone;
-  Place place;                 ///< of the entry concerned
+  Place place{};               ///< of the entry concerned
   std::uint64_t address = 0;   ///< host-physical (kRead, kCompareExchange, kWrite)
   std::uint8_t size = 8;       ///< bytes: 2, 4 or 8
   std::uint64_t expected = 0;  ///< kCompareExchange
@@ -79,21 +75,116 @@ struct Answer {
 };
 
 /// One translation under way: a small value, copyable at any moment. The context must outlive it.
+///
+/// A hit may stand for entries that were read earlier, but no access is refused for want of rights
+/// on what a hit said: such a refusal starts the translation again without lookups, so what is
+/// reported is what memory holds (SDM 31.4.3 leaves that open).
 class Walk {
  public:
+  /// Whether the walk asks caches at all; kOff saves the steps that would all be misses.
+  enum class Lookups : std::uint8_t { kAsked, kOff };
+
   Walk() = default;
-  Walk(const WalkContext& context, const Request& request);
+  Walk(const WalkContext& context, const Request& request, Lookups lookups = Lookups::kAsked);
 
   /// The first call ignores its answer; each later one takes the answer to the step before.
   /// After kDone it may not be called again.
   Step next(const Answer& answer);
 
-  const Outcome& outcome() const;
+  const Outcome& outcome() const { return outcome_; }
   /// Reads of paging-structure entries so far.
-  unsigned references() const;
+  unsigned references() const { return references_; }
   /// What the last `next` proved fit for caching: used by a translation that succeeded, accessed
-  /// flags set. Valid until `next` is called again.
-  std::span<const CachedEntry> fills() const;
+  /// flags set. Valid until `next` is called again. Guest-physical entries come with the end of
+  /// each guest-physical translation, combined ones with that of the whole.
+  std::span<const CachedEntry> fills() const { return {fills_.data(), fill_count_}; }
+
+ private:
+  /// What the last step asked, and so what the next answer is.
+  enum class State : std::uint8_t {
+    kStart,
+    kCombinedLookup,
+    kNestedLookup,
+    kStructureLookup,
+    kEptEntry,
+    kEptFlags,
+    kGuestEntry,
+    kGuestAccessed,
+    kGuestDirty,
+    kDone,
+  };
+  /// An EPT entry of the guest-physical translation under way.
+  struct EptLevel {
+    std::uint64_t address = 0;
+    std::uint64_t entry = 0;
+    EptRights rights{};  ///< AND from the root down to and with this entry
+  };
+  /// A guest entry of the walk, and how its own address was translated.
+  struct GuestLevel {
+    std::uint64_t address = 0;  ///< host-physical
+    std::uint64_t entry = 0;
+    std::uint64_t ept_leaf = 0;  ///< that maps the entry's page
+    EptRights ept_rights{};      ///< of the entry's page
+    GuestRights rights{};        ///< AND from the root down to and with this entry
+  };
+
+  // The guest dimension.
+  Step start();
+  Step restart();
+  Step after_combined_lookup(const CachedEntry* hit);
+  Step locate_guest_entry(std::uint64_t table);
+  Step read_guest_entry();
+  Step take_guest_entry(std::uint64_t entry);
+  Step use_guest_entry();
+  Step check_guest_access();
+  Step swap_guest_entry(State state, std::uint64_t flag);
+  Step translate_access();
+  // The EPT dimension.
+  Step start_ept(std::uint64_t gpa);
+  Step after_nested_lookup(const CachedEntry* hit);
+  Step after_structure_lookup(const CachedEntry* hit);
+  Step read_ept_entry(std::uint64_t table);
+  Step take_ept_entry(std::uint64_t entry);
+  EptDemand current_demand() const;
+  Step check_ept_access();
+  std::uint64_t flagged_ept_entry(unsigned level) const;
+  Step set_ept_flags();
+  Step finish_ept();
+  // Ends.
+  Step finish(std::uint64_t hpa);
+  Step page_fault(Reason reason, std::uint32_t error_code);
+  Step refuse_ept_access(EptDemand demand);
+  Step ept_violation(Reason reason, EptDemand demand, EptRights rights);
+  Step ept_exit(OutcomeKind kind, Reason reason);
+  Step done(OutcomeKind kind);
+  // What may be cached.
+  void fill_guest_physical();
+  void fill_combined();
+
+  const WalkContext* context_ = nullptr;
+  Request request_;
+  State state_ = State::kStart;
+  bool caching_ = false;  ///< caches are there to be filled
+  bool lookups_ = false;  ///< and to be asked
+  bool hit_ = false;      ///< a hit has been used since the start
+  std::uint8_t fill_count_ = 0;
+  std::uint16_t references_ = 0;
+
+  // The arrays are indexed by level. The element above the first entry that is read holds what the
+  // entries above it left: all rights at the root, a hit's rights beneath a hit.
+  std::uint8_t guest_level_ = 0;        ///< of the guest entry in hand; 0: the access itself
+  std::uint8_t guest_first_level_ = 0;  ///< of the first guest entry read
+  std::uint8_t guest_leaf_level_ = 0;   ///< 0 without guest paging, or not there yet
+  std::array<GuestLevel, 7> guest_{};
+
+  std::uint64_t gpa_ = 0;             ///< being translated
+  std::uint8_t ept_level_ = 0;        ///< of the EPT entry in hand
+  std::uint8_t ept_first_level_ = 0;  ///< of the first EPT entry read; 0: the nested TLB hit
+  std::uint8_t ept_flag_level_ = 0;   ///< of the EPT entry whose flags are being set
+  std::array<EptLevel, 7> ept_{};
+
+  std::array<CachedEntry, 9> fills_{};
+  Outcome outcome_;
 };
 
 }  // namespace eptsim::mmu

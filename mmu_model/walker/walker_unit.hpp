@@ -16,7 +16,7 @@ inline constexpr Cycle kNever = std::numeric_limits<Cycle>::max();
 struct WalkRequest {
   std::uint32_t tag = 0;
   const WalkContext* context = nullptr;  ///< latched with the request; outlives the walk
-  Request request;
+  Request request = {};
 };
 
 struct MemoryRequest {
@@ -26,7 +26,7 @@ struct MemoryRequest {
   std::uint64_t address = 0;
   std::uint64_t expected = 0;
   std::uint64_t desired = 0;
-  Place place;  ///< for the trace port: which of the walk's places this is
+  Place place = {};  ///< for the trace port: which of the walk's places this is
 };
 
 struct MemoryAnswer {
@@ -36,7 +36,7 @@ struct MemoryAnswer {
 
 struct WalkResponse {
   std::uint32_t tag = 0;
-  Outcome outcome;
+  Outcome outcome = {};
   std::uint16_t references = 0;
   Cycle cycles = 0;  ///< from the cycle after the request was taken to the first with the response
 };
@@ -44,17 +44,17 @@ struct WalkResponse {
 /// What the unit sees in one cycle.
 struct WalkerInputs {
   Cycle cycle = 0;
-  std::optional<WalkRequest> request;
+  std::optional<WalkRequest> request = {};
   bool memory_ready = false;
-  std::optional<MemoryAnswer> answer;
+  std::optional<MemoryAnswer> answer = {};
   bool response_ready = false;
 };
 
 /// What the unit drives from the cycle after a tick on, until the next tick.
 struct WalkerOutputs {
   bool request_ready = false;
-  std::optional<MemoryRequest> memory;
-  std::optional<WalkResponse> response;
+  std::optional<MemoryRequest> memory = {};
+  std::optional<WalkResponse> response = {};
   /// The next cycle in which `tick` must be called even if no input is valid; kNever if only an
   /// input can change anything.
   Cycle next_cycle = kNever;

@@ -1,0 +1,82 @@
+#include "mmu_model/modules/memory_module.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "mmu_model/word_access.hpp"
+
+namespace eptsim::mmu {
+
+MemoryModule::MemoryModule(const sc_core::sc_module_name& name, const Timeline& timeline,
+                           arch::PhysicalMemory& memory, unsigned latency,
+                           std::size_t requester_count)
+    : sc_module(name),
+      requesters("requesters"),
+      timeline_(timeline),
+      memory_(memory),
+      latency_(latency) {
+  requesters.init(requester_count);
+  for (std::size_t i = 0; i < requester_count; ++i) {
+    requesters[i].register_nb_transport_fw(this, &MemoryModule::from_requester,
+                                           static_cast<int>(i));
+  }
+  SC_HAS_PROCESS(MemoryModule);
+  SC_METHOD(serve_due);
+  sensitive << due_;
+  dont_initialize();
+}
+
+tlm::tlm_sync_enum MemoryModule::from_requester(int requester, MemoryTransaction& transaction,
+                                                tlm::tlm_phase& phase, sc_core::sc_time&) {
+  transaction.taken = transaction.requested;
+  if (timeline_.may_run_ahead_to(transaction.taken)) {
+    serve(transaction);
+    phase = tlm::BEGIN_RESP;
+    return tlm::TLM_UPDATED;
+  }
+  const auto order = [](const Pending& pending) {
+    return std::tuple(pending.transaction->taken, pending.requester);
+  };
+  const Pending added{requester, &transaction};
+  pending_.insert(
+      std::upper_bound(pending_.begin(), pending_.end(), added,
+                       [&](const Pending& a, const Pending& b) { return order(a) < order(b); }),
+      added);
+  // An event keeps the earliest of the times it is notified for.
+  due_.notify(timeline_.until(transaction.taken));
+  phase = tlm::END_REQ;
+  return tlm::TLM_UPDATED;
+}
+
+void MemoryModule::serve_due() {
+  const Cycle now = timeline_.now();
+  std::size_t served = 0;
+  for (; served < pending_.size() && pending_[served].transaction->taken <= now; ++served) {
+    const auto [requester, transaction] = pending_[served];
+    serve(*transaction);
+    tlm::tlm_phase phase = tlm::BEGIN_RESP;
+    sc_core::sc_time none;
+    requesters[static_cast<std::size_t>(requester)]->nb_transport_bw(*transaction, phase, none);
+  }
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(served));
+  if (!pending_.empty()) due_.notify(timeline_.until(pending_.front().transaction->taken));
+}
+
+void MemoryModule::serve(MemoryTransaction& transaction) {
+  const MemoryRequest& request = transaction.request;
+  const arch::Hpa address{request.address};
+  std::uint64_t value = 0;
+  switch (request.kind) {
+    case StepKind::kRead: value = read(memory_, address, request.size); break;
+    case StepKind::kCompareExchange:
+      value = compare_exchange(memory_, address, request.size, request.expected, request.desired);
+      break;
+    case StepKind::kWrite: write(memory_, address, request.size, request.desired); break;
+    case StepKind::kLookup:
+    case StepKind::kDone: break;  // not requests to memory
+  }
+  transaction.answer = {.id = request.id, .value = value};
+  transaction.answered = transaction.taken + latency_;
+}
+
+}  // namespace eptsim::mmu

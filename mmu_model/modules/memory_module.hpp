@@ -1,0 +1,46 @@
+#pragma once
+
+#include <tlm_utils/passthrough_target_socket.h>
+
+#include <cstddef>
+#include <systemc>
+#include <vector>
+
+#include "ept/arch/physical_memory.hpp"
+#include "mmu_model/modules/protocol.hpp"
+#include "mmu_model/modules/timeline.hpp"
+
+namespace eptsim::mmu {
+
+/// Memory with a fixed latency. A request is taken in the first cycle in which it holds, does its
+/// work on the bytes in that cycle, and its answer holds `latency` cycles later, any number of them
+/// under way. Requests taken in the same cycle work in the order of the requesters' numbers.
+class MemoryModule final : public sc_core::sc_module {
+ public:
+  using Socket =
+      tlm_utils::passthrough_target_socket_tagged<MemoryModule, kSocketWidth, MemoryProtocol>;
+  sc_core::sc_vector<Socket> requesters;
+
+  /// `latency`: cycles, at least 1.
+  MemoryModule(const sc_core::sc_module_name& name, const Timeline& timeline,
+               arch::PhysicalMemory& memory, unsigned latency, std::size_t requester_count);
+
+ private:
+  struct Pending {
+    int requester;
+    MemoryTransaction* transaction;
+  };
+
+  tlm::tlm_sync_enum from_requester(int requester, MemoryTransaction& transaction,
+                                    tlm::tlm_phase& phase, sc_core::sc_time& time);
+  void serve_due();
+  void serve(MemoryTransaction& transaction);
+
+  const Timeline& timeline_;
+  arch::PhysicalMemory& memory_;
+  unsigned latency_;
+  std::vector<Pending> pending_;  ///< sorted by cycle taken, then requester
+  sc_core::sc_event due_;
+};
+
+}  // namespace eptsim::mmu

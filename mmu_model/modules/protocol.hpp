@@ -1,0 +1,54 @@
+#pragma once
+
+#include <tlm>
+
+#include "mmu_model/walker/walker_unit.hpp"
+
+/// The protocols between modules: non-blocking transport over TLM-2.0 sockets with payloads of our
+/// own. They carry no sc_time: every message names the cycle from which it holds, at least one
+/// later than the cycle that sent it, and a receiver that wakes earlier leaves it. So no result
+/// depends on the order of processes within a cycle, and a sender may run ahead of the kernel.
+/// A payload belongs to who sent BEGIN_REQ, and stays as it is until the answer holds.
+namespace eptsim::mmu {
+
+/// A linear or guest-physical address to be translated by a walk.
+///
+///   core ─► MMU ─► walker   BEGIN_REQ   `request`, holds from `requested` until it is answered
+///   walker ─► MMU ─► core   BEGIN_RESP  `response`, holds from `answered`, taken at once
+///   core ─► MMU             END_RESP    in cycle `answered`: the TLBs take the response
+struct WalkTransaction {
+  WalkRequest request;
+  Cycle requested = 0;
+  WalkResponse response;
+  Cycle answered = 0;
+};
+
+struct WalkProtocol {
+  using tlm_payload_type = WalkTransaction;
+  using tlm_phase_type = tlm::tlm_phase;
+};
+
+/// A read, compare-and-swap or store of the walker.
+///
+///   walker ─► memory   BEGIN_REQ   `request`, holds from `requested` until it is taken
+///   memory ─► walker   END_REQ     it is taken in cycle `taken`
+///   memory ─► walker   BEGIN_RESP  `answer`, holds from `answered`, taken at once
+///
+/// Memory may say END_REQ, or both, on the return path, TLM_UPDATED with the last phase said.
+struct MemoryTransaction {
+  MemoryRequest request;
+  Cycle requested = 0;
+  Cycle taken = kNever;
+  MemoryAnswer answer;
+  Cycle answered = 0;
+};
+
+struct MemoryProtocol {
+  using tlm_payload_type = MemoryTransaction;
+  using tlm_phase_type = tlm::tlm_phase;
+};
+
+/// Width of the sockets, in bits. It says nothing about timing.
+inline constexpr unsigned kSocketWidth = 64;
+
+}  // namespace eptsim::mmu

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <tlm_utils/passthrough_target_socket.h>
+#include <tlm_utils/simple_initiator_socket.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <systemc>
+#include <vector>
+
+#include "mmu_model/counters.hpp"
+#include "mmu_model/modules/protocol.hpp"
+#include "mmu_model/modules/timeline.hpp"
+#include "mmu_model/walker/walker_unit.hpp"
+
+namespace eptsim::mmu {
+
+/// The shell that runs a walker, SystemC or RTL, on the kernel's time. It ticks the unit in the
+/// cycles in which something happens on its ports, carries what the ports hold to and from the
+/// sockets, and counts. As long as nothing else in the simulation is due it goes from tick to tick
+/// without returning to the kernel.
+class WalkerModule final : public sc_core::sc_module {
+ public:
+  tlm_utils::passthrough_target_socket<WalkerModule, kSocketWidth, WalkProtocol> requester{
+      "requester"};
+  tlm_utils::simple_initiator_socket<WalkerModule, kSocketWidth, MemoryProtocol> memory{"memory"};
+
+  WalkerModule(const sc_core::sc_module_name& name, const Timeline& timeline,
+               std::unique_ptr<WalkerUnit> unit);
+
+  /// Counted from the ports, so that they mean the same for every unit.
+  const WalkerCounters& counters() const { return counters_; }
+  /// While no walk is under way.
+  void reset_counters() { counters_ = {}; }
+
+ private:
+  tlm::tlm_sync_enum from_requester(WalkTransaction& transaction, tlm::tlm_phase& phase,
+                                    sc_core::sc_time& time);
+  tlm::tlm_sync_enum from_memory(MemoryTransaction& transaction, tlm::tlm_phase& phase,
+                                 sc_core::sc_time& time);
+  void run();
+  Cycle next_tick() const;
+  void tick(Cycle cycle);
+  void offer_to_memory(const MemoryRequest& request, Cycle cycle);
+  void respond(const WalkResponse& response, Cycle cycle);
+  void memory_said(MemoryTransaction& transaction, const tlm::tlm_phase& phase);
+  void count(const MemoryTransaction& transaction);
+  void count(const WalkResponse& response);
+
+  const Timeline& timeline_;
+  std::unique_ptr<WalkerUnit> unit_;
+  Cycle next_cycle_ = 0;  ///< the first cycle not yet ticked
+
+  /// At the door, sorted by cycle; and taken, not yet answered, at the index that is the tag.
+  std::vector<WalkTransaction*> waiting_;
+  std::vector<WalkTransaction*> walking_;
+
+  /// The payload of each id; the one being offered to memory; those whose answer is known, sorted
+  /// by cycle.
+  std::deque<MemoryTransaction> transactions_;
+  MemoryTransaction* offered_ = nullptr;
+  std::vector<MemoryTransaction*> answers_;
+
+  WalkerCounters counters_;
+  sc_core::sc_event wake_;
+};
+
+}  // namespace eptsim::mmu

@@ -1,0 +1,317 @@
+#include <gtest/gtest.h>
+#include <tlm_utils/passthrough_target_socket.h>
+#include <tlm_utils/simple_initiator_socket.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <systemc>
+#include <vector>
+
+#include "mmu_model/modules/memory_module.hpp"
+#include "mmu_model/tests/machine_bench.hpp"
+
+/// Single modules between stand-ins for their neighbours.
+namespace eptsim::mmu::test {
+namespace {
+
+constexpr std::uint64_t kGva = 0x7f12'3456'7000;
+
+/// Sends one request to memory, from a process that wakes in `send_cycle`.
+class Requester final : public sc_core::sc_module {
+ public:
+  tlm_utils::simple_initiator_socket<Requester, kSocketWidth, MemoryProtocol> memory{"memory"};
+
+  Requester(const sc_core::sc_module_name& name, const Timeline& timeline, Cycle send_cycle,
+            Cycle requested, const MemoryRequest& request)
+      : sc_module(name), timeline_(timeline), send_cycle_(send_cycle) {
+    transaction.request = request;
+    transaction.requested = requested;
+    memory.register_nb_transport_bw(this, &Requester::from_memory);
+    SC_HAS_PROCESS(Requester);
+    SC_THREAD(run);
+  }
+
+  MemoryTransaction transaction;
+  bool answered = false;
+
+ private:
+  void run() {
+    sc_core::wait(timeline_.until(send_cycle_));
+    tlm::tlm_phase phase = tlm::BEGIN_REQ;
+    sc_core::sc_time none;
+    if (memory->nb_transport_fw(transaction, phase, none) == tlm::TLM_UPDATED) {
+      answered = phase == tlm::BEGIN_RESP;
+    }
+  }
+  tlm::tlm_sync_enum from_memory(MemoryTransaction&, tlm::tlm_phase& phase, sc_core::sc_time&) {
+    if (phase == tlm::BEGIN_RESP) {
+      EXPECT_GT(transaction.answered, timeline_.now());
+      answered = true;
+    }
+    return tlm::TLM_ACCEPTED;
+  }
+
+  const Timeline& timeline_;
+  Cycle send_cycle_;
+};
+
+MemoryRequest swap(std::uint64_t expected, std::uint64_t desired) {
+  return {.kind = StepKind::kCompareExchange,
+          .address = 0x1000,
+          .expected = expected,
+          .desired = desired};
+}
+
+/// Two requesters swap the word at 0x1000 from 0. Whoever comes first finds 0.
+void expect_winner(bool lockstep, Cycle sent_0, Cycle requested_0, Cycle sent_1, Cycle requested_1,
+                   int winner) {
+  const Timeline timeline(lockstep);
+  Dram dram(1 << 20);
+  MemoryModule memory("memory", timeline, dram, 6, 2);
+  Requester first("first", timeline, sent_0, requested_0, swap(0, 100));
+  Requester second("second", timeline, sent_1, requested_1, swap(0, 101));
+  first.memory.bind(memory.requesters[0]);
+  second.memory.bind(memory.requesters[1]);
+  sc_core::sc_start();
+  EXPECT_TRUE(first.answered);
+  EXPECT_TRUE(second.answered);
+  EXPECT_EQ(first.transaction.taken, requested_0);
+  EXPECT_EQ(second.transaction.taken, requested_1);
+  EXPECT_EQ(first.transaction.answered, requested_0 + 6);
+  EXPECT_EQ(second.transaction.answered, requested_1 + 6);
+  EXPECT_EQ(first.transaction.answer.value, winner == 0 ? 0u : 101u);
+  EXPECT_EQ(second.transaction.answer.value, winner == 1 ? 0u : 100u);
+  EXPECT_EQ(dram.read64(arch::Hpa(0x1000)), winner == 0 ? 100u : 101u);
+}
+
+TEST(MemoryModule, RequestsOfOneCycleWorkInTheOrderOfTheRequesters) {
+  expect_winner(false, 3, 9, 3, 9, 0);
+}
+TEST(MemoryModule, WhoSaysItFirstIsNoEarlierForThat) { expect_winner(false, 8, 9, 2, 9, 0); }
+TEST(MemoryModule, TheEarlierCycleComesFirstWhoeverSaysItFirst) {
+  expect_winner(false, 2, 9, 3, 8, 1);
+}
+TEST(MemoryModule, AMessageForLongAfterIsOvertaken) { expect_winner(false, 0, 50, 20, 30, 1); }
+TEST(MemoryModule, LockstepOrdersTheSame) { expect_winner(true, 2, 9, 3, 8, 1); }
+
+/// A memory that takes each request `delay` cycles late and says so only then.
+class SlowToTake final : public sc_core::sc_module {
+ public:
+  tlm_utils::passthrough_target_socket<SlowToTake, kSocketWidth, MemoryProtocol> requester{
+      "requester"};
+
+  SlowToTake(const sc_core::sc_module_name& name, const Timeline& timeline, Dram& dram,
+             unsigned delay)
+      : sc_module(name), timeline_(timeline), dram_(dram), delay_(delay) {
+    requester.register_nb_transport_fw(this, &SlowToTake::from_requester);
+    SC_HAS_PROCESS(SlowToTake);
+    SC_METHOD(take);
+    sensitive << due_;
+    dont_initialize();
+  }
+
+ private:
+  tlm::tlm_sync_enum from_requester(MemoryTransaction& transaction, tlm::tlm_phase&,
+                                    sc_core::sc_time&) {
+    transaction_ = &transaction;
+    due_.notify(timeline_.until(transaction.requested + delay_ - 1));
+    return tlm::TLM_ACCEPTED;
+  }
+  void take() {
+    MemoryTransaction& transaction = *transaction_;
+    transaction.taken = transaction.requested + delay_;
+    tlm::tlm_phase phase = tlm::END_REQ;
+    sc_core::sc_time none;
+    requester->nb_transport_bw(transaction, phase, none);
+    transaction.answer = {transaction.request.id,
+                          dram_.read64(arch::Hpa(transaction.request.address))};
+    transaction.answered = transaction.taken + 4;
+    phase = tlm::BEGIN_RESP;
+    requester->nb_transport_bw(transaction, phase, none);
+  }
+
+  const Timeline& timeline_;
+  Dram& dram_;
+  unsigned delay_;
+  MemoryTransaction* transaction_ = nullptr;
+  sc_core::sc_event due_;
+};
+
+/// Asks a walker for walks, and keeps the answers in the order in which they come.
+class WalkRequester final : public sc_core::sc_module {
+ public:
+  tlm_utils::simple_initiator_socket<WalkRequester, kSocketWidth, WalkProtocol> walker{"walker"};
+
+  WalkRequester(const sc_core::sc_module_name& name, std::vector<WalkTransaction*> transactions)
+      : sc_module(name), transactions_(std::move(transactions)) {
+    walker.register_nb_transport_bw(this, &WalkRequester::from_walker);
+    SC_HAS_PROCESS(WalkRequester);
+    SC_THREAD(run);
+  }
+
+  std::vector<const WalkTransaction*> answered;
+
+ private:
+  void run() {
+    for (WalkTransaction* transaction : transactions_) {
+      tlm::tlm_phase phase = tlm::BEGIN_REQ;
+      sc_core::sc_time none;
+      walker->nb_transport_fw(*transaction, phase, none);
+    }
+  }
+  tlm::tlm_sync_enum from_walker(WalkTransaction& transaction, tlm::tlm_phase& phase,
+                                 sc_core::sc_time&) {
+    EXPECT_EQ(phase, tlm::BEGIN_RESP);
+    answered.push_back(&transaction);
+    return tlm::TLM_COMPLETED;
+  }
+
+  std::vector<WalkTransaction*> transactions_;
+};
+
+TEST(WalkerModule, WaitsForAMemoryThatTakesRequestsLate) {
+  WalkTables tables(4, 4);
+  tables.map(kGva);
+  for (unsigned level = 1; level <= 4; ++level) tables.set(tables.guest_entry(kGva, level), kA);
+  const WalkContext context(tables.context);
+  const Timeline timeline(false);
+  Dram dram(1ull << 46);
+  load(dram, tables);
+  WalkTransaction transaction;
+  transaction.request = {.tag = 3, .context = &context, .request = access(AccessKind::kRead, kGva)};
+  transaction.requested = 20;
+  WalkRequester requester("requester", {&transaction});
+  WalkerModule walker("walker", timeline, std::make_unique<ModelWalker>());
+  SlowToTake memory("memory", timeline, dram, 3);
+  requester.walker.bind(walker.requester);
+  walker.memory.bind(memory.requester);
+  sc_core::sc_start();
+  ASSERT_EQ(requester.answered.size(), 1u);
+  EXPECT_EQ(transaction.response.tag, 3u);
+  EXPECT_EQ(transaction.response.cycles, 24u * (3 + 4 + 1));
+  EXPECT_EQ(transaction.answered, 20 + 24u * 8 + 1);
+  EXPECT_EQ(walker.counters().cycles, 24u * 8);
+  EXPECT_EQ(walker.counters().guest_cycles + walker.counters().ept_cycles, 24u * 8);
+}
+
+TEST(WalkerModule, RequestsWaitAtTheDoorInTheOrderOfTheirCycles) {
+  WalkTables tables(4, 4);
+  tables.map(kGva);
+  for (unsigned level = 1; level <= 4; ++level) tables.set(tables.guest_entry(kGva, level), kA);
+  const WalkContext context(tables.context);
+  const Timeline timeline(false);
+  Dram dram(1ull << 46);
+  load(dram, tables);
+  WalkTransaction late, early, middle;
+  for (WalkTransaction* each : {&late, &early, &middle}) {
+    each->request = {.context = &context, .request = access(AccessKind::kRead, kGva)};
+  }
+  late.requested = 500;
+  early.requested = 10;
+  middle.requested = 20;
+  WalkRequester requester("requester", {&late, &early, &middle});
+  WalkerModule walker("walker", timeline, std::make_unique<ModelWalker>());
+  MemoryModule memory("memory", timeline, dram, 4, 1);
+  requester.walker.bind(walker.requester);
+  walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  EXPECT_EQ(requester.answered, (std::vector<const WalkTransaction*>{&early, &middle, &late}));
+  EXPECT_EQ(early.answered, 10u + 121);
+  EXPECT_EQ(middle.answered, 132u + 121);  // taken in the cycle after the first response left
+  EXPECT_EQ(late.answered, 500u + 121);
+}
+
+/// A unit with two walks of one reference each, that answers the later one first.
+class TwoWalks final : public WalkerUnit {
+ public:
+  void reset() override { outputs_ = {.request_ready = true}; }
+  const WalkerOutputs& outputs() const override { return outputs_; }
+  const WalkerOutputs& tick(const WalkerInputs& inputs) override {
+    if (inputs.memory_ready) ++issued_;
+    if (inputs.response_ready) outputs_.response.reset();
+    if (inputs.request) tags_.push_back(inputs.request->tag);
+    if (inputs.answer) values_[inputs.answer->id] = inputs.answer->value;
+    outputs_.request_ready = tags_.size() < 2;
+    outputs_.memory.reset();
+    if (issued_ < tags_.size()) {
+      outputs_.memory = MemoryRequest{
+          .id = static_cast<std::uint8_t>(issued_), .address = 8 * issued_ + 8, .place = {1, 0}};
+    }
+    if (values_.size() == 2 && answered_ < 2 && !outputs_.response) {
+      const std::uint8_t walk = answered_++ == 0 ? 1 : 0;
+      outputs_.response =
+          WalkResponse{.tag = tags_[walk], .outcome = {.hpa = values_[walk]}, .references = 1};
+    }
+    return outputs_;
+  }
+
+ private:
+  WalkerOutputs outputs_;
+  std::vector<std::uint32_t> tags_;
+  std::size_t issued_ = 0;
+  std::map<std::uint8_t, std::uint64_t> values_;
+  unsigned answered_ = 0;
+};
+
+class TwoWalksBench {
+ public:
+  explicit TwoWalksBench(Cycle second_requested) {
+    dram.write64(arch::Hpa(8), 0xaaa);
+    dram.write64(arch::Hpa(16), 0xbbb);
+    first.request = {.tag = 5, .context = &context};
+    second.request = {.tag = 5, .context = &context};
+    first.requested = 10;
+    second.requested = second_requested;
+    requester.walker.bind(walker.requester);
+  }
+  void expect_answers(Cycle second_answered) const {
+    EXPECT_EQ(requester.answered, (std::vector<const WalkTransaction*>{&second, &first}));
+    EXPECT_EQ(first.response.outcome.hpa, 0xaaau);
+    EXPECT_EQ(second.response.outcome.hpa, 0xbbbu);
+    EXPECT_EQ(first.response.tag, 5u);
+    EXPECT_EQ(second.answered, second_answered);
+    EXPECT_EQ(first.answered, second_answered + 1);
+    EXPECT_EQ(walker.counters().walks, 2u);
+    EXPECT_EQ(walker.counters().guest_references, 2u);
+  }
+
+  const WalkContext context{WalkTables(4, 4).context};
+  const Timeline timeline{false};
+  Dram dram{1 << 20};
+  WalkTransaction first, second;
+  WalkRequester requester{"requester", {&first, &second}};
+  WalkerModule walker{"walker", timeline, std::make_unique<TwoWalks>()};
+};
+
+TEST(WalkerModule, AnswersOfSeveralWalksReachWhoAsked) {
+  TwoWalksBench bench(10);
+  MemoryModule memory("memory", bench.timeline, bench.dram, 4, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  // Taken in 10 and 11, asked of memory in 11 and 12, answered in 15 and 16.
+  bench.expect_answers(17);
+  EXPECT_EQ(bench.walker.counters().matrix[1][0].cycles, 5u + 5);
+}
+
+TEST(WalkerModule, ARequestForLaterIsNotTakenWhileAnotherWalks) {
+  TwoWalksBench bench(13);
+  MemoryModule memory("memory", bench.timeline, bench.dram, 4, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  // Asked of memory in 11 and 14, answered in 15 and 18.
+  bench.expect_answers(19);
+}
+
+TEST(WalkerModule, SeveralWalksWaitForAMemoryThatTakesRequestsLate) {
+  TwoWalksBench bench(11);
+  SlowToTake memory("memory", bench.timeline, bench.dram, 3);
+  bench.walker.memory.bind(memory.requester);
+  sc_core::sc_start();
+  // Offered to memory in 11, taken in 14, the second in 15 and 18; answered in 18 and 22.
+  bench.expect_answers(23);
+  EXPECT_EQ(bench.walker.counters().matrix[1][0].cycles, 8u + 8);
+}
+
+}  // namespace
+}  // namespace eptsim::mmu::test

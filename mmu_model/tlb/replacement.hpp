@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+
+#include "mmu_model/settings.hpp"
+#include "mmu_model/tlb/replacement/fifo.hpp"
+#include "mmu_model/tlb/replacement/lru.hpp"
+#include "mmu_model/tlb/replacement/random.hpp"
+#include "mmu_model/tlb/replacement/tree_plru.hpp"
+
+namespace eptsim::mmu {
+
+/// Which way of a full set makes room. The policy is chosen once, when the array is made, and held
+/// by value: a use is a switch that always goes the same way, then the policy's own code inline.
+class ReplacementState {
+ public:
+  ReplacementState(Replacement kind, unsigned sets, unsigned ways, std::uint64_t seed)
+      : policy_(make(kind, sets, ways, seed)) {}
+
+  void used(std::size_t set, unsigned way) {
+    std::visit([=](auto& policy) { policy.used(set, way); }, policy_);
+  }
+  void filled(std::size_t set, unsigned way) {
+    std::visit([=](auto& policy) { policy.filled(set, way); }, policy_);
+  }
+  /// The way to evict; every way of `set` is occupied.
+  unsigned victim(std::size_t set) {
+    return std::visit([=](auto& policy) { return policy.victim(set); }, policy_);
+  }
+
+ private:
+  using Policy = std::variant<Lru, TreePlru, Fifo, RandomReplacement>;
+  static Policy make(Replacement kind, unsigned sets, unsigned ways, std::uint64_t seed) {
+    switch (kind) {
+      case Replacement::kTreePlru: return TreePlru(sets, ways);
+      case Replacement::kFifo: return Fifo(sets, ways);
+      case Replacement::kRandom: return RandomReplacement(ways, seed);
+      case Replacement::kLru: break;
+    }
+    return Lru(sets, ways);
+  }
+  Policy policy_;
+};
+
+}  // namespace eptsim::mmu

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "ept/arch/page_size.hpp"
+#include "mmu_model/settings.hpp"
+#include "mmu_model/tlb/replacement.hpp"
+#include "mmu_model/tlb/tlb_entry.hpp"
+
+namespace eptsim::mmu {
+
+/// A set-associative array of TLB entries, of any page sizes: entries / ways sets (a power of two),
+/// chosen by the low bits of the page number. With ways = entries it is fully associative.
+///
+/// Tags lie apart from the entries, so that a look-up reads one or two cache lines:
+///
+///   tag    63:19 linear address bits 56:12, those below the page size 0 | 18:3 VPID | 2:1 size
+///          (0: 4K, 1: 2M, 2: 1G) | 0 valid
+class TlbArray {
+ public:
+  TlbArray(TlbGeometry geometry, Replacement replacement, std::uint64_t seed);
+
+  /// Whether it may hold a page of `size` at all: look-ups of sizes that it does not hold are
+  /// saved.
+  bool has(arch::PageSize size) const { return resident_[size_code(size)] != 0; }
+
+  /// The entry of page size `size` for canonical address `linear`, or nullptr. Not yet a use.
+  TlbEntry* find(const TlbSpace& space, std::uint64_t linear, arch::PageSize size) {
+    const std::uint64_t wanted = tag(space.vpid, linear, size);
+    const std::size_t set = set_of(linear, size);
+    const std::uint64_t* tags = &tags_[set * ways_];
+    TlbEntry* entries = &entries_[set * ways_];
+    const unsigned recent = recent_[set];
+    if (tags[recent] == wanted && is_in(entries[recent], space)) [[likely]]
+      return &entries[recent];
+    for (unsigned way = 0; way < ways_; ++way) {
+      if (tags[way] == wanted && is_in(entries[way], space)) {
+        recent_[set] = way;
+        return &entries[way];
+      }
+    }
+    return nullptr;
+  }
+
+  /// Counts a hit of `entry`, which `find` gave, as a use.
+  void use(const TlbEntry& entry) {
+    const auto index = static_cast<std::size_t>(&entry - entries_.data());
+    replacement_.used(index / ways_, static_cast<unsigned>(index % ways_));
+  }
+
+  /// Puts `entry`, which maps `linear` for `vpid`, in place of one with the same tags, else of
+  /// nothing, else of the set's victim.
+  void fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& entry);
+
+  /// Removes the entry that `find` gives, if any.
+  void drop(const TlbSpace& space, std::uint64_t linear, arch::PageSize size);
+
+  /// Removes what fits `scope`.
+  void invalidate(const TlbScope& scope);
+
+ private:
+  static constexpr unsigned size_code(arch::PageSize size) { return arch::leaf_level(size) - 1; }
+  static constexpr std::uint64_t tag(std::uint16_t vpid, std::uint64_t linear,
+                                     arch::PageSize size) {
+    const std::uint64_t page = linear & ~(arch::bytes(size) - 1);
+    return (page >> 12 << 19) | (std::uint64_t{vpid} << 3) | (size_code(size) << 1) | 1u;
+  }
+  static bool is_in(const TlbEntry& entry, const TlbSpace& space) {
+    return ((entry.space ^ space.word) & entry.space_mask) == 0;
+  }
+  std::size_t set_of(std::uint64_t linear, arch::PageSize size) const {
+    return (linear >> arch::offset_bits(size)) & set_mask_;
+  }
+  bool fits(const TlbScope& scope, std::size_t index) const;
+  void remove(std::size_t index);
+  void count(const TlbEntry& entry, int change);
+
+  unsigned ways_;
+  std::uint64_t set_mask_;
+  std::vector<std::uint64_t> tags_;    ///< 0: nothing there
+  std::vector<std::uint32_t> recent_;  ///< by set: the way that hit last, which is tried first
+  std::vector<TlbEntry> entries_;
+  ReplacementState replacement_;
+  std::array<unsigned, 3> resident_{};  ///< entries by size code
+  unsigned pieces_ = 0;                 ///< entries smaller than their guest page
+};
+
+}  // namespace eptsim::mmu

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "ept/arch/memory_type.hpp"
+#include "ept/arch/page_size.hpp"
+#include "mmu_model/walk/outcome.hpp"
+#include "mmu_model/walk/walk_context.hpp"
+
+/// What a TLB holds: combined mappings with EPT on, linear mappings with EPT off (SDM 31.4.1).
+namespace eptsim::mmu {
+
+/// The address space that translations are tagged with: VPID, PCID and EPTRTA.
+///
+///   word   52 EPT on | 51:12 EPTRTA | 11:0 PCID
+struct TlbSpace {
+  std::uint16_t vpid = 0;
+  std::uint64_t word = 0;
+
+  static constexpr std::uint64_t kPcid = 0xfff;
+  static constexpr std::uint64_t kEptRoot = 0x000f'ffff'ffff'f000;
+  static constexpr std::uint64_t kEpt = std::uint64_t{1} << 52;
+};
+TlbSpace space_of(const WalkContext& context);
+
+/// One mapping, all but its tag (tlb_array.hpp). Fills a cache line.
+struct alignas(64) TlbEntry {
+  std::uint64_t space = 0;       ///< TlbSpace::word
+  std::uint64_t space_mask = 0;  ///< bits of it that must match: without the PCID if global
+  /// Accesses known to be allowed, a bit each, under the rights mode that the upper bits number
+  /// (tlb_query.hpp). Nothing but a memory of what the rules said.
+  std::uint64_t allowed = 0;
+  std::uint64_t frame = 0;                          ///< host-physical address of the first byte
+  std::uint64_t gpa = 0;                            ///< guest-physical address of the first byte
+  arch::PageSize size = arch::PageSize::k4K;        ///< what this entry covers
+  arch::PageSize guest_size = arch::PageSize::k4K;  ///< the guest page it is a piece of
+  arch::MemoryType memory_type = arch::MemoryType::kWB;
+  GuestRights guest_rights;
+  EptRights ept_rights;
+  std::uint8_t protection_key = 0;
+  bool dirty = false;  ///< a write needs no walk to set D flags
+  bool global = false;
+
+  std::uint64_t hpa_of(std::uint64_t linear) const {
+    return frame | (linear & (arch::bytes(size) - 1));
+  }
+  std::uint64_t gpa_of(std::uint64_t linear) const {
+    return gpa | (linear & (arch::bytes(size) - 1));
+  }
+  bool is_combined() const { return (space & TlbSpace::kEpt) != 0; }
+};
+static_assert(sizeof(TlbEntry) == 64);
+
+/// The entry that a translation with `outcome` (kTranslated) makes. It covers the
+/// smaller of the guest's and the EPT's page (SDM 31.4.1).
+TlbEntry make_tlb_entry(const WalkContext& context, const Outcome& outcome);
+
+/// The piece of `size` that holds `linear`, of an entry at least as large.
+TlbEntry piece_of(const TlbEntry& entry, std::uint64_t linear, arch::PageSize size);
+
+/// Whether the rules let `request` through `entry` without a walk. Not for a write where a D flag
+/// is still clear, and not where the access would fault: then memory is asked again (SDM 31.4.3.3
+/// lets the processor). Shadow-stack accesses always walk: what makes a shadow-stack page is not
+/// in the entry.
+bool allows(const WalkContext& context, const TlbEntry& entry, const Request& request);
+
+/// Which entries an invalidation removes: those that fit every part given. More than the SDM asks
+/// may always be removed, never less.
+struct TlbScope {
+  std::optional<std::uint16_t> vpid = {};
+  std::optional<std::uint16_t> pcid = {};  ///< global entries fit any
+  std::optional<std::uint64_t> ept_root =
+      {};  ///< EPTRTA, as an address; fits combined mappings alone
+  std::optional<std::uint64_t> linear = {};  ///< every piece of the guest page that holds this
+  std::optional<std::uint64_t> gpa = {};  ///< the page led to holds this; combined mappings alone
+  bool keep_globals = false;
+};
+
+}  // namespace eptsim::mmu

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "ept/arch/page_size.hpp"
+#include "mmu_model/counters.hpp"
+#include "mmu_model/settings.hpp"
+#include "mmu_model/tlb/tlb_array.hpp"
+#include "mmu_model/tlb/tlb_query.hpp"
+
+namespace eptsim::mmu {
+
+/// One TLB level: an array for each page size, or one for all. A page too large for the arrays that
+/// there are is held in pieces of the largest size that fits; one that fits nowhere is not held.
+class TlbLevel {
+ public:
+  TlbLevel(const TlbSettings& settings, std::uint64_t seed);
+
+  /// No array has entries: the level is not there.
+  bool is_off() const { return arrays_.empty(); }
+  unsigned hit_cycles() const { return hit_cycles_; }
+  /// A level that is off counts nothing.
+  TlbCounters counters() const {
+    return {.accesses = hits_ + misses_, .hits = hits_, .misses = misses_};
+  }
+  void reset_counters() { hits_ = misses_ = 0; }
+
+  /// The entry through which `request` passes, or nullptr. An entry that `request` may not use
+  /// counts as a miss. Valid until the level next changes.
+  const TlbEntry* lookup(const TlbQuery& query, const Request& request) {
+    for (unsigned i = 0; i < kSizes.size(); ++i) {
+      TlbArray* const array = array_of_[i];
+      if (array == nullptr || !array->has(kSizes[i])) continue;
+      TlbEntry* const entry = array->find(query.space, request.address, kSizes[i]);
+      if (entry == nullptr) continue;
+      if (!query.may_use(*entry, request)) break;
+      array->use(*entry);
+      ++hits_;
+      return entry;
+    }
+    count_miss();
+    return nullptr;
+  }
+
+  /// An access for which there was nothing to look up.
+  void count_miss() {
+    if (!is_off()) ++misses_;
+  }
+
+  /// Holds `entry`, or its piece that maps `linear`, in place of whatever mapped `linear` there.
+  void fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& entry);
+
+  void invalidate(const TlbScope& scope);
+
+ private:
+  static constexpr std::array kSizes = {arch::PageSize::k4K, arch::PageSize::k2M,
+                                        arch::PageSize::k1G};
+
+  TlbLevel(const TlbLevel&) = delete;  // array_of_ points into arrays_
+  TlbLevel& operator=(const TlbLevel&) = delete;
+
+  std::vector<TlbArray> arrays_;
+  /// By index in kSizes: the array that holds the size, if any.
+  std::array<TlbArray*, 3> array_of_{};
+  unsigned hit_cycles_;
+  std::uint64_t hits_ = 0;
+  std::uint64_t misses_ = 0;
+};
+
+}  // namespace eptsim::mmu
