@@ -1,0 +1,25 @@
+// The address of a table's entry: the table's frame, and nine bits of the address being translated
+// chosen by the table's level (1 = the table that maps 4 KiB pages).
+
+module entry_address (
+  input  logic [39:0] frame_i,
+  input  logic [2:0]  level_i,
+  input  logic [56:12] address_i,
+  output logic [51:0] entry_address_o
+);
+
+  logic [8:0] index;
+
+  always_comb begin
+    unique case (level_i)
+      3'd5: index = address_i[56:48];
+      3'd4: index = address_i[47:39];
+      3'd3: index = address_i[38:30];
+      3'd2: index = address_i[29:21];
+      default: index = address_i[20:12];
+    endcase
+  end
+
+  assign entry_address_o = {frame_i, index, 3'b000};
+
+endmodule

@@ -1,0 +1,33 @@
+// One guest entry of 4- or 5-level paging by itself: not present, a reserved bit set (SDM 5.5.4),
+// a reference to the next table or a leaf.
+
+module guest_entry_check (
+  input  walker_pkg::mode_t mode_i,
+  input  logic [63:0]       entry_i,
+  input  logic [2:0]        level_i,  // 1 = PTE to 5 = PML5E
+  output logic              present_o,
+  output logic              reserved_o,  // if present
+  output logic              leaf_o       // if present without reserved bits
+);
+
+  logic size, size_supported;
+
+  assign present_o = entry_i[arch_pkg::GuestEntryPresent];
+
+  // Bit 7 of a PTE belongs to the PAT index.
+  assign size = (level_i != 3'd1) & entry_i[arch_pkg::GuestEntryPageSize];
+  assign size_supported = (level_i == 3'd2) || (level_i == 3'd3 && mode_i.guest_page_1g);
+  assign leaf_o = (level_i == 3'd1) || size;
+
+  always_comb begin
+    reserved_o = (entry_i[51:32] >> (mode_i.maxphyaddr - 6'd32)) != '0;
+    reserved_o = reserved_o | (entry_i[arch_pkg::GuestEntryExecuteDisable] & ~mode_i.nxe);
+    reserved_o = reserved_o | (size & ~size_supported);
+    if (size && level_i == 3'd2) begin
+      reserved_o = reserved_o | (entry_i[20:13] != '0);
+    end else if (size && level_i == 3'd3) begin
+      reserved_o = reserved_o | (entry_i[29:13] != '0);
+    end
+  end
+
+endmodule

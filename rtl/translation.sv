@@ -1,0 +1,66 @@
+// What a walk that succeeded says beside the addresses: the sizes of the pages, the memory type,
+// and what a TLB entry made from it holds.
+
+module translation (
+  input  walker_pkg::mode_t       mode_i,
+  input  logic                    write_i,        // the access writes: its dirty flags are set
+  input  logic [2:0]              guest_level_i,  // of the guest's leaf, 0 without paging
+  input  logic [63:0]             guest_leaf_i,
+  input  logic [2:0]              ept_level_i,
+  input  logic [63:0]             ept_leaf_i,
+  input  walker_pkg::ept_rights_t ept_rights_i,
+  output logic [2:0]              ept_page_o,
+  output logic [2:0]              page_o,  // what one TLB entry covers
+  output logic [2:0]              memory_type_o,
+  output walker_pkg::ept_rights_t ept_rights_o,
+  output logic                    dirty_o,  // a write needs no walk
+  output logic                    global_o,
+  output logic [3:0]              key_o
+);
+
+  logic paged, pat_bit, guest_dirty, ept_dirty;
+  assign paged = guest_level_i != 3'd0;
+
+  // Sizes are levels of leaves. The smaller page of the two counts.
+  assign ept_page_o = mode_i.ept ? ept_level_i : 3'd0;
+
+  always_comb begin
+    if (!mode_i.ept) begin
+      page_o = paged ? guest_level_i : 3'd1;
+    end else begin
+      page_o = (paged && guest_level_i < ept_level_i) ? guest_level_i : ept_level_i;
+    end
+  end
+
+  assign pat_bit = guest_level_i == 3'd1 ? guest_leaf_i[arch_pkg::GuestEntryPat4K]
+                                         : guest_leaf_i[arch_pkg::GuestEntryPatLarge];
+
+  memory_type u_memory_type (
+    .mode_i(mode_i),
+    .ept_type_i(ept_leaf_i[arch_pkg::EptEntryMemoryTypeHigh:arch_pkg::EptEntryMemoryTypeLow]),
+    .ignore_pat_i(ept_leaf_i[arch_pkg::EptEntryIgnorePat]),
+    .paged_i(paged),
+    .pat_index_i({pat_bit, guest_leaf_i[arch_pkg::GuestEntryCacheDisable],
+                  guest_leaf_i[arch_pkg::GuestEntryWriteThrough]}),
+    .type_o(memory_type_o)
+  );
+
+  // Without mode-based execute control one right serves both kinds of address.
+  always_comb begin
+    ept_rights_o = ept_rights_i;
+    if (!mode_i.ept) begin
+      ept_rights_o = '1;
+    end else if (!mode_i.mode_based_execute) begin
+      ept_rights_o.user_execute = ept_rights_i.execute;
+    end
+  end
+
+  assign guest_dirty = ~paged | guest_leaf_i[arch_pkg::GuestEntryDirty];
+  assign ept_dirty = ~mode_i.ept_flags | ept_leaf_i[arch_pkg::EptEntryDirty];
+  assign dirty_o = write_i | (guest_dirty & ept_dirty);
+  assign global_o = paged & mode_i.global_pages & guest_leaf_i[arch_pkg::GuestEntryGlobal];
+  // Whether keys are in use is not looked at here: CR4 may change while a TLB holds the entry.
+  assign key_o = {4{paged}} & guest_leaf_i[arch_pkg::GuestEntryProtectionKeyHigh:
+                                           arch_pkg::GuestEntryProtectionKeyLow];
+
+endmodule

@@ -1,0 +1,169 @@
+// The walker's ports and the values that pass between its modules. Codes of outcomes and reasons
+// are those of the model's enumerations.
+
+package walker_pkg;
+
+  // What the processor is at the moment of a request: the guest's registers, the VMCS and the
+  // capabilities, as the architecture lays them out.
+  typedef struct packed {
+    logic        ept_enabled;
+    logic [63:0] eptp;
+    logic [63:0] cr0;
+    logic [63:0] cr3;
+    logic [63:0] cr4;
+    logic [63:0] efer;
+    logic [31:0] pkru;
+    logic [31:0] pkrs;
+    logic [63:0] pat;
+    logic        rflags_ac;
+    logic        mode_based_execute;
+    logic [5:0]  maxphyaddr;  // 32 to 52
+    logic        execute_only;
+    logic        page_1g;
+    logic        page_2m;
+    logic        guest_page_1g;
+    logic        advanced_exit_info;
+  } context_t;
+
+  // The same taken apart: what a walk needs of it, latched per walk.
+  typedef struct packed {
+    logic        ept;
+    logic        ept_five_levels;
+    logic        ept_flags;         // accessed and dirty flags in use
+    logic        ept_shadow_stack;  // supervisor shadow-stack control in use
+    logic [39:0] ept_root;          // frame of the root table
+    logic        mode_based_execute;
+    logic        execute_only;
+    logic        ept_page_1g;
+    logic        ept_page_2m;
+    logic        advanced_exit_info;
+    logic        paging;
+    logic        five_levels;
+    logic [39:0] root;  // frame of the guest's first table
+    logic        guest_page_1g;
+    logic        wp;
+    logic        cd;
+    logic        nxe;
+    logic        global_pages;
+    logic        smep;
+    logic        smap;
+    logic        lass;
+    logic        pke;
+    logic        pks;
+    logic        ac;
+    logic [31:0] pkru;
+    logic [31:0] pkrs;
+    logic [63:0] pat;
+    logic [5:0]  maxphyaddr;
+  } mode_t;
+
+  typedef struct packed {
+    logic [31:0] tag;
+    logic [63:0] address;
+    logic        linear;    // else guest-physical: only the EPT is walked
+    logic [2:0]  access;    // arch_pkg::Access*
+    logic        user;      // CPL 3
+    logic        implicit;  // an implicit supervisor access, whatever user says
+  } request_t;
+
+  // An access taken apart. A read-modify-write reads and writes.
+  typedef struct packed {
+    logic read;
+    logic write;
+    logic fetch;
+  } access_t;
+
+  // Where in the walk a reference is made: guest_level is that of the guest entry being located or
+  // read, 0 for the access's own address; ept_level that of the EPT entry, 0 for the guest entry.
+  typedef struct packed {
+    logic [2:0] guest_level;
+    logic [2:0] ept_level;
+  } place_t;
+
+  // One record per memory reference: this port is the trace as well.
+  typedef struct packed {
+    logic [7:0]  id;
+    logic        swap;  // compare and swap; else read
+    logic [51:0] address;
+    logic [63:0] expected;
+    logic [63:0] desired;
+    place_t      place;
+  } memory_request_t;
+
+  typedef struct packed {
+    logic [7:0]  id;
+    logic [63:0] value;  // read, or found by the swap
+  } memory_answer_t;
+
+  typedef struct packed {
+    logic read;
+    logic write;
+    logic execute;
+    logic user_execute;
+  } ept_rights_t;
+
+  typedef struct packed {
+    logic write;
+    logic user;
+    logic execute;
+  } guest_rights_t;
+
+  typedef enum logic [2:0] {
+    OutcomeTranslated = 3'd0,
+    OutcomePageFault = 3'd1,
+    OutcomeEptViolation = 3'd2,
+    OutcomeEptMisconfiguration = 3'd3,
+    OutcomeGeneralProtection = 3'd7
+  } outcome_e;
+
+  typedef enum logic [4:0] {
+    ReasonNone = 5'd0,
+    ReasonNotCanonical = 5'd1,
+    ReasonLass = 5'd2,
+    ReasonGuestNotPresent = 5'd3,
+    ReasonGuestReservedBit = 5'd4,
+    ReasonGuestNotWritable = 5'd5,
+    ReasonGuestSupervisorPage = 5'd6,
+    ReasonGuestExecuteDisable = 5'd7,
+    ReasonGuestSmep = 5'd8,
+    ReasonGuestSmap = 5'd9,
+    ReasonGuestProtectionKey = 5'd10,
+    ReasonEptNotPresent = 5'd12,
+    ReasonEptAddressTooWide = 5'd13,
+    ReasonEptNotReadable = 5'd14,
+    ReasonEptNotWritable = 5'd15,
+    ReasonEptNotExecutable = 5'd16,
+    ReasonEptWriteWithoutRead = 5'd19,
+    ReasonEptExecuteOnlyUnsupported = 5'd20,
+    ReasonEptReservedBit = 5'd22,
+    ReasonEptMemoryType = 5'd23
+  } reason_e;
+
+  // Page sizes are levels of the entry that maps the page: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB,
+  // 0 = none.
+  typedef struct packed {
+    logic [31:0]   tag;
+    outcome_e      outcome;
+    reason_e       reason;
+    logic [51:0]   gpa;
+    logic [51:0]   hpa;
+    logic [2:0]    guest_page;
+    logic [2:0]    ept_page;
+    logic [2:0]    page;
+    logic [2:0]    memory_type;
+    guest_rights_t guest_rights;
+    ept_rights_t   ept_rights;
+    logic          dirty;
+    logic          global_page;
+    logic [3:0]    protection_key;
+    logic [16:0]   qualification;
+    logic [7:0]    error_code;
+    logic          linear_valid;
+    place_t        place;
+    logic [51:0]   entry_address;
+    logic [63:0]   entry;
+    logic [15:0]   references;
+    logic [63:0]   cycles;
+  } response_t;
+
+endpackage

@@ -1,0 +1,176 @@
+// The walker with one scalar port per field, for C++: what Verilator makes of a packed struct is a
+// bit vector whose layout the facade would have to repeat.
+
+module walker_pins (
+  input  logic        clk_i,
+  input  logic        rst_ni,
+  input  logic [63:0] time_i,
+
+  input  logic        request_valid_i,
+  output logic        request_ready_o,
+  input  logic [31:0] request_tag_i,
+  input  logic [63:0] request_address_i,
+  input  logic        request_linear_i,
+  input  logic [2:0]  request_access_i,
+  input  logic        request_user_i,
+  input  logic        request_implicit_i,
+
+  input  logic        context_ept_enabled_i,
+  input  logic [63:0] context_eptp_i,
+  input  logic [63:0] context_cr0_i,
+  input  logic [63:0] context_cr3_i,
+  input  logic [63:0] context_cr4_i,
+  input  logic [63:0] context_efer_i,
+  input  logic [31:0] context_pkru_i,
+  input  logic [31:0] context_pkrs_i,
+  input  logic [63:0] context_pat_i,
+  input  logic        context_rflags_ac_i,
+  input  logic        context_mode_based_execute_i,
+  input  logic [5:0]  context_maxphyaddr_i,
+  input  logic        context_execute_only_i,
+  input  logic        context_page_1g_i,
+  input  logic        context_page_2m_i,
+  input  logic        context_guest_page_1g_i,
+  input  logic        context_advanced_exit_info_i,
+
+  output logic        memory_valid_o,
+  input  logic        memory_ready_i,
+  output logic [7:0]  memory_id_o,
+  output logic        memory_swap_o,
+  output logic [51:0] memory_address_o,
+  output logic [63:0] memory_expected_o,
+  output logic [63:0] memory_desired_o,
+  output logic [2:0]  memory_guest_level_o,
+  output logic [2:0]  memory_ept_level_o,
+  input  logic        answer_valid_i,
+  input  logic [7:0]  answer_id_i,
+  input  logic [63:0] answer_value_i,
+
+  output logic        response_valid_o,
+  input  logic        response_ready_i,
+  output logic [31:0] response_tag_o,
+  output logic [2:0]  response_outcome_o,
+  output logic [4:0]  response_reason_o,
+  output logic [51:0] response_gpa_o,
+  output logic [51:0] response_hpa_o,
+  output logic [2:0]  response_guest_page_o,
+  output logic [2:0]  response_ept_page_o,
+  output logic [2:0]  response_page_o,
+  output logic [2:0]  response_memory_type_o,
+  output logic        response_guest_write_o,
+  output logic        response_guest_user_o,
+  output logic        response_guest_execute_o,
+  output logic        response_ept_read_o,
+  output logic        response_ept_write_o,
+  output logic        response_ept_execute_o,
+  output logic        response_ept_user_execute_o,
+  output logic        response_dirty_o,
+  output logic        response_global_o,
+  output logic [3:0]  response_protection_key_o,
+  output logic [16:0] response_qualification_o,
+  output logic [7:0]  response_error_code_o,
+  output logic        response_linear_valid_o,
+  output logic [2:0]  response_guest_level_o,
+  output logic [2:0]  response_ept_level_o,
+  output logic [51:0] response_entry_address_o,
+  output logic [63:0] response_entry_o,
+  output logic [15:0] response_references_o,
+  output logic [63:0] response_cycles_o
+);
+
+  walker_pkg::request_t request;
+  walker_pkg::context_t ctx;
+  walker_pkg::memory_request_t memory;
+  walker_pkg::memory_answer_t answer;
+  walker_pkg::response_t response;
+
+  always_comb begin
+    request.tag = request_tag_i;
+    request.address = request_address_i;
+    request.linear = request_linear_i;
+    request.access = request_access_i;
+    request.user = request_user_i;
+    request.implicit = request_implicit_i;
+  end
+
+  always_comb begin
+    ctx.ept_enabled = context_ept_enabled_i;
+    ctx.eptp = context_eptp_i;
+    ctx.cr0 = context_cr0_i;
+    ctx.cr3 = context_cr3_i;
+    ctx.cr4 = context_cr4_i;
+    ctx.efer = context_efer_i;
+    ctx.pkru = context_pkru_i;
+    ctx.pkrs = context_pkrs_i;
+    ctx.pat = context_pat_i;
+    ctx.rflags_ac = context_rflags_ac_i;
+    ctx.mode_based_execute = context_mode_based_execute_i;
+    ctx.maxphyaddr = context_maxphyaddr_i;
+    ctx.execute_only = context_execute_only_i;
+    ctx.page_1g = context_page_1g_i;
+    ctx.page_2m = context_page_2m_i;
+    ctx.guest_page_1g = context_guest_page_1g_i;
+    ctx.advanced_exit_info = context_advanced_exit_info_i;
+  end
+
+  always_comb begin
+    answer.id = answer_id_i;
+    answer.value = answer_value_i;
+  end
+
+  walker u_walker (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .time_i(time_i),
+    .request_valid_i(request_valid_i),
+    .request_ready_o(request_ready_o),
+    .request_i(request),
+    .context_i(ctx),
+    .memory_valid_o(memory_valid_o),
+    .memory_ready_i(memory_ready_i),
+    .memory_o(memory),
+    .answer_valid_i(answer_valid_i),
+    .answer_i(answer),
+    .response_valid_o(response_valid_o),
+    .response_ready_i(response_ready_i),
+    .response_o(response)
+  );
+
+  assign memory_id_o = memory.id;
+  assign memory_swap_o = memory.swap;
+  assign memory_address_o = memory.address;
+  assign memory_expected_o = memory.expected;
+  assign memory_desired_o = memory.desired;
+  assign memory_guest_level_o = memory.place.guest_level;
+  assign memory_ept_level_o = memory.place.ept_level;
+
+  assign response_tag_o = response.tag;
+  assign response_outcome_o = response.outcome;
+  assign response_reason_o = response.reason;
+  assign response_gpa_o = response.gpa;
+  assign response_hpa_o = response.hpa;
+  assign response_guest_page_o = response.guest_page;
+  assign response_ept_page_o = response.ept_page;
+  assign response_page_o = response.page;
+  assign response_memory_type_o = response.memory_type;
+  assign response_guest_write_o = response.guest_rights.write;
+  assign response_guest_user_o = response.guest_rights.user;
+  assign response_guest_execute_o = response.guest_rights.execute;
+  assign response_ept_read_o = response.ept_rights.read;
+  assign response_ept_write_o = response.ept_rights.write;
+  assign response_ept_execute_o = response.ept_rights.execute;
+  assign response_ept_user_execute_o = response.ept_rights.user_execute;
+  assign response_dirty_o = response.dirty;
+  assign response_global_o = response.global_page;
+  assign response_protection_key_o = response.protection_key;
+  assign response_qualification_o = response.qualification;
+  assign response_error_code_o = response.error_code;
+  assign response_linear_valid_o = response.linear_valid;
+  assign response_guest_level_o = response.place.guest_level;
+  assign response_ept_level_o = response.place.ept_level;
+  assign response_entry_address_o = response.entry_address;
+  assign response_entry_o = response.entry;
+  assign response_references_o = response.references;
+  assign response_cycles_o = response.cycles;
+
+endmodule
