@@ -31,12 +31,18 @@ class TraceReader {
   virtual std::optional<double> fraction_read() const { return std::nullopt; }
 };
 
-/// Opens a trace, telling format and compression by content. `path` "-" is standard input;
-/// `format` overrides the guess. Throws InputError.
-std::unique_ptr<TraceReader> open_trace(const std::string& path,
-                                        std::optional<std::string_view> format = std::nullopt);
+/// The names that `--format` takes.
+std::span<const std::string_view> trace_formats();
 
-/// XXH3-128 of the file's bytes as stored, in hexadecimal.
+/// Opens a trace, telling format and compression by content. `path` "-" is standard input;
+/// `format` overrides the guess. Accesses must be canonical for linear addresses of
+/// `linear_address_bits`, 57 or, for a guest with 4-level paging, 48. Throws InputError.
+std::unique_ptr<TraceReader> open_trace(const std::string& path,
+                                        std::optional<std::string_view> format = std::nullopt,
+                                        unsigned linear_address_bits = 57);
+
+/// XXH3-128 of the file's bytes as stored, in hexadecimal; empty for standard input and for pipes,
+/// which can't be read twice. Throws InputError.
 std::string hash_of_file(const std::string& path);
 
 }  // namespace eptsim::sim

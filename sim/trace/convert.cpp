@@ -1,0 +1,63 @@
+#include "sim/trace/convert.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "sim/trace/own_reader.hpp"
+#include "sim/trace/own_writer.hpp"
+#include "sim/trace/reader.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+own::Header header_for(const TraceReader& reader, const std::string& input,
+                       const ConvertOptions& options) {
+  own::Header header;
+  if (const auto* own_reader = dynamic_cast<const OwnTraceReader*>(&reader)) {
+    header = own_reader->header();
+  } else {
+    header.fetches = reader.has_fetches();
+    header.dependences = reader.format().starts_with("champsim");
+    header.notes.emplace_back("source-format", reader.format());
+    if (const auto hash = hash_of_file(input); !hash.empty())
+      header.notes.emplace_back("source-hash", hash);
+  }
+  header.fetches = header.fetches && options.fetches;
+  if (options.skip > 0) header.notes.emplace_back("skipped", std::to_string(options.skip));
+  for (const auto& note : options.notes) header.notes.push_back(note);
+  return header;
+}
+
+}  // namespace
+
+own::Index convert_trace(const std::string& input, const std::string& output,
+                         const ConvertOptions& options) {
+  std::optional<std::string_view> format;
+  if (options.format) format = *options.format;
+  const auto reader = open_trace(input, format);
+  OwnTraceWriter::Options writer_options;
+  writer_options.level = options.level;
+  OwnTraceWriter writer(output, header_for(*reader, input, options), writer_options);
+
+  std::vector<Record> records(4096);
+  std::uint64_t to_skip = options.skip;
+  std::uint32_t uncounted = 0;  // instructions of fetches that were dropped
+  while (const auto count = reader->read(records)) {
+    for (auto record : std::span(records).first(count)) {
+      if (to_skip > 0) {
+        --to_skip;
+        continue;
+      }
+      if (!options.fetches && record.kind == RecordKind::kFetch) {
+        uncounted += record.instructions;
+        continue;
+      }
+      record.instructions += std::exchange(uncounted, 0);
+      writer.add(record);
+      if (options.limit > 0 && writer.records() == options.limit) return writer.finish();
+    }
+  }
+  return writer.finish();
+}
+
+}  // namespace eptsim::sim

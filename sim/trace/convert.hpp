@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sim/trace/own_header.hpp"
+
+namespace eptsim::sim {
+
+struct ConvertOptions {
+  std::optional<std::string> format;  ///< of the input, overrides the guess
+  std::uint64_t skip = 0;             ///< records left out at the start
+  std::uint64_t limit = 0;            ///< records converted, 0: all
+  bool fetches = true;                ///< false drops them, and counts their instructions
+  int level = 12;                     ///< of zstd, 1 to 19
+  std::vector<std::pair<std::string, std::string>> notes;  ///< added to the header
+};
+
+/// `eptsim trace convert IN OUT`: any known format to the own one. A header of the own format is
+/// kept; otherwise it says which file this was. Throws InputError if the input is damaged (there is
+/// no output then) or the output can't be written.
+own::Index convert_trace(const std::string& input, const std::string& output,
+                         const ConvertOptions& options = {});
+
+}  // namespace eptsim::sim
