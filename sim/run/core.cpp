@@ -1,0 +1,242 @@
+#include "sim/run/core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "ept/arch/address.hpp"
+#include "sim/run/hexadecimal.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+constexpr std::size_t kBatch = 4096;                     // records read at a time
+constexpr std::uint64_t kProgressInterval = 1ull << 16;  // accesses
+constexpr std::uint64_t kPage = 4096;                    // an access across its boundary is two
+constexpr unsigned kLinearBits = 48;                     // the guest has 4-level paging
+constexpr std::size_t kStackBytes = 1u << 20;            // trace decoders run on it
+
+arch::AccessKind access_kind(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::kWrite: return arch::AccessKind::kWrite;
+    case RecordKind::kModify: return arch::AccessKind::kReadModifyWrite;
+    case RecordKind::kFetch: return arch::AccessKind::kFetch;
+    default: return arch::AccessKind::kRead;
+  }
+}
+
+}  // namespace
+
+Core::Core(const sc_core::sc_module_name& name, const mmu::Timeline& timeline,
+           mmu::TlbHierarchy& tlbs, SystemSoftware& software, CoreWork work)
+    : sc_module(name),
+      timeline_(timeline),
+      tlbs_(tlbs),
+      software_(software),
+      work_(std::move(work)),
+      port_("port", timeline, tlbs) {
+  SC_HAS_PROCESS(Core);
+  SC_THREAD(run);
+  set_stack_size(kStackBytes);
+}
+
+// The kernel would turn an exception into a report of its own, so it is carried out by hand.
+void Core::run() {
+  try {
+    run_trace();
+  } catch (const sc_core::sc_unwind_exception&) {
+    throw;
+  } catch (...) {
+    exception_ = std::current_exception();
+  }
+  finished_ = true;
+}
+
+void Core::run_trace() {
+  if (work_.settings.warmup == 0) end_warmup();
+  set_next_milestone();
+  if (work_.settings.limit == 0u) return;
+  std::vector<Record> batch(kBatch);
+  while (const std::size_t count = work_.trace.read(batch)) {
+    for (std::size_t i = 0; i < count; ++i) {
+      ++records_;
+      if (!run_record(batch[i])) return;
+    }
+  }
+}
+
+/// Whether the run goes on.
+bool Core::run_record(const Record& record) {
+  if (work_.stop.load(std::memory_order_relaxed)) [[unlikely]] {
+    partial_ = true;
+    return false;
+  }
+  cycle_ += record.instructions;
+  counted_.instructions += record.instructions;
+  if (is_access(record.kind)) [[likely]] {
+    if (record.kind == RecordKind::kFetch && !work_.settings.fetch) return true;
+    return access(record);
+  }
+  act(record);
+  return true;
+}
+
+bool Core::access(const Record& record) {
+  if (!is_current(record)) [[unlikely]]
+    enter(record);
+  mmu::Request request{.address = record.address, .access = access_kind(record.kind), .user = true};
+  const std::uint64_t ip = record.ip;
+  const std::uint64_t size = std::max<std::uint64_t>(record.size, 1);
+  const std::uint64_t offset = record.address & (kPage - 1);
+  if (offset + size <= kPage) [[likely]]
+    return translate(request, ip);
+  // Every page by itself, the lowest first. At the top of the address space it goes on at 0.
+  for (std::uint64_t begin = 0; begin < offset + size; begin += kPage) {
+    if (!translate(request, ip)) return false;
+    request.address = (request.address & ~(kPage - 1)) + kPage;
+  }
+  return true;
+}
+
+bool Core::translate(const mmu::Request& request, std::uint64_t ip) {
+  if (!arch::is_canonical(request.address, kLinearBits)) [[unlikely]] {
+    throw error_at_record(
+        "address " + hexadecimal(request.address) + " is not canonical, expected bits 63 to 47 " +
+        "all equal" +
+        (arch::is_canonical(request.address, 57) ? ": the guest has 4-level paging" : ""));
+  }
+  timeline_.keep_pace(cycle_);
+  for (;;) {
+    const mmu::TlbHit hit = port_.lookup(request);
+    cycle_ += hit.cycles;
+    counted_.translation_cycles += hit.cycles;
+    if (hit) [[likely]]
+      break;
+    if (walk(request, ip)) break;
+    // A fault was served: the instruction begins anew.
+  }
+  ++counted_.accesses;
+  return ++translated_ != next_milestone_ || reach_milestone();
+}
+
+/// Whether the walk translated. A fault was served otherwise.
+bool Core::walk(const mmu::Request& request, std::uint64_t ip) {
+  const mmu::WalkTransaction& walk = port_.walk(*context_, request, cycle_);
+  counted_.translation_cycles += walk.answered + 1 - cycle_;
+  cycle_ = walk.answered + 1;
+  counted_.pages.add(request.address & ~(kPage - 1), walk.response.cycles);
+  if (ip != 0) counted_.instruction_addresses.add(ip, walk.response.cycles);
+  const mmu::Outcome& outcome = walk.response.outcome;
+  if (outcome.kind == mmu::OutcomeKind::kTranslated) return true;
+  software_.serve(asid_, request, outcome);
+  account_for_software();
+  return false;
+}
+
+/// Events between accesses, as far as a machine of one core and guests without PCIDs can have them.
+/// More than the SDM asks may always be invalidated (SDM 31.4.3.2).
+void Core::act(const Record& record) {
+  ++counted_.events;
+  const auto vpid = [this] { return context_->raw.vpid; };
+  switch (record.kind) {
+    case RecordKind::kSwitch: enter(record); return;
+    case RecordKind::kMapChange:
+      if (!is_current(record)) enter(record);
+      software_.unmap(asid_, record.address);
+      tlbs_.invalidate({.vpid = vpid(), .linear = record.address});
+      return;
+    case RecordKind::kInvlpg:
+      if (!is_current(record)) enter(record);
+      tlbs_.invalidate({.vpid = vpid(), .linear = record.address});
+      return;
+    default: break;
+  }
+  if (context_ == nullptr) return;  // nothing can be cached yet
+  switch (record.kind) {
+    case RecordKind::kMovCr3: tlbs_.invalidate({.vpid = vpid(), .keep_globals = true}); return;
+    case RecordKind::kInvpcid:
+    case RecordKind::kMovCr4: tlbs_.invalidate({.vpid = vpid()}); return;
+    default: tlbs_.invalidate({}); return;  // INVVPID, INVEPT
+  }
+}
+
+/// MOV CR3 to the address space of `record`, which removes the old one's translations: there are no
+/// PCIDs.
+void Core::enter(const Record& record) {
+  if (context_ == nullptr) {
+    vcpu_ = record.vcpu;
+    vm_ = record.vm;
+  } else if (record.vcpu != vcpu_ || record.vm != vm_) {
+    throw error_at_record("a second virtual CPU or machine (VM " + std::to_string(record.vm) +
+                          ", vCPU " + std::to_string(record.vcpu) +
+                          "), expected one: this version simulates one core");
+  } else {
+    tlbs_.invalidate({.vpid = context_->raw.vpid, .keep_globals = true});
+  }
+  asid_ = record.asid;
+  context_ = &software_.context(asid_);
+  account_for_software();
+  tlbs_.use(*context_);
+}
+
+/// Lets what the software has just done cost its cycles, and carries out what it owes.
+void Core::account_for_software() {
+  const std::uint64_t exits = software_.ept_violations() - exits_accounted_;
+  const Machine& machine = work_.settings.machine;
+  const std::uint64_t cycles =
+      exits * (std::uint64_t{machine.exit_cycles} + machine.handler_cycles);
+  exits_accounted_ += exits;
+  counted_.ept_violations += exits;
+  counted_.exit_cycles += cycles;
+  cycle_ += cycles;
+  counted_.page_faults += software_.page_faults() - faults_accounted_;
+  faults_accounted_ = software_.page_faults();
+  if (const auto scope = software_.take_owed_invalidation()) tlbs_.invalidate(*scope);
+}
+
+/// Does what is due after this many accesses. Returns whether the run goes on.
+bool Core::reach_milestone() {
+  if (!warm_ && translated_ == work_.settings.warmup) end_warmup();
+  if (warm_ && counted_.accesses == work_.settings.limit) return false;
+  if (work_.progress && translated_ % kProgressInterval == 0) work_.progress(translated_);
+  set_next_milestone();
+  return true;
+}
+
+void Core::set_next_milestone() {
+  next_milestone_ = (translated_ / kProgressInterval + 1) * kProgressInterval;
+  if (!warm_) {
+    next_milestone_ = std::min(next_milestone_, work_.settings.warmup);
+  } else if (work_.settings.limit) {
+    const std::uint64_t left = *work_.settings.limit - counted_.accesses;
+    if (left < next_milestone_ - translated_) next_milestone_ = translated_ + left;
+  }
+}
+
+void Core::end_warmup() {
+  warm_ = true;
+  counted_ = {};
+  work_.reset_counters();
+}
+
+InputError Core::error_at_record(const std::string& problem) const {
+  const std::string record = "record " + std::to_string(records_);
+  const std::string& trace = work_.settings.trace_name;
+  return {trace.empty() ? record : trace + ": " + record, problem};
+}
+
+void Core::report(RunResult& result) const {
+  result.partial = partial_ || exception_ != nullptr;
+  if (!warm_) return;
+  result.accesses = counted_.accesses;
+  result.instructions = counted_.instructions;
+  result.events = counted_.events;
+  result.cycles = counted_.instructions + counted_.translation_cycles + counted_.exit_cycles;
+  result.translation_cycles = counted_.translation_cycles;
+  result.guest_page_faults = counted_.page_faults;
+  result.ept_violations = counted_.ept_violations;
+  result.exit_cycles = counted_.exit_cycles;
+  result.hot_pages = counted_.pages.top(kHotSpots);
+  result.hot_instructions = counted_.instruction_addresses.top(kHotSpots);
+}
+
+}  // namespace eptsim::sim

@@ -1,0 +1,61 @@
+#include "sim/run/hypervisor.hpp"
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "sim/run/hexadecimal.hpp"
+#include "sim/run/out_of_memory.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+ept::ExtendedPageTable make_table(arch::PhysicalMemory& memory, ept::FrameAllocator& tables,
+                                  const PhysicalFrames& frames, unsigned maxphyaddr) {
+  auto table = ept::ExtendedPageTable::create(memory, tables, {.maxphyaddr = maxphyaddr});
+  if (table) return std::move(*table);
+  if (table.error() == ept::CreateError::kOutOfMemory) {
+    throw out_of_memory(frames, "the EPT's root table");
+  }
+  throw std::logic_error("the EPT was not made: " + std::string(name(table.error())));
+}
+
+}  // namespace
+
+Hypervisor::Hypervisor(arch::PhysicalMemory& memory, PhysicalFrames& frames, unsigned maxphyaddr,
+                       arch::PageSize page)
+    : frames_(frames),
+      table_frames_(frames),
+      page_(page),
+      ept_(make_table(memory, table_frames_, frames, maxphyaddr)) {}
+
+void Hypervisor::handle_violation(arch::Gpa gpa) {
+  ++violations_;
+  const auto frame = frames_.take(page_);
+  if (!frame) throw out_of_memory(frames_, "an EPT page of " + std::string(name(page_)));
+  auto mapped = ept_.map(gpa.align_down(arch::bytes(page_)), arch::Hpa(*frame), ept::kAllAccess,
+                         {.size = page_});
+  if (!mapped) {
+    if (mapped.error() == ept::MapError::kOutOfMemory) {
+      throw out_of_memory(frames_, "an EPT table");
+    }
+    throw std::logic_error(
+        "an EPT violation at guest-physical address " + hexadecimal(gpa.value()) +
+        ", where mapping a page is refused: " + std::string(name(mapped.error())));
+  }
+  pending_.merge(std::move(*mapped));
+  mapped_bytes_ += arch::bytes(page_);
+}
+
+std::optional<arch::Hpa> Hypervisor::host_address(arch::Gpa gpa) {
+  auto leaf = ept_.walk(gpa);
+  if (!leaf) {
+    handle_violation(gpa);
+    leaf = ept_.walk(gpa);
+  }
+  return leaf->hpa_of(gpa);
+}
+
+void Hypervisor::complete() { ept_.complete(std::exchange(pending_, {})); }
+
+}  // namespace eptsim::sim

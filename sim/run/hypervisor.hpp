@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "ept/arch/page_size.hpp"
+#include "ept/arch/physical_memory.hpp"
+#include "ept/extended_page_table.hpp"
+#include "ept/guest_tables.hpp"
+#include "sim/run/physical_frames.hpp"
+#include "sim/run/table_frames.hpp"
+
+namespace eptsim::sim {
+
+/// The hypervisor's policy: the virtual machine's memory is given on first touch. On an EPT
+/// violation the page around the guest-physical address gets a frame, and an EPT leaf with all
+/// rights and write-back memory. All pages have one size. Nothing is ever taken away, and EPT
+/// accessed and dirty flags are off.
+class Hypervisor final : public ept::GuestPhysicalMap {
+ public:
+  /// Throws InputError if there is no room for the EPT's root. Both outlive it.
+  Hypervisor(arch::PhysicalMemory& memory, PhysicalFrames& frames, unsigned maxphyaddr,
+             arch::PageSize page);
+
+  std::uint64_t eptp() const { return ept_.eptp(); }
+
+  /// The handler of an EPT violation at `gpa`, where nothing is mapped yet. Throws InputError if
+  /// memory has run out, std::logic_error if a violation there can't be.
+  void handle_violation(arch::Gpa gpa);
+
+  /// Where a store of the guest's own kernel to its paging structures ends up. The first one to a
+  /// page exits, and is served as any other violation.
+  std::optional<arch::Hpa> host_address(arch::Gpa gpa) override;
+
+  /// VM exits for EPT violations so far.
+  std::uint64_t violations() const { return violations_; }
+  /// What the changes so far owe. The caller does the INVEPT, if one is needed, and calls
+  /// `complete`.
+  const ept::PendingInvalidation& pending() const { return pending_; }
+  void complete();
+
+  /// Host-physical memory that backs the guest's.
+  std::uint64_t mapped_bytes() const { return mapped_bytes_; }
+  std::uint64_t table_bytes() const { return table_frames_.bytes(); }
+
+ private:
+  PhysicalFrames& frames_;
+  TableFrames<arch::Hpa> table_frames_;
+  arch::PageSize page_;
+  ept::ExtendedPageTable ept_;
+  ept::PendingInvalidation pending_;
+  std::uint64_t violations_ = 0;
+  std::uint64_t mapped_bytes_ = 0;
+};
+
+}  // namespace eptsim::sim

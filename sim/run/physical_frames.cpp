@@ -1,0 +1,60 @@
+#include "sim/run/physical_frames.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+/// Level of the page-table entry that maps a frame, from 0: 4K, 2M, 1G.
+unsigned level_of(arch::PageSize size) { return arch::leaf_level(size) - 1; }
+std::uint64_t bytes_of_level(unsigned level) { return arch::bytes(arch::page_of_level(level + 1)); }
+
+}  // namespace
+
+PhysicalFrames::PhysicalFrames(std::uint64_t bytes)
+    : bytes_(bytes & ~(arch::bytes(arch::PageSize::k4K) - 1)) {
+  const std::uint64_t first = arch::bytes(arch::PageSize::k4K);
+  if (bytes_ > first) add(first, bytes_, 2);
+}
+
+// Whole frames of `level` from the middle; what sticks out on either side serves smaller frames,
+// the lower side before the upper one.
+void PhysicalFrames::add(std::uint64_t begin, std::uint64_t end, unsigned level) {
+  const std::uint64_t size = bytes_of_level(level);
+  const std::uint64_t middle_begin = (begin + size - 1) & ~(size - 1);
+  const std::uint64_t middle_end = end & ~(size - 1);
+  if (middle_begin >= middle_end) {
+    // No whole frame, but a boundary may lie in between.
+    if (level > 0) add(begin, end, level - 1);
+    return;
+  }
+  if (middle_end < end) add(middle_end, end, level - 1);
+  free_[level].push_back({middle_begin, middle_end});
+  if (begin < middle_begin) add(begin, middle_begin, level - 1);
+}
+
+std::optional<std::uint64_t> PhysicalFrames::take(arch::PageSize size) {
+  const auto frame = take_level(level_of(size));
+  if (frame) taken_bytes_ += arch::bytes(size);
+  return frame;
+}
+
+std::optional<std::uint64_t> PhysicalFrames::take_level(unsigned level) {
+  auto& ranges = free_[level];
+  if (ranges.empty()) {
+    if (level + 1 == free_.size()) return std::nullopt;
+    const auto larger = take_level(level + 1);
+    if (!larger) return std::nullopt;
+    ranges.push_back({*larger, *larger + bytes_of_level(level + 1)});
+  }
+  Range& range = ranges.back();
+  const std::uint64_t frame = range.begin;
+  range.begin += bytes_of_level(level);
+  if (range.begin == range.end) ranges.pop_back();
+  return frame;
+}
+
+void PhysicalFrames::give_back(std::uint64_t frame, arch::PageSize size) {
+  free_[level_of(size)].push_back({frame, frame + arch::bytes(size)});
+  taken_bytes_ -= arch::bytes(size);
+}
+
+}  // namespace eptsim::sim

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ept/arch/page_size.hpp"
+#include "mmu_model/counters.hpp"
+#include "mmu_model/settings.hpp"
+#include "sim/input_error.hpp"
+#include "sim/trace/reader.hpp"
+
+/// The run of one trace through one machine: plain settings in, plain counters out. Names, units,
+/// checks and printing are the callers' business.
+namespace eptsim::sim {
+
+enum class Mode : std::uint8_t {
+  kNative,  ///< the program on bare metal: guest paging alone, EPT off
+  kNested,  ///< the program in a virtual machine: guest paging through the EPT
+};
+
+enum class WalkerKind : std::uint8_t {
+  kModel,  ///< the SystemC walker
+  kRtl,    ///< the Verilated walker
+};
+
+/// The machine with all that is configured about it: hardware, hypervisor and guest.
+struct Machine {
+  mmu::MachineSettings hardware;
+  unsigned walker_slots = 1;                        ///< walks at a time
+  unsigned exit_cycles = 1000;                      ///< VM exit and entry together
+  unsigned handler_cycles = 3000;                   ///< the hypervisor's work on an exit
+  arch::PageSize guest_page = arch::PageSize::k4K;  ///< 4K, 2M or 1G
+  arch::PageSize ept_page = arch::PageSize::k4K;    ///< 4K, 2M or 1G
+};
+
+struct RunSettings {
+  Machine machine;  ///< hardware.seed is the seed of everything random in the run
+  Mode mode = Mode::kNested;
+  WalkerKind walker = WalkerKind::kModel;
+  bool fetch = true;                   ///< translate the trace's instruction fetches too
+  std::uint64_t warmup = 0;            ///< accesses before anything is counted
+  std::optional<std::uint64_t> limit;  ///< stop after so many accesses counted (after the warm-up)
+  std::string trace_name;              ///< for messages that concern the trace
+};
+
+/// A page or an instruction, and what its walks cost.
+struct HotSpot {
+  std::uint64_t address = 0;  ///< linear address of the 4 KiB page, or the instruction's
+  std::uint64_t walks = 0;
+  std::uint64_t walk_cycles = 0;
+};
+inline constexpr std::size_t kHotSpots = 20;
+
+/// What was measured, from the end of the warm-up on.
+struct RunResult {
+  std::uint64_t accesses = 0;      ///< translated: an access across a page boundary counts twice
+  std::uint64_t instructions = 0;  ///< begun, as the trace tells
+  std::uint64_t cycles = 0;        ///< of the core, all told
+  std::uint64_t translation_cycles = 0;  ///< of those, lost to TLB levels and walks; without exits
+  std::uint64_t events = 0;              ///< of the trace: switches and invalidations carried out
+
+  mmu::TlbCounters l1i;
+  mmu::TlbCounters l1d;
+  mmu::TlbCounters l2;
+  mmu::WalkerCounters walker;
+
+  std::uint64_t guest_page_faults = 0;  ///< served by the guest's operating system
+  std::uint64_t ept_violations = 0;     ///< VM exits by reason
+  std::uint64_t ept_misconfigurations = 0;
+  std::uint64_t exit_cycles = 0;  ///< exits, entries and the handler's work, in `cycles` too
+
+  // Memory in use at the end, warm-up included.
+  std::uint64_t page_bytes = 0;         ///< the program's pages, in host-physical memory
+  std::uint64_t guest_table_bytes = 0;  ///< guest paging structures
+  std::uint64_t ept_table_bytes = 0;
+
+  /// The kHotSpots most expensive, most walk cycles first, equals by lower address. No instructions
+  /// where the trace doesn't tell them.
+  std::vector<HotSpot> hot_pages;
+  std::vector<HotSpot> hot_instructions;
+
+  /// The run ended before the trace or the limit did: `stop` was set, or `error` says why.
+  bool partial = false;
+  /// The trace is damaged or has an address that isn't canonical, or its pages outran the machine's
+  /// memory (place "dram.bytes"). All else holds what was measured before.
+  std::optional<InputError> error;
+};
+
+/// Runs `trace` until its end, the limit, or `stop` (looked at between accesses, and set from a
+/// signal handler). `progress`, if any, is called from time to time, on this thread, with the
+/// accesses read so far, warm-up included. Throws InputError, before anything runs, for settings
+/// that this build can't do. There is one SystemC kernel a process: call it once in a process.
+RunResult simulate(const RunSettings& settings, TraceReader& trace, const std::atomic<bool>& stop,
+                   const std::function<void(std::uint64_t accesses)>& progress = {});
+
+}  // namespace eptsim::sim

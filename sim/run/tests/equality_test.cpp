@@ -1,0 +1,188 @@
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <sstream>
+#include <string>
+
+#include "sim/run/tests/support.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+void print(std::ostream& out, const char* name, const mmu::TlbCounters& tlb) {
+  out << name << ' ' << tlb.accesses << ' ' << tlb.hits << ' ' << tlb.misses << '\n';
+}
+
+/// Every field of a result, a line each.
+std::string text_of(const RunResult& result) {
+  std::ostringstream out;
+  out << "accesses " << result.accesses << "\ninstructions " << result.instructions << "\ncycles "
+      << result.cycles << "\ntranslation " << result.translation_cycles << "\nevents "
+      << result.events << '\n';
+  print(out, "l1i", result.l1i);
+  print(out, "l1d", result.l1d);
+  print(out, "l2", result.l2);
+  const mmu::WalkerCounters& walker = result.walker;
+  out << "walks " << walker.walks << "\nreferences " << walker.references << ' '
+      << walker.guest_references << ' ' << walker.ept_references << "\nflags "
+      << walker.flag_updates << "\nwalk cycles " << walker.cycles << ' ' << walker.guest_cycles
+      << ' ' << walker.ept_cycles << '\n';
+  for (const auto& [cycles, walks] : walker.latency)
+    out << "lat " << cycles << ' ' << walks << '\n';
+  for (const auto& [references, walks] : walker.references_histogram) {
+    out << "refs " << references << ' ' << walks << '\n';
+  }
+  for (const auto& row : walker.matrix) {
+    for (const auto& place : row) out << place.references << '/' << place.cycles << ' ';
+    out << '\n';
+  }
+  out << "faults " << result.guest_page_faults << ' ' << result.ept_violations << ' '
+      << result.ept_misconfigurations << ' ' << result.exit_cycles << "\nbytes "
+      << result.page_bytes << ' ' << result.guest_table_bytes << ' ' << result.ept_table_bytes
+      << '\n';
+  for (const auto* spots : {&result.hot_pages, &result.hot_instructions}) {
+    for (const HotSpot& spot : *spots) {
+      out << std::hex << spot.address << std::dec << ' ' << spot.walks << ' ' << spot.walk_cycles
+          << '\n';
+    }
+  }
+  out << result.partial << ' ' << (result.error ? result.error->what() : "done") << '\n';
+  return out.str();
+}
+
+/// Whether a text is a result of a run that had work to do.
+testing::AssertionResult is_of_a_whole_run(const std::string& text) {
+  const bool whole = !text.starts_with("accesses 0\n") && text.ends_with("\n0 done\n");
+  return whole ? testing::AssertionSuccess() : testing::AssertionFailure() << text;
+}
+
+/// Runs in a process of its own, for there is one kernel a process. Returns the result as text.
+std::string run_apart(const RunSettings& settings, const std::vector<Record>& records) {
+  std::array<int, 2> pipe_ends{};
+  if (::pipe(pipe_ends.data()) != 0) return "no pipe";
+  const pid_t child = fork();
+  if (child == 0) {
+    std::string text;
+    try {
+      text = text_of(run(settings, records));
+    } catch (const std::exception& error) {
+      text = std::string("exception: ") + error.what();
+    }
+    std::size_t done = 0;
+    while (done < text.size()) {
+      const ssize_t count = ::write(pipe_ends[1], text.data() + done, text.size() - done);
+      if (count <= 0) _exit(1);
+      done += static_cast<std::size_t>(count);
+    }
+    _exit(0);
+  }
+  ::close(pipe_ends[1]);
+  std::string text;
+  std::array<char, 4096> buffer{};
+  for (ssize_t count; (count = ::read(pipe_ends[0], buffer.data(), buffer.size())) > 0;) {
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  ::close(pipe_ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (status != 0) text += "child failed";
+  return text;
+}
+
+/// A program with a stack, code in a loop, a walk through an array and a table that it reads and
+/// writes all over, with now and then an access across pages, a switch and an invalidation.
+std::vector<Record> program() {
+  std::vector<Record> records;
+  std::uint64_t state = 12345;
+  const auto random = [&state](std::uint64_t below) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (state >> 33) % below;
+  };
+  for (unsigned i = 0; i < 20'000; ++i) {
+    const std::uint64_t ip = 0x401000 + random(40) * 512;
+    const auto add = [&](Record next) {
+      next.ip = ip;
+      next.asid = i / 7000 % 2 == 1 ? 1 : 0;
+      records.push_back(next);
+    };
+    add(record(RecordKind::kFetch, ip, 4));
+    switch (random(8)) {
+      case 0: add(write(0x7ffc'0000'0000 - random(9000))); break;
+      case 1: add(read(kHeap + 64 * i)); break;
+      case 2: add(record(RecordKind::kModify, 0x5555'0000'0000 + random(64 << 20))); break;
+      case 3: add(record(RecordKind::kRead, 0x5555'0000'0000 + random(64 << 20), 64)); break;
+      default: break;
+    }
+    if (i % 3000 == 2999) add(event(RecordKind::kInvlpg, kHeap + 64 * i));
+    if (i % 5000 == 4999) add(event(RecordKind::kMapChange, kHeap + 64 * i));
+  }
+  return records;
+}
+
+RunSettings machine() {
+  RunSettings settings = small_machine();
+  settings.machine.hardware.l1i.unified = {.entries = 16, .ways = 4};
+  settings.machine.hardware.l1d.unified = {.entries = 16, .ways = 4};
+  settings.machine.hardware.l2.unified = {.entries = 64, .ways = 8};
+  settings.machine.hardware.l2.replacement = mmu::Replacement::kRandom;
+  settings.warmup = 1000;
+  return settings;
+}
+
+TEST(Equality, TheSameRunTwiceGivesTheSameResult) {
+  const std::string once = run_apart(machine(), program());
+  EXPECT_TRUE(is_of_a_whole_run(once));
+  EXPECT_EQ(once, run_apart(machine(), program()));
+}
+
+TEST(Equality, AnotherSeedGivesAnotherResultUnderRandomReplacement) {
+  RunSettings settings = machine();
+  settings.machine.hardware.seed = 2;
+  EXPECT_NE(run_apart(machine(), program()), run_apart(settings, program()));
+}
+
+TEST(Equality, LockstepChangesNothing) {
+  RunSettings settings = machine();
+  settings.machine.hardware.lockstep = true;
+  EXPECT_EQ(run_apart(machine(), program()), run_apart(settings, program()));
+}
+
+TEST(Equality, LockstepChangesNothingOnANativeMachineWithLargePages) {
+  RunSettings settings = machine();
+  settings.mode = Mode::kNative;
+  settings.machine.guest_page = arch::PageSize::k2M;
+  const std::string ahead = run_apart(settings, program());
+  EXPECT_TRUE(is_of_a_whole_run(ahead));
+  settings.machine.hardware.lockstep = true;
+  EXPECT_EQ(ahead, run_apart(settings, program()));
+}
+
+#ifdef EPTSIM_HAS_RTL
+TEST(Equality, TheRtlWalkerGivesTheModelsResult) {
+  RunSettings settings = machine();
+  settings.walker = WalkerKind::kRtl;
+  EXPECT_EQ(run_apart(machine(), program()), run_apart(settings, program()));
+}
+
+TEST(Equality, TheRtlWalkerGivesTheModelsResultInLockstepOnLargePages) {
+  RunSettings settings = machine();
+  settings.machine.guest_page = arch::PageSize::k2M;
+  settings.machine.ept_page = arch::PageSize::k2M;
+  const std::string model = run_apart(settings, program());
+  EXPECT_TRUE(is_of_a_whole_run(model));
+  settings.walker = WalkerKind::kRtl;
+  settings.machine.hardware.lockstep = true;
+  EXPECT_EQ(model, run_apart(settings, program()));
+}
+#else
+TEST(Equality, ABuildWithoutTheRtlRefusesItByName) {
+  RunSettings settings = machine();
+  settings.walker = WalkerKind::kRtl;
+  EXPECT_NE(run_apart(settings, program()).find("--walker"), std::string::npos);
+}
+#endif
+
+}  // namespace
+}  // namespace eptsim::sim

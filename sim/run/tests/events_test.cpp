@@ -1,0 +1,121 @@
+#include <gtest/gtest.h>
+
+#include "sim/run/tests/support.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+Record in_space(std::uint16_t asid, Record record) {
+  record.asid = asid;
+  return record;
+}
+
+/// Walks after a warm-up of two pages, `what`, and the two pages again.
+std::uint64_t walks_after(Mode mode, Record what) {
+  RunSettings settings = small_machine(mode);
+  settings.warmup = 2;
+  const RunResult result = run(settings, {read(kHeap), read(kHeap + kPageBytes), what, read(kHeap),
+                                          read(kHeap + kPageBytes)});
+  EXPECT_EQ(result.accesses, 2u);
+  EXPECT_EQ(result.events, 1u);
+  EXPECT_EQ(result.guest_page_faults, 0u);
+  EXPECT_EQ(result.ept_violations, 0u);
+  return result.walker.walks;
+}
+
+TEST(Events, InvlpgRemovesOnePage) {
+  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kInvlpg, kHeap + 5)), 1u);
+}
+TEST(Events, InvlpgRemovesOnePageOnANativeMachineToo) {
+  EXPECT_EQ(walks_after(Mode::kNative, event(RecordKind::kInvlpg, kHeap + 5)), 1u);
+}
+TEST(Events, InvlpgOfAnotherPageRemovesNothing) {
+  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kInvlpg, kHeap - 1)), 0u);
+}
+TEST(Events, MovCr3RemovesAllPages) {
+  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kMovCr3)), 2u);
+}
+TEST(Events, MovCr3RemovesAllPagesOfANativeMachineToo) {
+  EXPECT_EQ(walks_after(Mode::kNative, event(RecordKind::kMovCr3)), 2u);
+}
+TEST(Events, MovCr4RemovesAllPages) {
+  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kMovCr4)), 2u);
+}
+TEST(Events, InvpcidRemovesAllPages) {
+  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kInvpcid)), 2u);
+}
+TEST(Events, InvvpidRemovesAllPages) {
+  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kInvvpid)), 2u);
+}
+TEST(Events, InveptRemovesAllPages) {
+  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kInvept)), 2u);
+}
+TEST(Events, ASwitchRemovesAllPages) {
+  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kSwitch)), 2u);
+}
+
+TEST(Events, BeforeTheFirstAccessDoNoHarm) {
+  std::vector<Record> records;
+  for (auto kind = RecordKind::kSwitch; kind <= RecordKind::kMapChange;
+       kind = static_cast<RecordKind>(static_cast<int>(kind) + 1)) {
+    records.push_back(event(kind, kHeap));
+  }
+  records.push_back(read(kHeap));
+  const RunResult result = run(small_machine(), records);
+  EXPECT_EQ(result.events, 8u);
+  EXPECT_EQ(result.accesses, 1u);
+  EXPECT_FALSE(result.error);
+}
+
+TEST(MapChange, MakesThePageFaultAgainAndGetItsFrameBack) {
+  RunSettings settings = small_machine();
+  settings.warmup = 2;
+  const RunResult result = run(
+      settings, {read(kHeap), read(kHeap + kPageBytes), event(RecordKind::kMapChange, kHeap + 77),
+                 read(kHeap), read(kHeap + kPageBytes)});
+  EXPECT_EQ(result.guest_page_faults, 1u);
+  EXPECT_EQ(result.walker.walks, 2u);    // the fault and the translation
+  EXPECT_EQ(result.ept_violations, 0u);  // the guest reuses the frame, which is backed
+  EXPECT_EQ(result.page_bytes, 2 * kPageBytes);
+}
+
+TEST(MapChange, WhereNothingIsMappedChangesNothing) {
+  RunSettings settings = small_machine();
+  settings.warmup = 1;
+  const RunResult result = run(settings, {read(kHeap), event(RecordKind::kMapChange, 0x1000),
+                                          event(RecordKind::kMapChange, 1ull << 60), read(kHeap)});
+  EXPECT_EQ(result.l1d.hits, 1u);
+  EXPECT_EQ(result.page_bytes, kPageBytes);
+}
+
+TEST(AddressSpaces, HaveTablesOfTheirOwn) {
+  const RunResult result =
+      run(small_machine(), {in_space(1, read(kHeap)), in_space(2, read(kHeap))});
+  EXPECT_EQ(result.guest_page_faults, 2u);
+  EXPECT_EQ(result.ept_violations, 2u * 5);
+  EXPECT_EQ(result.guest_table_bytes, 2 * 4 * kPageBytes);
+}
+
+TEST(AddressSpaces, FlushTheTlbsOnEverySwitch) {
+  RunSettings settings = small_machine();
+  settings.warmup = 2;
+  const RunResult result =
+      run(settings, {in_space(1, read(kHeap)), in_space(2, read(kHeap)), in_space(1, read(kHeap)),
+                     in_space(1, read(kHeap)), in_space(2, read(kHeap))});
+  EXPECT_EQ(result.walker.walks, 2u);
+  EXPECT_EQ(result.walker.references, 2u * 24);
+  EXPECT_EQ(result.l1d.hits, 1u);
+}
+
+TEST(AddressSpaces, ASecondVirtualCpuIsRefusedByName) {
+  Record other = read(kHeap);
+  other.vcpu = 3;
+  const RunResult result = run(small_machine(), {read(kHeap), read(kHeap), other, read(kHeap)});
+  ASSERT_TRUE(result.error);
+  EXPECT_EQ(result.error->place(), "trace: record 3");
+  EXPECT_NE(std::string(result.error->what()).find("vCPU 3"), std::string::npos);
+  EXPECT_EQ(result.accesses, 2u);
+}
+
+}  // namespace
+}  // namespace eptsim::sim

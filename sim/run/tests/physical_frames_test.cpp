@@ -1,0 +1,83 @@
+#include "sim/run/physical_frames.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace eptsim::sim {
+namespace {
+
+using arch::PageSize;
+
+constexpr std::uint64_t kMiB = 1ull << 20;
+constexpr std::uint64_t kGiB = 1ull << 30;
+
+TEST(PhysicalFrames, FramesAreAlignedAndNeverOverlap) {
+  PhysicalFrames pool(5 * kGiB + 3 * kMiB);
+  std::set<std::uint64_t> pages;  // of 4 KiB, those that are out
+  const PageSize sizes[] = {PageSize::k4K, PageSize::k2M, PageSize::k4K, PageSize::k1G};
+  for (unsigned i = 0; i < 16; ++i) {
+    const PageSize size = sizes[i % 4];
+    if (size == PageSize::k1G && i > 8) continue;
+    const auto frame = pool.take(size);
+    ASSERT_TRUE(frame);
+    EXPECT_EQ(*frame % arch::bytes(size), 0u);
+    EXPECT_LE(*frame + arch::bytes(size), pool.bytes());
+    for (std::uint64_t page = *frame; page < *frame + arch::bytes(size); page += 4096) {
+      ASSERT_TRUE(pages.insert(page).second) << std::hex << page;
+    }
+  }
+  EXPECT_EQ(pool.taken_bytes(), pages.size() * 4096);
+}
+
+TEST(PhysicalFrames, EveryFrameButTheFirstCanBeTaken) {
+  PhysicalFrames pool(4 * kMiB + 5 * 4096 + 17);
+  unsigned frames = 0;
+  std::uint64_t next = 4096;
+  // Lowest first: below the first 2 MiB boundary, the piece at the end, then the whole block.
+  while (const auto frame = pool.take(PageSize::k4K)) {
+    EXPECT_NE(*frame, 0u);
+    if (frames < 511) {
+      EXPECT_EQ(*frame, next);
+    }
+    next += 4096;
+    ++frames;
+  }
+  EXPECT_EQ(frames, 1024u + 5 - 1);
+  EXPECT_FALSE(pool.take(PageSize::k2M));
+}
+
+TEST(PhysicalFrames, ALargeFrameNeedsAnAlignedBlock) {
+  PhysicalFrames pool(2 * kGiB - 4096);  // the only aligned GiB begins at 0, which is never given
+  EXPECT_FALSE(pool.take(PageSize::k1G));
+  EXPECT_EQ(pool.taken_bytes(), 0u);
+  PhysicalFrames larger(2 * kGiB);
+  EXPECT_EQ(larger.take(PageSize::k1G), kGiB);
+  EXPECT_FALSE(larger.take(PageSize::k1G));
+}
+
+TEST(PhysicalFrames, SmallFramesLeaveLargeBlocksWhole) {
+  PhysicalFrames pool(2 * kGiB);
+  for (unsigned i = 0; i < 511; ++i) ASSERT_LT(pool.take(PageSize::k4K).value(), 2 * kMiB);
+  // The 2 MiB at the bottom are used up: one block of 2 MiB is split, and not the upper GiB.
+  EXPECT_EQ(pool.take(PageSize::k4K), 2 * kMiB);
+  EXPECT_EQ(pool.take(PageSize::k2M), 4 * kMiB);
+  EXPECT_EQ(pool.take(PageSize::k1G), kGiB);
+}
+
+TEST(PhysicalFrames, AFrameGivenBackIsTheNextToGo) {
+  PhysicalFrames pool(64 * kMiB);
+  const auto first = pool.take(PageSize::k4K);
+  pool.take(PageSize::k4K);
+  pool.give_back(*first, PageSize::k4K);
+  EXPECT_EQ(pool.taken_bytes(), 4096u);
+  EXPECT_EQ(pool.take(PageSize::k4K), first);
+}
+
+TEST(PhysicalFrames, AMemoryOfOnePageHasNothingToGive) {
+  PhysicalFrames pool(4096);
+  EXPECT_FALSE(pool.take(PageSize::k4K));
+}
+
+}  // namespace
+}  // namespace eptsim::sim
