@@ -1,0 +1,180 @@
+#include "sim/output/summary.hpp"
+
+#include <fmt/format.h>
+
+#include "sim/output/figures.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+double real(std::uint64_t value) { return static_cast<double>(value); }
+
+/// Lines of one shape: a label, a value set right, a remark.
+class Table {
+ public:
+  explicit Table(Style style) : style_(style) {}
+
+  void heading(std::string_view label, std::string_view value = "", std::string_view share = "") {
+    add(style_.heading(fmt::format("{:<30}{:>16}{:>11}", label, value, share)));
+  }
+  void line(std::string_view label, std::string_view value, std::string_view remark = "") {
+    add(fmt::format("  {:<28}{:>16}{}{}", label, value, remark.empty() ? "" : "   ", remark));
+  }
+  /// A count, its part of `whole`, and that as a bar.
+  void part(std::string_view label, std::uint64_t value, std::uint64_t whole) {
+    add(fmt::format("  {:<28}{:>16}{:>11}  {}", label, grouped(value),
+                    percent(real(value), real(whole), 2), bar(real(value), real(whole), 24)));
+  }
+  void fact(std::string_view label, std::string_view value) {
+    add(fmt::format("  {:<9}{}", label, value));
+  }
+  void gap() { text_ += '\n'; }
+  std::string take() { return std::move(text_); }
+
+ private:
+  /// Without spaces at the end, whatever the columns left.
+  void add(std::string text) {
+    text.erase(text.find_last_not_of(' ') + 1);
+    text_ += text + "\n";
+  }
+
+  Style style_;
+  std::string text_;
+};
+
+std::string pages(const Json& document) {
+  const Json& machine = document.at("machine");
+  const auto guest = machine.at("guest").at("page").get<std::string>();
+  if (document.at("mode") == "native") return fmt::format("native, {} pages", guest);
+  return fmt::format("nested, {} guest pages on {} EPT pages", guest,
+                     machine.at("hypervisor").at("page").get<std::string>());
+}
+
+void add_facts(Table& table, const Json& document) {
+  const Json& trace = document.at("trace");
+  table.fact("trace", fmt::format("{}, format {}", trace.at("path").get<std::string>(),
+                                  trace.at("format").get<std::string>()));
+  auto machine = document.at("machine_name").get<std::string>();
+  for (const Json& change : document.value("machine_changes", Json::array())) {
+    machine += ", " + change.get<std::string>();
+  }
+  table.fact("machine", machine);
+  const Json& model = document.at("model");
+  table.fact("core", model.at("core").get<std::string>());
+  table.fact("caches", model.at("caches").get<std::string>());
+  table.fact("seed", std::to_string(document.at("run").at("seed").get<std::uint64_t>()));
+}
+
+void add_walks(Table& table, const Json& walker, const Figures& figures, bool nested) {
+  table.heading("Page walks");
+  table.line("walks", grouped(figures.walks));
+  if (figures.walks == 0) return;
+  table.line("references per walk", grouped(figures.references_per_walk, 2),
+             nested
+                 ? fmt::format("{:.2f} of guest entries, {:.2f} of EPT entries",
+                               figures.guest_references_per_walk, figures.ept_references_per_walk)
+                 : "");
+  const Json& latency = walker.at("latency");
+  const auto cycles = [&](const char* key) {
+    return grouped(latency.at(key).get<std::uint64_t>());
+  };
+  table.line("cycles per walk", grouped(figures.cycles_per_walk, 1),
+             fmt::format("median {}, 99th percentile {}, longest {}", cycles("p50"), cycles("p99"),
+                         cycles("max")));
+}
+
+}  // namespace
+
+std::string summary(const Json& document, Style style) {
+  const Figures figures(document);
+  const Json& stats = document.at("stats");
+  const bool nested = document.at("mode") == "nested";
+  Table table(style);
+
+  if (document.at("partial").get<bool>()) {
+    table.heading("PARTIAL: the run ended early, and this is what was measured until then");
+    table.gap();
+  }
+  table.heading(fmt::format("eptsim {}: {}", document.at("eptsim_version").get<std::string>(),
+                            pages(document)));
+  add_facts(table, document);
+  table.gap();
+
+  table.heading("Time", "cycles", "share");
+  table.part("the program itself", figures.program_cycles, figures.cycles);
+  table.part("lost to translation", figures.translation_cycles, figures.cycles);
+  if (nested) table.part("VM exits", figures.exit_cycles, figures.cycles);
+  table.line("in all", grouped(figures.cycles),
+             fmt::format("for {} instructions", grouped(figures.instructions)));
+  table.gap();
+
+  table.heading("Translations found in", "accesses", "share");
+  table.part("first-level TLB", figures.first_level_hits, figures.accesses);
+  table.part("second-level TLB", figures.second_level_hits, figures.accesses);
+  table.part("page tables, by a walk", figures.tlb_misses, figures.accesses);
+  table.line("in all", grouped(figures.accesses));
+  table.gap();
+
+  add_walks(table, stats.at("walker"), figures, nested);
+  table.gap();
+
+  table.heading("System software");
+  const auto count = [&](const char* pointer) {
+    return stats.at(Json::json_pointer(pointer)).get<std::uint64_t>();
+  };
+  table.line("guest page faults", grouped(count("/guest/page_faults")));
+  if (nested) {
+    table.line("exits, EPT violation", grouped(count("/vmx/exits/ept_violation")));
+    table.line("exits, EPT misconfiguration", grouped(count("/vmx/exits/ept_misconfig")));
+  }
+  table.line("memory: program's pages", size_text(count("/memory/page_bytes")));
+  table.line("memory: guest tables", size_text(count("/memory/guest_table_bytes")));
+  if (nested) table.line("memory: EPT", size_text(count("/memory/ept_table_bytes")));
+  return table.take();
+}
+
+std::string comparison(const Json& native, const Json& nested, Style style) {
+  const Figures left(native);
+  const Figures right(nested);
+  std::string text;
+  const auto line = [&](std::string_view label, const std::string& a, const std::string& b,
+                        const std::string& ratio = "") {
+    std::string row = fmt::format("  {:<34}{:>16}{:>16}{:>10}", label, a, b, ratio);
+    row.erase(row.find_last_not_of(' ') + 1);
+    text += row + "\n";
+  };
+  const auto ratio = [](double a, double b) { return a > 0 ? fmt::format("{:.2f}x", b / a) : "-"; };
+  const auto count = [&](std::string_view label, std::uint64_t a, std::uint64_t b) {
+    line(label, grouped(a), grouped(b), ratio(real(a), real(b)));
+  };
+
+  if (native.at("partial").get<bool>() || nested.at("partial").get<bool>()) {
+    text += style.heading("PARTIAL: a run ended early, and this is what was measured until then") +
+            "\n\n";
+  }
+  Table facts(style);
+  facts.heading(fmt::format("eptsim {}: native, and {}",
+                            native.at("eptsim_version").get<std::string>(), pages(nested)));
+  add_facts(facts, native);
+  text += facts.take() + "\n";
+
+  text += style.heading(fmt::format("{:<36}{:>16}{:>16}{:>10}", "", "native", "nested", "ratio")) +
+          "\n";
+  line("accesses", grouped(left.accesses), grouped(right.accesses));
+  count("TLB misses", left.tlb_misses, right.tlb_misses);
+  count("walks", left.walks, right.walks);
+  line("references per walk", grouped(left.references_per_walk, 2),
+       grouped(right.references_per_walk, 2),
+       ratio(left.references_per_walk, right.references_per_walk));
+  line("cycles per walk", grouped(left.cycles_per_walk, 1), grouped(right.cycles_per_walk, 1),
+       ratio(left.cycles_per_walk, right.cycles_per_walk));
+  count("cycles lost to translation", left.translation_cycles, right.translation_cycles);
+  count("cycles of VM exits", left.exit_cycles, right.exit_cycles);
+  count("cycles in all", left.cycles, right.cycles);
+  line("share of time lost to translation",
+       percent(real(left.translation_cycles), real(left.cycles), 1),
+       percent(real(right.translation_cycles), real(right.cycles), 1));
+  return text;
+}
+
+}  // namespace eptsim::sim

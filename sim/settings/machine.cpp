@@ -1,0 +1,103 @@
+#include "sim/settings/machine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "sim/settings/machine_file.hpp"
+#include "sim/settings/parameter.hpp"
+#include "sim/settings/value.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+constexpr std::string_view kLaterPresets[] = {
+    "default",         "haswell", "skylake", "icelake", "golden-cove",
+    "sapphire-rapids", "zen2",    "zen3",    "zen4",    "zen5"};
+
+std::string names_of_presets() {
+  std::string names;
+  for (const Preset& preset : presets()) {
+    names += (names.empty() ? "" : ", ") + std::string(preset.name);
+  }
+  return names;
+}
+
+/// Sets what was given, settings that say which others there are first.
+void apply(Machine& machine, const std::vector<Given>& given, Places& places) {
+  for (const bool shaping : {true, false}) {
+    for (const Given& setting : given) {
+      if (setting.parameter->shapes != shaping) continue;
+      if (!shaping && !setting.parameter->applies_to(machine)) {
+        const bool sized = setting.parameter->key.find("ways.") != std::string::npos;
+        throw InputError(setting.place, setting.parameter->key + " isn't a setting of this machine",
+                         sized ? "this TLB isn't split by page size: set ways, or entries.4k too"
+                               : "this TLB is split by page size: set ways.4k, .2m or .1g");
+      }
+      setting.parameter->set(machine, setting.value);
+      places[setting.parameter->key] = setting.place;
+    }
+  }
+  // The last of several wins, but not when they say different things of what the machine is.
+  for (const Given& setting : given) {
+    if (setting.parameter->shapes && !setting.parameter->applies_to(machine)) {
+      throw InputError(setting.place, setting.parameter->key +
+                                          ": a TLB is split by page size or it isn't, and another "
+                                          "setting says otherwise");
+    }
+  }
+}
+
+std::vector<Given> given_by(const std::vector<Assignment>& assignments) {
+  std::vector<Given> given;
+  for (const Assignment& assignment : assignments) {
+    const Parameter& parameter = require_parameter(assignment.key, assignment.place);
+    given.push_back(
+        {&parameter, parse_value(parameter, assignment.value, assignment.place), assignment.place});
+  }
+  return given;
+}
+
+Machine resolve(Machine machine, std::string_view text, const std::string& name,
+                const std::vector<Assignment>& assignments) {
+  Places places;
+  apply(machine, read_machine_file(text, name), places);
+  apply(machine, given_by(assignments), places);
+  check_machine(machine, places);
+  return machine;
+}
+
+const Preset& plain() { return presets().front(); }
+
+Machine plain_machine() { return resolve({}, plain().text, "plain", {}); }
+
+}  // namespace
+
+Assignment parse_assignment(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const std::string place = "--set " + text;
+  if (equals == std::string::npos) {
+    throw InputError(place, "no value, expected key=value as in tlb.l2.entries=2048");
+  }
+  return {text.substr(0, equals), text.substr(equals + 1), place};
+}
+
+Machine resolve_machine_text(std::string_view text, const std::string& name,
+                             const std::vector<Assignment>& assignments) {
+  return resolve(plain_machine(), text, name, assignments);
+}
+
+Machine resolve_machine(const std::string& preset_or_file,
+                        const std::vector<Assignment>& assignments) {
+  const auto preset = std::ranges::find(presets(), preset_or_file, &Preset::name);
+  if (preset != presets().end()) {
+    return resolve(plain_machine(), preset->text, preset_or_file, assignments);
+  }
+  if (std::ranges::find(kLaterPresets, preset_or_file) != std::end(kLaterPresets)) {
+    throw InputError(
+        "--machine " + preset_or_file,
+        "this version doesn't have that machine, expected " + names_of_presets() + " or a file");
+  }
+  return resolve_machine_text(read_text(preset_or_file), preset_or_file, assignments);
+}
+
+}  // namespace eptsim::sim

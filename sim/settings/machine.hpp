@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/run/simulation.hpp"
+
+namespace eptsim::sim {
+
+/// A machine file that is built in.
+struct Preset {
+  std::string_view name;
+  std::string_view text;  ///< TOML
+};
+std::span<const Preset> presets();
+
+/// A setting given by hand, and where: {"tlb.l2.entries", "2048", "--set tlb.l2.entries=2048"}.
+struct Assignment {
+  std::string key;
+  std::string value;
+  std::string place;
+};
+/// Takes "key=value" apart. Throws InputError.
+Assignment parse_assignment(const std::string& text);
+
+/// The machine that `preset_or_file` describes, changed by `assignments` in their order. What a
+/// file leaves out is as in `plain`. Throws InputError with file, line and column, or with the
+/// place of the assignment, for anything unknown, doubled, of the wrong type, out of range, or at
+/// odds with another setting.
+Machine resolve_machine(const std::string& preset_or_file,
+                        const std::vector<Assignment>& assignments = {});
+
+/// As above, with the file's text given. `name` is for messages.
+Machine resolve_machine_text(std::string_view text, const std::string& name,
+                             const std::vector<Assignment>& assignments = {});
+
+/// Where settings were given, by key; those that weren't are absent.
+using Places = std::map<std::string, std::string, std::less<>>;
+/// What no setting can tell by itself. Throws InputError at the place of a setting concerned.
+void check_machine(const Machine& machine, const Places& places);
+
+/// Every setting of `machine` as a machine file, which reads back as the same machine.
+std::string machine_as_toml(const Machine& machine);
+
+}  // namespace eptsim::sim

@@ -1,0 +1,73 @@
+#include <bit>
+#include <initializer_list>
+
+#include "ept/arch/page_size.hpp"
+#include "sim/settings/machine.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+using mmu::TlbGeometry;
+using mmu::TlbSettings;
+
+/// The place of the first of `keys` that was given by hand.
+std::string place_of(const Places& places, std::initializer_list<std::string> keys) {
+  for (const std::string& key : keys) {
+    if (const auto found = places.find(key); found != places.end()) return found->second;
+  }
+  return {};
+}
+
+void check_array(const TlbGeometry& array, mmu::Replacement replacement, const std::string& tlb,
+                 const std::string& suffix, const Places& places) {
+  if (array.entries == 0) return;
+  const std::string entries = tlb + ".entries" + suffix;
+  const std::string ways = tlb + ".ways" + suffix;
+  const std::string counts = entries + " = " + std::to_string(array.entries) + " and " + ways +
+                             " = " + std::to_string(array.ways);
+  const std::string place = place_of(places, {ways, entries});
+  if (array.ways == 0) {
+    throw InputError(
+        place, ways + " isn't given, and " + entries + " is " + std::to_string(array.entries));
+  }
+  if (array.entries % array.ways != 0) {
+    throw InputError(place, counts + " don't make whole sets, expected a multiple of the ways");
+  }
+  const unsigned sets = array.entries / array.ways;
+  if (!std::has_single_bit(sets)) {
+    throw InputError(place,
+                     counts + " make " + std::to_string(sets) +
+                         " sets, expected a power of two: the address's bits choose the set");
+  }
+  if (replacement == mmu::Replacement::kTreePlru && !std::has_single_bit(array.ways)) {
+    const std::string key = tlb + ".replacement";
+    throw InputError(place_of(places, {key, ways, entries}),
+                     key + " can't be tree-plru with " + std::to_string(array.ways) +
+                         " ways, expected a power of two: the tree is a binary one");
+  }
+}
+
+void check_tlb(const TlbSettings& tlb, const std::string& name, const Places& places) {
+  if (!tlb.split) return check_array(tlb.unified, tlb.replacement, name, "", places);
+  check_array(tlb.k4, tlb.replacement, name, ".4k", places);
+  check_array(tlb.m2, tlb.replacement, name, ".2m", places);
+  check_array(tlb.g1, tlb.replacement, name, ".1g", places);
+}
+
+}  // namespace
+
+void check_machine(const Machine& machine, const Places& places) {
+  const mmu::MachineSettings& hardware = machine.hardware;
+  check_tlb(hardware.l1i, "tlb.l1i", places);
+  check_tlb(hardware.l1d, "tlb.l1d", places);
+  check_tlb(hardware.l2, "tlb.l2", places);
+  if (hardware.dram_bytes > std::uint64_t{1} << hardware.maxphyaddr) {
+    throw InputError(place_of(places, {"dram.bytes", "cpu.maxphyaddr"}),
+                     "dram.bytes = " + std::to_string(hardware.dram_bytes) +
+                         " is more than addresses of cpu.maxphyaddr = " +
+                         std::to_string(hardware.maxphyaddr) + " bits reach, expected at most " +
+                         std::to_string(std::uint64_t{1} << hardware.maxphyaddr));
+  }
+}
+
+}  // namespace eptsim::sim

@@ -1,0 +1,257 @@
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <utility>
+
+#include "sim/near_miss.hpp"
+#include "sim/settings/parameter.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+using arch::PageSize;
+using mmu::Replacement;
+using mmu::TlbGeometry;
+using mmu::TlbSettings;
+using Type = Parameter::Type;
+
+constexpr std::array kPageSizes = {PageSize::k4K, PageSize::k2M, PageSize::k1G};
+constexpr std::array kReplacements = {Replacement::kLru, Replacement::kTreePlru, Replacement::kFifo,
+                                      Replacement::kRandom};
+
+template <typename Values, typename Value>
+std::uint64_t index_of(const Values& values, Value value) {
+  return static_cast<std::uint64_t>(std::ranges::find(values, value) - values.begin());
+}
+
+template <typename Field>
+void access(Parameter& parameter, Field Machine::* field) {
+  parameter.get = [field](const Machine& machine) { return std::uint64_t{machine.*field}; };
+  parameter.set = [field](Machine& machine, std::uint64_t value) {
+    machine.*field = static_cast<Field>(value);
+  };
+}
+
+template <typename Field>
+void access(Parameter& parameter, Field mmu::MachineSettings::* field) {
+  parameter.get = [field](const Machine& m) { return std::uint64_t{m.hardware.*field}; };
+  parameter.set = [field](Machine& machine, std::uint64_t value) {
+    machine.hardware.*field = static_cast<Field>(value);
+  };
+}
+
+template <typename Field>
+Parameter number(std::string key, Type type, std::string_view unit, std::uint64_t minimum,
+                 std::uint64_t maximum, Field field, std::string help, std::string note = {}) {
+  Parameter parameter;
+  parameter.key = std::move(key);
+  parameter.type = type;
+  parameter.unit = unit;
+  parameter.minimum = minimum;
+  parameter.maximum = maximum;
+  parameter.help = std::move(help);
+  parameter.note = std::move(note);
+  access(parameter, field);
+  return parameter;
+}
+
+Parameter page_size(std::string key, PageSize Machine::* field, std::string help) {
+  Parameter parameter;
+  parameter.key = std::move(key);
+  parameter.type = Type::kWord;
+  for (const PageSize size : kPageSizes) parameter.words.push_back(arch::name(size));
+  parameter.help = std::move(help);
+  parameter.note = "this version has no transparent huge pages";
+  parameter.get = [field](const Machine& m) { return index_of(kPageSizes, m.*field); };
+  parameter.set = [field](Machine& m, std::uint64_t value) { m.*field = kPageSizes.at(value); };
+  return parameter;
+}
+
+Parameter lockstep() {
+  Parameter parameter;
+  parameter.key = "simulation.lockstep";
+  parameter.type = Type::kWord;
+  parameter.words = {"off", "on"};
+  parameter.help = "leave nothing to be computed ahead of the kernel; no result depends on it";
+  parameter.get = [](const Machine& m) { return std::uint64_t{m.hardware.lockstep}; };
+  parameter.set = [](Machine& m, std::uint64_t value) { m.hardware.lockstep = value != 0; };
+  return parameter;
+}
+
+/// The settings of one TLB. It holds all page sizes in one array, or has an array for each: which
+/// of the two follows from whether `entries` or `entries.4k` and its like are given.
+class TlbParameters {
+ public:
+  TlbParameters(std::string_view name, std::string_view what,
+                TlbSettings mmu::MachineSettings::* tlb)
+      : prefix_("tlb." + std::string(name) + "."), what_(what), tlb_(tlb) {}
+
+  void append_to(std::vector<Parameter>& table) const {
+    append_array(table, "", "every page size", &TlbSettings::unified);
+    append_array(table, ".4k", "4 KiB pages", &TlbSettings::k4);
+    append_array(table, ".2m", "2 MiB pages", &TlbSettings::m2);
+    append_array(table, ".1g", "1 GiB pages", &TlbSettings::g1);
+
+    Parameter hit = start("hit_cycles", what_ + ": cycles that a hit here adds");
+    hit.unit = "cycle";
+    hit.maximum = 10'000;
+    hit.get = [tlb = tlb_](const Machine& m) {
+      return std::uint64_t{(m.hardware.*tlb).hit_cycles};
+    };
+    hit.set = [tlb = tlb_](Machine& m, std::uint64_t value) {
+      (m.hardware.*tlb).hit_cycles = static_cast<unsigned>(value);
+    };
+    table.push_back(std::move(hit));
+
+    Parameter replacement = start("replacement", what_ + ": which entry of a full set gives way");
+    replacement.type = Type::kWord;
+    replacement.words = {"lru", "tree-plru", "fifo", "random"};
+    replacement.get = [tlb = tlb_](const Machine& m) {
+      return index_of(kReplacements, (m.hardware.*tlb).replacement);
+    };
+    replacement.set = [tlb = tlb_](Machine& m, std::uint64_t value) {
+      (m.hardware.*tlb).replacement = kReplacements.at(value);
+    };
+    table.push_back(std::move(replacement));
+  }
+
+ private:
+  Parameter start(std::string_view name, std::string help) const {
+    Parameter parameter;
+    parameter.key = prefix_ + std::string(name);
+    parameter.help = std::move(help);
+    return parameter;
+  }
+
+  void append_array(std::vector<Parameter>& table, const std::string& suffix,
+                    const std::string& pages, TlbGeometry TlbSettings::* array) const {
+    const bool split = !suffix.empty();
+    const auto applies = [tlb = tlb_, split](const Machine& machine) {
+      return (machine.hardware.*tlb).split == split;
+    };
+
+    Parameter entries = start("entries" + suffix, what_ + ": entries, " + pages + " (0: off)");
+    entries.unit = "1";
+    entries.maximum = 1u << 20;
+    entries.shapes = true;
+    entries.applies = applies;
+    entries.get = [tlb = tlb_, array](const Machine& machine) {
+      return std::uint64_t{(machine.hardware.*tlb.*array).entries};
+    };
+    entries.set = [tlb = tlb_, array, split](Machine& machine, std::uint64_t value) {
+      TlbSettings& settings = machine.hardware.*tlb;
+      if (settings.split && !split) settings.unified.ways = settings.k4.ways;
+      if (!settings.split && split) settings.k4 = settings.m2 = settings.g1 = {};
+      settings.split = split;
+      (settings.*array).entries = static_cast<unsigned>(value);
+    };
+    table.push_back(std::move(entries));
+
+    Parameter ways = start("ways" + suffix, what_ + ": ways of a set, " + pages);
+    ways.unit = "1";
+    ways.minimum = 1;
+    ways.maximum = 1024;
+    ways.applies = applies;
+    ways.get = [tlb = tlb_, array](const Machine& machine) {
+      return std::uint64_t{(machine.hardware.*tlb.*array).ways};
+    };
+    ways.set = [tlb = tlb_, array](Machine& machine, std::uint64_t value) {
+      (machine.hardware.*tlb.*array).ways = static_cast<unsigned>(value);
+    };
+    table.push_back(std::move(ways));
+  }
+
+  std::string prefix_;
+  std::string what_;
+  TlbSettings mmu::MachineSettings::* tlb_;
+};
+
+std::vector<Parameter> make_parameters() {
+  using mmu::MachineSettings;
+  std::vector<Parameter> table;
+  TlbParameters("l1i", "L1 instruction TLB", &MachineSettings::l1i).append_to(table);
+  TlbParameters("l1d", "L1 data TLB", &MachineSettings::l1d).append_to(table);
+  TlbParameters("l2", "second-level TLB", &MachineSettings::l2).append_to(table);
+  table.push_back(number("walker.slots", Type::kNumber, "1", 1, 1, &Machine::walker_slots,
+                         "walks that can be under way at a time",
+                         "this version's walker does one walk at a time"));
+  table.push_back(number("dram.cycles", Type::kNumber, "cycle", 1, 100'000,
+                         &MachineSettings::dram_cycles,
+                         "memory latency, from a request taken to its answer"));
+  table.push_back(number("dram.bytes", Type::kBytes, "byte", 1u << 20, std::uint64_t{1} << 52,
+                         &MachineSettings::dram_bytes, "size of host-physical memory"));
+  table.push_back(number("cpu.maxphyaddr", Type::kNumber, "bit", 32, 52,
+                         &MachineSettings::maxphyaddr, "width of a physical address"));
+  table.push_back(number("vmx.exit_cycles", Type::kNumber, "cycle", 0, 10'000'000,
+                         &Machine::exit_cycles, "a VM exit and the entry after it"));
+  table.push_back(number("hypervisor.handler_cycles", Type::kNumber, "cycle", 0, 1'000'000'000,
+                         &Machine::handler_cycles, "the hypervisor's work on one exit"));
+  table.push_back(page_size("hypervisor.page", &Machine::ept_page,
+                            "page size with which the hypervisor backs the guest"));
+  table.push_back(page_size("guest.page", &Machine::guest_page,
+                            "page size that the guest's operating system gives the program"));
+  table.push_back(lockstep());
+  return table;
+}
+
+std::string bytes_text(std::uint64_t value) {
+  constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB"};
+  const auto unit = static_cast<std::size_t>(std::countr_zero(value)) / 10;
+  if (value == 0 || unit == 0) return std::to_string(value);
+  const std::size_t used = std::min(unit, kUnits.size());
+  return std::to_string(value >> (10 * used)) + " " + kUnits.at(used - 1);
+}
+
+}  // namespace
+
+const std::vector<Parameter>& parameters() {
+  static const std::vector<Parameter> table = make_parameters();
+  return table;
+}
+
+const Parameter* find_parameter(std::string_view key) {
+  const auto found = std::ranges::find(parameters(), key, &Parameter::key);
+  return found == parameters().end() ? nullptr : &*found;
+}
+
+std::vector<std::string_view> parameter_keys() {
+  std::vector<std::string_view> keys;
+  for (const Parameter& parameter : parameters()) keys.push_back(parameter.key);
+  return keys;
+}
+
+std::string_view feature_of_later_version(std::string_view key) {
+  struct Feature {
+    std::string_view prefix;
+    std::string_view name;
+  };
+  constexpr Feature kFeatures[] = {
+      {"psc.", "paging-structure caches"},
+      {"ept_psc.", "EPT paging-structure caches"},
+      {"nested_tlb.", "nested TLB"},
+      {"cache.", "data caches"},
+      {"walker.enters_at", "data caches that walks go through"},
+      {"core.", "core but the one that begins one instruction a cycle and waits for every miss"},
+  };
+  for (const Feature& feature : kFeatures) {
+    if (key.starts_with(feature.prefix)) return feature.name;
+  }
+  return {};
+}
+
+std::string Parameter::text(const Machine& machine) const {
+  const std::uint64_t value = get(machine);
+  return type == Type::kWord ? '"' + std::string(words.at(value)) + '"' : std::to_string(value);
+}
+
+std::string Parameter::expected() const {
+  switch (type) {
+    case Type::kWord: return listed(words);
+    case Type::kBytes: return "a size from " + bytes_text(minimum) + " to " + bytes_text(maximum);
+    case Type::kNumber: break;
+  }
+  if (minimum == maximum) return std::to_string(minimum);
+  return "a whole number from " + std::to_string(minimum) + " to " + std::to_string(maximum);
+}
+
+}  // namespace eptsim::sim

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/run/simulation.hpp"
+
+namespace eptsim::sim {
+
+/// One run as it is reported: what was asked, what came out, and what it took.
+struct RunReport {
+  RunSettings settings;
+  RunResult result;
+  std::string machine_name;                  ///< preset or file, as given
+  std::vector<std::string> machine_changes;  ///< "key=value", as given beside it
+  std::string trace_path;
+  std::string trace_format;
+  std::string trace_hash;  ///< empty for a pipe
+  double wall_seconds = 0;
+  std::uint64_t peak_memory_bytes = 0;
+};
+
+/// What the core of this version is, for people and for stats.json.
+inline constexpr std::string_view kCoreModel = "one instruction a cycle, every miss blocks";
+inline constexpr std::string_view kCacheModel = "none: every reference of a walk goes to memory";
+
+constexpr std::string_view name(Mode mode) { return mode == Mode::kNative ? "native" : "nested"; }
+constexpr std::string_view name(WalkerKind walker) {
+  return walker == WalkerKind::kModel ? "model" : "rtl";
+}
+
+}  // namespace eptsim::sim

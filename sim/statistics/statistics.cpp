@@ -1,0 +1,218 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "sim/statistics/latency.hpp"
+#include "sim/statistics/statistic.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+using Getter = std::function<Json(const RunSettings&, const RunResult&)>;
+using mmu::TlbCounters;
+using mmu::WalkerCounters;
+
+std::string hexadecimal(std::uint64_t value) { return fmt::format("{:#x}", value); }
+
+/// A statistic that is a plain number of the result.
+template <typename Function>
+Statistic number(std::string key, std::string_view unit, std::string help, Function function) {
+  Getter get = [function](const RunSettings&, const RunResult& result) {
+    return Json(std::invoke(function, result));
+  };
+  return {std::move(key), unit, std::move(help), {}, std::move(get)};
+}
+
+Statistic of_walker(std::string key, std::string_view unit, std::string help,
+                    std::uint64_t WalkerCounters::* counter) {
+  return number("walker." + std::move(key), unit, std::move(help),
+                [counter](const RunResult& result) { return result.walker.*counter; });
+}
+
+void add_tlb(std::vector<Statistic>& table, const std::string& name, const std::string& what,
+             TlbCounters RunResult::* tlb) {
+  const auto add = [&](const std::string& key, const std::string& help,
+                       std::uint64_t TlbCounters::* counter) {
+    table.push_back(number("tlb." + name + "." + key, "1", what + ": " + help,
+                           [tlb, counter](const RunResult& r) { return r.*tlb.*counter; }));
+  };
+  add("accesses", "lookups", &TlbCounters::accesses);
+  add("hits", "lookups that found their translation", &TlbCounters::hits);
+  add("misses", "lookups that didn't", &TlbCounters::misses);
+}
+
+double translation_share(const RunResult& result) {
+  if (result.cycles == 0) return 0.0;
+  return static_cast<double>(result.translation_cycles) / static_cast<double>(result.cycles);
+}
+
+void add_latency(std::vector<Statistic>& table) {
+  const auto add = [&](const std::string& key, const std::string& help,
+                       auto Distribution::* member) {
+    table.push_back(number("walker.latency." + key, "cycle", help, [member](const RunResult& r) {
+      return distribution_of(r.walker.latency).*member;
+    }));
+  };
+  add("mean", "cycles of a walk, the mean", &Distribution::mean);
+  add("p50", "cycles that half of the walks do not exceed", &Distribution::p50);
+  add("p99", "cycles that 99 of 100 walks do not exceed", &Distribution::p99);
+  add("max", "cycles of the longest walk", &Distribution::max);
+}
+
+Json references_histogram(const RunSettings&, const RunResult& result) {
+  Json histogram = Json::object();
+  for (const auto& [references, walks] : result.walker.references_histogram) {
+    histogram[std::to_string(references)] = walks;
+  }
+  return histogram;
+}
+
+/// The places of a walk, in the order in which it comes to them: guest level 4 to 0, for each the
+/// EPT levels 4 to 1 and then the guest entry. Level 5 only where there is one.
+Json matrix(const RunSettings& settings, const RunResult& result) {
+  const auto& places = result.walker.matrix;
+  std::size_t guest_levels = 4;
+  std::size_t ept_levels = settings.mode == Mode::kNested ? 4 : 0;
+  for (std::size_t level = 0; level < places.size(); ++level) {
+    if (places.at(5).at(level).references > 0) guest_levels = 5;
+    if (places.at(level).at(5).references > 0) ept_levels = 5;
+  }
+  Json list = Json::array();
+  for (std::size_t guest = guest_levels + 1; guest-- > 0;) {
+    for (std::size_t ept = ept_levels + 1; ept-- > 0;) {
+      if (guest == 0 && ept == 0) continue;  // the data itself is no reference of the walk
+      const mmu::PlaceCounters& place = places.at(guest).at(ept);
+      list.push_back({{"guest_level", guest},
+                      {"ept_level", ept},
+                      {"references", place.references},
+                      {"cycles", place.cycles}});
+    }
+  }
+  return list;
+}
+
+Statistic hot_list(std::string key, std::string help, std::vector<HotSpot> RunResult::* list) {
+  Getter get = [list](const RunSettings&, const RunResult& result) {
+    Json spots = Json::array();
+    for (const HotSpot& spot : result.*list) {
+      spots.push_back({{"address", hexadecimal(spot.address)},
+                       {"walks", spot.walks},
+                       {"walk_cycles", spot.walk_cycles}});
+    }
+    return spots;
+  };
+  return {std::move(key),
+          "",
+          std::move(help),
+          {{"walks", "1"}, {"walk_cycles", "cycle"}},
+          std::move(get)};
+}
+
+std::vector<Statistic> make_statistics() {
+  std::vector<Statistic> table;
+  table.push_back(number("accesses", "1", "accesses translated; two for one across a page boundary",
+                         &RunResult::accesses));
+  table.push_back(number("instructions", "1", "instructions begun, as the trace tells",
+                         &RunResult::instructions));
+  table.push_back(number("cycles", "cycle", "time, all told", &RunResult::cycles));
+  table.push_back(number("translation_cycles", "cycle",
+                         "cycles that the core lost to TLB levels and walks, VM exits not included",
+                         &RunResult::translation_cycles));
+  table.push_back(
+      number("translation_share", "1", "translation_cycles over cycles", translation_share));
+
+  add_tlb(table, "l1d", "first-level data TLB", &RunResult::l1d);
+  add_tlb(table, "l1i", "first-level instruction TLB", &RunResult::l1i);
+  add_tlb(table, "l2", "second-level TLB", &RunResult::l2);
+
+  table.push_back(
+      of_walker("walks", "1", "page walks, those that faulted included", &WalkerCounters::walks));
+  table.push_back(of_walker("references", "1", "reads of paging-structure entries",
+                            &WalkerCounters::references));
+  table.push_back(of_walker("guest_references", "1", "of them, guest entries",
+                            &WalkerCounters::guest_references));
+  table.push_back(
+      of_walker("ept_references", "1", "of them, EPT entries", &WalkerCounters::ept_references));
+  table.push_back(of_walker("flag_updates", "1",
+                            "compare-and-swaps that set accessed and dirty flags",
+                            &WalkerCounters::flag_updates));
+  table.push_back(
+      of_walker("cycles", "cycle", "time with a walk under way", &WalkerCounters::cycles));
+  table.push_back(of_walker("guest_cycles", "cycle", "of it, spent on guest entries",
+                            &WalkerCounters::guest_cycles));
+  table.push_back(
+      of_walker("ept_cycles", "cycle", "of it, spent on EPT entries", &WalkerCounters::ept_cycles));
+  add_latency(table);
+  table.push_back({"walker.references_histogram",
+                   "1",
+                   "walks by the number of their references",
+                   {},
+                   references_histogram});
+  table.push_back(number("walker.served_by.dram", "1", "references that memory answered",
+                         [](const RunResult& result) { return result.walker.references; }));
+  table.push_back({"walker.matrix",
+                   "",
+                   "the places of a walk; guest_level 0 is the data's address, ept_level 0 the "
+                   "guest entry itself",
+                   {{"references", "1"}, {"cycles", "cycle"}},
+                   matrix});
+
+  table.push_back(number("vmx.exits.ept_violation", "1", "VM exits for EPT violations",
+                         &RunResult::ept_violations));
+  table.push_back(number("vmx.exits.ept_misconfig", "1", "VM exits for EPT misconfigurations",
+                         &RunResult::ept_misconfigurations));
+  table.push_back(number("vmx.exit_cycles", "cycle",
+                         "cycles of VM exits, entries and the hypervisor's handler",
+                         &RunResult::exit_cycles));
+  table.push_back(number("guest.page_faults", "1", "page faults served by the guest's system",
+                         &RunResult::guest_page_faults));
+  table.push_back(number("memory.page_bytes", "byte", "the program's pages at the end",
+                         &RunResult::page_bytes));
+  table.push_back(number("memory.guest_table_bytes", "byte", "guest paging structures at the end",
+                         &RunResult::guest_table_bytes));
+  table.push_back(number("memory.ept_table_bytes", "byte", "extended page tables at the end",
+                         &RunResult::ept_table_bytes));
+  table.push_back(
+      hot_list("hot.pages", "4 KiB pages whose walks cost most cycles", &RunResult::hot_pages));
+  table.push_back(hot_list("hot.instructions", "instructions whose walks cost most cycles",
+                           &RunResult::hot_instructions));
+  return table;
+}
+
+}  // namespace
+
+const std::vector<Statistic>& statistics() {
+  static const std::vector<Statistic> table = make_statistics();
+  return table;
+}
+
+Json& at_key(Json& root, std::string_view key) {
+  Json* node = &root;
+  while (true) {
+    const std::size_t dot = key.find('.');
+    node = &(*node)[std::string(key.substr(0, dot))];
+    if (dot == std::string_view::npos) return *node;
+    key.remove_prefix(dot + 1);
+  }
+}
+
+Json stats_object(const RunSettings& settings, const RunResult& result) {
+  Json stats = Json::object();
+  for (const Statistic& statistic : statistics()) {
+    at_key(stats, statistic.key) = statistic.get(settings, result);
+  }
+  return stats;
+}
+
+Json units_object() {
+  Json units = Json::object();
+  for (const Statistic& statistic : statistics()) {
+    if (!statistic.unit.empty()) units[statistic.key] = statistic.unit;
+    for (const Statistic::Member& member : statistic.members) {
+      units[statistic.key + "[]." + member.name] = member.unit;
+    }
+  }
+  return units;
+}
+
+}  // namespace eptsim::sim

@@ -1,0 +1,72 @@
+#include "sim/statistics/stats_json.hpp"
+
+#include "sim/settings/parameter.hpp"
+#include "sim/version.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+Json machine_object(const Machine& machine) {
+  Json object = Json::object();
+  for (const Parameter& parameter : parameters()) {
+    if (!parameter.has_value(machine)) continue;
+    const std::uint64_t value = parameter.get(machine);
+    Json& place = at_key(object, parameter.key);
+    if (parameter.type == Parameter::Type::kWord) {
+      place = parameter.words.at(value);
+    } else {
+      place = value;
+    }
+  }
+  return object;
+}
+
+Json run_object(const RunSettings& settings) {
+  Json run = {{"fetch", settings.fetch}, {"warmup", settings.warmup}};
+  if (settings.limit) run["limit"] = *settings.limit;
+  run["seed"] = settings.machine.hardware.seed;
+  return run;
+}
+
+}  // namespace
+
+Json stats_document(const RunReport& report) {
+  const RunResult& result = report.result;
+  Json trace = {{"path", report.trace_path}, {"format", report.trace_format}};
+  if (!report.trace_hash.empty()) trace["hash"] = report.trace_hash;
+
+  Json document = {
+      {"schema_version", kSchemaVersion},
+      {"eptsim_version", kVersion},
+      {"mode", name(report.settings.mode)},
+      {"detail", "translation"},
+      {"model", {{"core", kCoreModel}, {"caches", kCacheModel}}},
+      {"partial", result.partial},
+  };
+  if (result.error) document["error"] = result.error->what();
+  document["trace"] = std::move(trace);
+  document["run"] = run_object(report.settings);
+  document["machine_name"] = report.machine_name;
+  if (!report.machine_changes.empty()) document["machine_changes"] = report.machine_changes;
+  document["machine"] = machine_object(report.settings.machine);
+  const double seconds = report.wall_seconds;
+  document["host"] = {
+      {"engine", name(report.settings.walker)},
+      {"wall_seconds", seconds},
+      {"accesses_per_second",
+       seconds > 0 ? static_cast<double>(report.settings.warmup + result.accesses) / seconds : 0.0},
+      {"peak_memory_bytes", report.peak_memory_bytes},
+  };
+  document["stats"] = stats_object(report.settings, result);
+  document["units"] = units_object();
+  return document;
+}
+
+std::string json_text(const Json& document) {
+  // A path may be any bytes; JSON is UTF-8.
+  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace eptsim::sim
