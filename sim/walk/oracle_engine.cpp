@@ -1,0 +1,29 @@
+#include "sim/walk/oracle_engine.hpp"
+
+#include "sim/input_error.hpp"
+#include "testbench/oracle_adapter.hpp"
+
+namespace eptsim::sim {
+
+OracleEngine::OracleEngine(const mmu::Context& context, arch::PhysicalMemory& memory)
+    : state_(tb::state_of(context)),
+      memory_{.read64 = [&memory](std::uint64_t at) { return memory.read64(arch::Hpa(at)); },
+              .write64 = [&memory](std::uint64_t at,
+                                   std::uint64_t value) { memory.write64(arch::Hpa(at), value); }} {
+}
+
+void OracleEngine::answer(const mmu::Request& request, WalkAnswer& answer) {
+  const oracle::Access access = tb::access_of(request);
+  if (const auto feature = oracle::unsupported(state_, access)) {
+    throw InputError("--engine oracle", *feature + " is not supported");
+  }
+  const oracle::Result result = oracle::translate(state_, access, memory_);
+  answer.outcome = tb::outcome_of(result);
+  answer.address = result.gva;
+  answer.second.reset();
+  if (result.second) answer.second = tb::outcome_of(*result.second);
+  answer.recording = tb::recording_of(result);
+  answer.cycles = 0;
+}
+
+}  // namespace eptsim::sim

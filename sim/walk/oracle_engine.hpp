@@ -1,0 +1,20 @@
+#pragma once
+
+#include "sim/walk/walk_engine.hpp"
+#include "testbench/oracle/oracle.hpp"
+
+namespace eptsim::sim {
+
+/// The independent oracle. It knows no time: `cycles` is 0.
+class OracleEngine final : public WalkEngine {
+ public:
+  OracleEngine(const mmu::Context& context, arch::PhysicalMemory& memory);
+
+  void answer(const mmu::Request& request, WalkAnswer& answer) override;
+
+ private:
+  oracle::State state_;
+  oracle::Memory memory_;
+};
+
+}  // namespace eptsim::sim
