@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "mmu_model/walk/outcome.hpp"
+#include "mmu_model/walk/translate.hpp"
+#include "mmu_model/walker/walker_unit.hpp"
+#include "testbench/oracle/oracle.hpp"
+
+/// What two voices say, field by field. Nothing is allocated where they agree.
+namespace eptsim::tb {
+
+struct Difference {
+  std::string field;
+  std::string expected;
+  std::string got;
+
+  friend bool operator==(const Difference&, const Difference&) = default;
+};
+
+class Differences {
+ public:
+  void number(std::string_view field, std::uint64_t expected, std::uint64_t got);
+  void hex(std::string_view field, std::uint64_t expected, std::uint64_t got);
+  void flag(std::string_view field, bool expected, bool got);
+  void word(std::string_view field, std::string_view expected, std::string_view got);
+  void place(std::string_view field, mmu::Place expected, mmu::Place got);
+
+  bool empty() const { return list_.empty(); }
+  std::vector<Difference> take() { return std::move(list_); }
+
+ private:
+  std::vector<Difference> list_;
+};
+
+std::string hex(std::uint64_t value);
+/// "guest L3" for a guest entry's read, "EPT L2 of guest L3", "EPT L2 of the access".
+std::string name(mmu::Place place);
+std::string_view name(mmu::OutcomeKind kind);
+std::string_view name(mmu::Reason reason);
+
+enum class Detail : std::uint8_t {
+  kAll,      ///< every field that an outcome of its kind has
+  kDefined,  ///< what docs/microarchitecture.md makes every walker tell alike
+};
+void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Detail detail,
+             Differences& differences);
+
+/// What the architecture defines, which is all that the oracle knows. `linear` is the address that
+/// the voice names for the outcome.
+void compare(const oracle::Result& expected, const mmu::Outcome& got, std::uint64_t linear,
+             Differences& differences);
+
+/// References and writes, in order.
+void compare(const mmu::Recording& expected, const mmu::Recording& got, Differences& differences);
+void compare(const oracle::Result& expected, const mmu::Recording& got, Differences& differences);
+
+/// What two walkers drive in one cycle.
+void compare(const mmu::WalkerOutputs& expected, const mmu::WalkerOutputs& got,
+             Differences& differences);
+
+}  // namespace eptsim::tb

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "testbench/scoreboard/coverage.hpp"
+#include "testbench/scoreboard/difference.hpp"
+#include "testbench/scoreboard/lockstep.hpp"
+#include "testbench/scoreboard/voices.hpp"
+#include "testbench/stimulus/sparse_memory.hpp"
+#include "testbench/stimulus/test_case.hpp"
+
+namespace eptsim::tb {
+
+/// Two voices that disagree.
+struct Finding {
+  std::string expected;  ///< who said what is expected
+  std::string got;
+  std::vector<Difference> differences;
+  std::optional<mmu::Cycle> cycle;  ///< of the walk, where clocked walkers differ
+  mmu::Recording so_far;            ///< the walk up to there
+};
+
+/// What was compared.
+struct Tally {
+  std::uint64_t references = 0;  ///< reads of entries that the step machine made
+  std::uint64_t writes = 0;
+  std::uint64_t oracle_walks = 0;   ///< that the oracle could judge
+  std::uint64_t oracle_absent = 0;  ///< a compare-and-swap failed: the oracle knows no time
+  std::uint64_t responses = 0;      ///< of the device
+  std::uint64_t cycles = 0;         ///< in which the device was compared with the model
+  std::map<std::string, std::uint64_t> not_in_device;  ///< walks by what the device lacks
+};
+
+/// A case made ready for the judge.
+struct PreparedCase {
+  TestCase test;
+  std::uint32_t tag = 0;
+  std::optional<mmu::WalkContext> context;  ///< none: VM entry refuses it
+  bool in_device = false;
+};
+
+/// Puts one case to all voices and compares what they say.
+class Judge {
+ public:
+  explicit Judge(Voices voices);
+
+  /// Forgets walks before.
+  void reset() { lockstep_.reset(); }
+
+  /// Fills what depends on `prepared.test`. The voices may disagree on whether VM entry accepts it.
+  std::optional<Finding> prepare(PreparedCase& prepared);
+  /// `next`, if not null, is the case after; it must be accepted. After a finding only `reset` may
+  /// follow.
+  std::optional<Finding> check(const PreparedCase& prepared, const PreparedCase* next);
+
+  /// Both of these from the reset state, for a case on its own, which is not counted.
+  std::optional<Finding> check_alone(const TestCase& test);
+
+  bool has_device() const { return voices_.device.has_value(); }
+  const Coverage& coverage() const { return coverage_; }
+  const Tally& tally() const { return tally_; }
+  /// Of the case checked last: what the step machine said.
+  const mmu::TranslateResult& answer() const { return answer_; }
+  const mmu::Recording& recording() const { return recording_; }
+
+ private:
+  std::optional<Finding> ask_oracle(const TestCase& test);
+  std::optional<Finding> run_clocked(const PreparedCase& prepared, const PreparedCase* next);
+  std::optional<Finding> compare_model(const mmu::WalkResponse& response);
+
+  Voices voices_;
+  Lockstep lockstep_;
+  SharedMemory memory_;  ///< the step machine's
+  SparseMemory oracle_memory_;
+  oracle::Memory oracle_access_;
+  mmu::TranslateResult answer_;
+  mmu::Recording recording_;
+  Coverage coverage_;
+  Tally tally_;
+};
+
+}  // namespace eptsim::tb

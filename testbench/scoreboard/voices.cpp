@@ -1,0 +1,25 @@
+#include "testbench/scoreboard/voices.hpp"
+
+#include "mmu_model/walker/model_walker.hpp"
+#ifdef EPTSIM_HAS_RTL
+#include "testbench/rtl_walker/rtl_walker.hpp"
+#endif
+
+namespace eptsim::tb {
+
+Voices built_voices() {
+  Voices voices{.step_machine = mmu::translate<mmu::Recording>,
+                .oracle = oracle::translate,
+                .model = std::make_unique<mmu::ModelWalker>(),
+                .device = std::nullopt};
+#ifdef EPTSIM_HAS_RTL
+  const auto unsupported = [](const TestCase& test) {
+    auto missing = RtlWalker::unsupported(test.context);
+    return missing ? missing : RtlWalker::unsupported(test.request);
+  };
+  voices.device.emplace(Device{"RTL", std::make_unique<RtlWalker>(), unsupported});
+#endif
+  return voices;
+}
+
+}  // namespace eptsim::tb

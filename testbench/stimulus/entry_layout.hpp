@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+
+#include "ept/arch/bit_field.hpp"
+#include "ept/arch/registers.hpp"
+#include "mmu_model/walk/context.hpp"
+
+/// Which bits of an entry mean nothing, and which must be 0: what stimulus fills at random, and
+/// what it breaks. Written apart from the walkers' own rules, or a bit that they forget would never
+/// be tried.
+namespace eptsim::tb {
+
+struct EntryLayout {
+  std::uint64_t ignored = 0;
+  std::uint64_t reserved_high = 0;  ///< address bits that the processor lacks
+  std::uint64_t reserved_low = 0;
+};
+
+constexpr std::uint64_t bits(unsigned high, unsigned low) {
+  return arch::BitField{static_cast<std::uint8_t>(high), static_cast<std::uint8_t>(low)}.mask();
+}
+
+inline std::uint64_t beyond_width(const mmu::Context& context) {
+  return context.cpu.maxphyaddr < 52 ? bits(51, context.cpu.maxphyaddr) : 0;
+}
+
+/// SDM tables 31-1 to 31-6. Page sizes that the processor lacks are no concern here.
+inline EntryLayout ept_layout(const mmu::Context& context, unsigned level, bool leaf) {
+  EntryLayout layout{.ignored = bits(63, 52) | bits(11, 11),
+                     .reserved_high = beyond_width(context),
+                     .reserved_low = 0};
+  if (!context.controls.mode_based_execute) layout.ignored |= bits(10, 10);
+  const bool flags = (context.eptp & bits(6, 6)) != 0;
+  if (!flags) layout.ignored |= bits(8, 8);
+  if (!flags || !leaf) layout.ignored |= bits(9, 9);
+  if (level == 1) layout.ignored |= bits(7, 7);
+  if (!leaf) layout.reserved_low = level >= 4 ? bits(7, 3) : bits(6, 3);
+  if (leaf && level == 3) layout.reserved_low = bits(29, 12);
+  if (leaf && level == 2) layout.reserved_low = bits(20, 12);
+  return layout;
+}
+
+/// SDM tables 5-14 to 5-20.
+inline EntryLayout guest_layout(const mmu::Context& context, unsigned level, bool leaf) {
+  EntryLayout layout{.ignored = bits(58, 52) | bits(11, 9),
+                     .reserved_high = beyond_width(context),
+                     .reserved_low = 0};
+  const bool keys = arch::cr4::kPke.any(context.cr4) || arch::cr4::kPks.any(context.cr4);
+  if (!leaf || !keys) layout.ignored |= bits(62, 59);
+  if (!leaf) layout.ignored |= bits(8, 8) | bits(6, 6);
+  if (!leaf && level >= 4) layout.reserved_low = bits(7, 7);
+  if (leaf && level == 3) layout.reserved_low = bits(29, 13);
+  if (leaf && level == 2) layout.reserved_low = bits(20, 13);
+  return layout;
+}
+
+}  // namespace eptsim::tb

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "ept/arch/physical_memory.hpp"
+#include "testbench/stimulus/test_case.hpp"
+
+namespace eptsim::tb {
+
+/// The whole physical width, of which a walk touches a few words: a small hash table.
+class SparseMemory final : public arch::PhysicalMemory {
+ public:
+  /// Memory that holds `image` and nothing else.
+  void load(std::span<const Word> image);
+
+  std::uint64_t read64(arch::Hpa address) const override;
+  /// Throws std::length_error when more words are in use than any walk has.
+  void write64(arch::Hpa address, std::uint64_t value) override;
+  std::uint64_t compare_exchange64(arch::Hpa address, std::uint64_t expected,
+                                   std::uint64_t desired) override;
+
+  /// An address at which the two differ, if there is one: the lowest.
+  std::optional<std::uint64_t> difference(const SparseMemory& other) const;
+
+ private:
+  struct Slot {
+    std::uint64_t key = 0;  ///< the address with bit 0 set; 0 if the slot is free
+    std::uint64_t value = 0;
+  };
+  static constexpr unsigned kSlots = 512;
+
+  /// Where `address` is, or would be.
+  unsigned slot_of(std::uint64_t address) const;
+
+  std::array<Slot, kSlots> slots_{};
+  unsigned used_ = 0;
+};
+
+/// Memory as a walk meets it: counts its requests, and carries out the outside store in its time.
+class SharedMemory final : public arch::PhysicalMemory {
+ public:
+  void load(const TestCase& test);
+
+  std::uint64_t read64(arch::Hpa address) const override;
+  void write64(arch::Hpa address, std::uint64_t value) override;
+  std::uint64_t compare_exchange64(arch::Hpa address, std::uint64_t expected,
+                                   std::uint64_t desired) override;
+
+  const SparseMemory& words() const { return words_; }
+  unsigned swaps() const { return swaps_; }
+  unsigned failed_swaps() const { return failed_swaps_; }
+  /// Whether the stored word was asked for before the store: if not, it might as well have been
+  /// there from the beginning.
+  bool store_seen() const { return store_seen_; }
+  bool store_made() const { return store_ && requests_ > store_->before; }
+
+ private:
+  void before_request(std::uint64_t address) const;
+
+  // A read is a request too.
+  mutable SparseMemory words_;
+  mutable unsigned requests_ = 0;
+  mutable bool store_seen_ = false;
+  unsigned swaps_ = 0;
+  unsigned failed_swaps_ = 0;
+  std::optional<OutsideStore> store_;
+};
+
+}  // namespace eptsim::tb

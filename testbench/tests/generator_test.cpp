@@ -1,0 +1,163 @@
+#include "testbench/stimulus/generator.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "ept/arch/registers.hpp"
+#include "mmu_model/walk/translate.hpp"
+#include "testbench/scoreboard/mismatch_text.hpp"
+
+namespace eptsim::tb {
+namespace {
+
+TestCase made(std::uint64_t seed, std::uint64_t number, Features features = {}) {
+  Generator generator(seed, features);
+  TestCase test;
+  generator.make(number, test);
+  return test;
+}
+
+TEST(Random, ItsNumbersAreThoseOfTheAlgorithmWhateverTheLibrary) {
+  Random random(1, 0);
+  Random other(1, 1);
+  const std::uint64_t first = random.next();
+  EXPECT_EQ(first, Random(1, 0).next());
+  EXPECT_NE(first, other.next());
+  for (unsigned i = 0; i < 100; ++i) {
+    const std::uint64_t bit = random.bit_of(0x8000'0000'0010'0004);
+    EXPECT_TRUE(bit == 4 || bit == 0x10'0000 || bit == 0x8000'0000'0000'0000) << bit;
+  }
+}
+
+TEST(Generator, ACaseIsTheSameWhateverWasMadeBeforeIt) {
+  Generator generator(7, {});
+  TestCase test;
+  for (std::uint64_t number = 0; number < 600; ++number) {
+    generator.make(number, test);
+    if (number % 97 != 0) continue;
+    EXPECT_EQ(case_text(test), case_text(made(7, number))) << number;
+    EXPECT_EQ(test.timing.seed, made(7, number).timing.seed);
+  }
+  EXPECT_NE(case_text(made(7, 500)), case_text(made(8, 500)));
+}
+
+TEST(Generator, TheDirectedPairsReadAsManyEntriesAsTheirLevelsMake) {
+  std::multiset<unsigned> counts;
+  for (std::uint64_t number = 0; number < 2 * kPagePairs; ++number) {
+    const TestCase test = made(1, number);
+    ASSERT_FALSE(mmu::check(test.context)) << number;
+    SparseMemory memory;
+    memory.load(test.image);
+    const auto result = mmu::translate(mmu::WalkContext(test.context), test.request, memory);
+    EXPECT_EQ(result.outcome.kind, mmu::OutcomeKind::kTranslated) << number;
+    if (number < kPagePairs) counts.insert(result.references);
+  }
+  // Native walks, then each of 4 and 5 guest levels with each page size under EPT leaves that are
+  // 5, 4, 3 (twice each of the last two) and 2 entries deep: (g+1)(h+1)-1.
+  std::multiset<unsigned> expected;
+  for (const unsigned guest : {4U, 3U, 2U, 5U, 4U, 3U}) {
+    expected.insert(guest);
+    for (const unsigned ept : {4U, 3U, 2U, 5U, 4U, 3U})
+      expected.insert((guest + 1) * (ept + 1) - 1);
+  }
+  EXPECT_EQ(expected.size(), kPagePairs);
+  EXPECT_EQ(counts, expected);
+}
+
+TEST(Generator, EachSwapOfALongWalkIsMadeToFailOnce) {
+  std::set<unsigned> before;
+  for (std::uint64_t number = 2 * kPagePairs; number < 2 * kPagePairs + kMostSwaps; ++number) {
+    const TestCase test = made(1, number);
+    ASSERT_TRUE(test.store);
+    before.insert(test.store->before);
+    SharedMemory memory;
+    memory.load(test);
+    mmu::translate(mmu::WalkContext(test.context), test.request, memory);
+    EXPECT_EQ(memory.failed_swaps(), 1U) << number;
+    EXPECT_TRUE(memory.store_seen());
+  }
+  // Some walks have fewer swaps: guest-physical addresses may share their upper EPT entries.
+  EXPECT_GT(before.size(), kMostSwaps - 8);
+}
+
+TEST(Generator, FeaturesThatAreOffAreNotUsed) {
+  Features features = Features::none();
+  features.add(Feature::kEpt);
+  features.add(Feature::kFaults);
+  Generator generator(1, features);
+  TestCase test;
+  for (std::uint64_t number = 0; number < 3000; ++number) {
+    generator.make(number, test);
+    const mmu::Context& context = test.context;
+    if (mmu::check(context)) continue;  // refused on purpose
+    EXPECT_FALSE(context.controls.mode_based_execute);
+    EXPECT_FALSE(context.cpu.execute_only);
+    EXPECT_FALSE(test.store);
+    const mmu::WalkContext walk(context);
+    EXPECT_FALSE(walk.ept_accessed_dirty);
+    EXPECT_NE(walk.ept_levels, 5U);
+    EXPECT_NE(walk.guest_levels, 5U);
+    EXPECT_FALSE(walk.smep || walk.smap || walk.lass || walk.user_keys || walk.supervisor_keys);
+  }
+}
+
+TEST(Generator, WithoutFaultsTablesAreValid) {
+  Features features = Features::none();
+  for (const Feature feature : {Feature::kEpt, Feature::kFiveLevel, Feature::kLargePages,
+                                Feature::kEptAccessedDirty, Feature::kModeBasedExecute}) {
+    features.add(feature);
+  }
+  Generator generator(5, features);
+  TestCase test;
+  unsigned translated = 0;
+  unsigned malformed = 0;
+  for (std::uint64_t number = 0; number < 3000; ++number) {
+    generator.make(number, test);
+    SparseMemory memory;
+    memory.load(test.image);
+    const auto result = mmu::translate(mmu::WalkContext(test.context), test.request, memory);
+    if (result.outcome.kind == mmu::OutcomeKind::kTranslated) ++translated;
+    if (result.outcome.kind == mmu::OutcomeKind::kEptMisconfiguration ||
+        result.outcome.reason == mmu::Reason::kEptNotPresent ||
+        result.outcome.reason == mmu::Reason::kGuestNotPresent ||
+        result.outcome.reason == mmu::Reason::kGuestReservedBit) {
+      ++malformed;
+    }
+  }
+  // What is refused lacks a right, but for the few walks whose random tables overlap.
+  EXPECT_LT(malformed, 30U);
+  EXPECT_GT(translated, 2000U);
+}
+
+TEST(SharedMemory, TheOutsideStoreComesBeforeItsRequest) {
+  TestCase test;
+  test.image = {{0x1000, 1}, {0x2000, 2}};
+  test.store = OutsideStore{1, {0x1000, 7}};
+  SharedMemory memory;
+  memory.load(test);
+  EXPECT_EQ(memory.read64(arch::Hpa(0x1000)), 1U);
+  EXPECT_TRUE(memory.store_seen());
+  EXPECT_FALSE(memory.store_made());
+  EXPECT_EQ(memory.compare_exchange64(arch::Hpa(0x1000), 1, 3), 7U);
+  EXPECT_TRUE(memory.store_made());
+  EXPECT_EQ(memory.failed_swaps(), 1U);
+  EXPECT_EQ(memory.words().read64(arch::Hpa(0x1000)), 7U);
+}
+
+TEST(SparseMemory, TwoDifferAtTheLowestAddressThatDiffers) {
+  const std::vector<Word> image{{0x3000, 1}, {0xffff'ffff'f000, 2}};
+  SparseMemory one;
+  SparseMemory two;
+  one.load(image);
+  two.load(image);
+  EXPECT_FALSE(one.difference(two));
+  two.write64(arch::Hpa(0xffff'ffff'f000), 3);
+  EXPECT_EQ(one.difference(two), 0xffff'ffff'f000U);
+  two.write64(arch::Hpa(0x2000), 5);
+  EXPECT_EQ(one.difference(two), 0x2000U);
+  EXPECT_EQ(two.difference(one), 0x2000U);
+}
+
+}  // namespace
+}  // namespace eptsim::tb

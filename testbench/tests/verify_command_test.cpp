@@ -1,0 +1,74 @@
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <string>
+
+/// `eptsim verify` as scripts see it.
+namespace eptsim::tb {
+namespace {
+
+struct ProgramRun {
+  int status = -1;
+  std::string output;  ///< standard output and standard error
+};
+
+ProgramRun verify(const std::string& arguments) {
+  const std::string command = std::string(EPTSIM_PROGRAM) + " verify " + arguments + " 2>&1";
+  ProgramRun run;
+  std::FILE* const pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return run;
+  std::array<char, 4096> buffer{};
+  for (std::size_t size = 0; (size = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
+    run.output.append(buffer.data(), size);
+  }
+  const int status = pclose(pipe);
+  run.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return run;
+}
+
+TEST(VerifyCommand, TheSameSeedGivesTheSameBytes) {
+  const ProgramRun summary = verify("--walks 1500 --seed 11");
+  EXPECT_EQ(summary.status, 0) << summary.output;
+  EXPECT_NE(summary.output.find("no mismatch"), std::string::npos);
+  EXPECT_EQ(verify("--walks 1500 --seed 11").output, summary.output);
+  EXPECT_NE(verify("--walks 1500 --seed 12").output, summary.output);
+
+  const ProgramRun json = verify("--walks 1500 --seed 11 --json -");
+  EXPECT_EQ(json.status, 0);
+  EXPECT_TRUE(json.output.starts_with("{\n  \"schema_version\": 1,\n"))
+      << json.output.substr(0, 80);
+  EXPECT_NE(json.output.find("\"mismatch\": null"), std::string::npos);
+  EXPECT_EQ(verify("--walks 1500 --seed 11 --json -").output, json.output);
+}
+
+TEST(VerifyCommand, AReplayShowsOneWalk) {
+  const ProgramRun run = verify("--replay 11:42");
+  EXPECT_EQ(run.status, 0);
+  EXPECT_TRUE(run.output.starts_with("Walk 42 of seed 11: no mismatch\n")) << run.output;
+  EXPECT_NE(run.output.find("guest L1"), std::string::npos);
+  EXPECT_NE(run.output.find("Outcome: "), std::string::npos);
+}
+
+TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
+  const std::array<std::array<std::string, 2>, 8> cases{{
+      {"--replay 11", "--replay 11: not a seed and a walk's number"},
+      {"--replay 1:2x", "expected SEED:N"},
+      {"--replay 1:2 --seed 1", "--replay: names seed and walk itself"},
+      {"--features ept,mbee", "--features mbee: unknown"},
+      {"--features ept,mbee", "did you mean 'mbe'?"},
+      {"--configuration default", "--configuration default: this version doesn't have it"},
+      {"--wave walk.fst", "--wave: this version doesn't have it"},
+      {"--walks 10 --json /nowhere/at/all.json", "/nowhere/at/all.json"},
+  }};
+  for (const auto& [arguments, message] : cases) {
+    const ProgramRun run = verify(arguments);
+    EXPECT_EQ(run.status, 2) << arguments;
+    EXPECT_NE(run.output.find(message), std::string::npos) << run.output;
+    EXPECT_EQ(run.output.find('\n'), run.output.size() - 1) << "one line: " << run.output;
+  }
+}
+
+}  // namespace
+}  // namespace eptsim::tb
