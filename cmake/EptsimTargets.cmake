@@ -45,14 +45,12 @@ function(eptsim_test name)
   if(ARG_SYSTEMC)
     target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/systemc_test_main.cpp)
     target_link_libraries(${name} PRIVATE ${ARG_LINK} eptsim::systemc GTest::gtest GTest::gmock)
-    set(environment SYSTEMC_DISABLE_COPYRIGHT_MESSAGE=1)
   else()
     target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main GTest::gmock)
-    set(environment "")
   endif()
   eptsim_settings(${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 600 ENVIRONMENT "${environment}")
+    PROPERTIES TIMEOUT 600)
 endfunction()
 
 # SystemC from Debian was compiled as C++17; its header lets a C++20 program say so and still checks the rest

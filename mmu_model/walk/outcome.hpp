@@ -121,7 +121,7 @@ struct Outcome {
   Reason reason = Reason::kNone;
   Place place{};                    ///< the entry that decided
   std::uint64_t entry_address = 0;  ///< host-physical
-  std::uint64_t entry = 0;          ///< its value as read
+  std::uint64_t entry = 0;          ///< its value as judged, with an accessed flag set since
 };
 
 }  // namespace eptsim::mmu

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+
+#include "sim/cli/command.hpp"
+
+namespace eptsim::sim {
+
+std::unique_ptr<Command> make_run_command();
+std::unique_ptr<Command> make_compare_command();
+std::unique_ptr<Command> make_walk_command();
+std::unique_ptr<Command> make_verify_command();
+std::unique_ptr<Command> make_trace_info_command();
+std::unique_ptr<Command> make_trace_convert_command();
+std::unique_ptr<Command> make_trace_record_command();
+std::unique_ptr<Command> make_machine_list_command();
+std::unique_ptr<Command> make_machine_show_command();
+std::unique_ptr<Command> make_machine_explain_command();
+
+}  // namespace eptsim::sim

@@ -1,0 +1,94 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "sim/cli/commands.hpp"
+#include "sim/near_miss.hpp"
+#include "sim/output/output_file.hpp"
+#include "sim/settings/machine.hpp"
+#include "sim/settings/machine_file.hpp"
+#include "sim/settings/parameter.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+class ListCommand : public Command {
+ public:
+  std::string name() const override { return "machine list"; }
+  std::string help() const override { return "Names the machines that are built in"; }
+  void declare(Options&) override {}
+  Status run() override {
+    std::string text;
+    for (const Preset& preset : presets()) text += std::string(preset.name) + "\n";
+    write_standard_output(text);
+    return Status::kDone;
+  }
+};
+
+class ShowCommand : public Command {
+ public:
+  std::string name() const override { return "machine show"; }
+  std::string help() const override { return "Prints a machine, every setting, as a machine file"; }
+  void declare(Options& options) override {
+    options.argument("NAME", name_, "A machine that is built in, or a file");
+    options.texts("--set", "KEY=VALUE", set_, "Change one setting; may be repeated");
+    options.footer(
+        "Example:\n"
+        "  eptsim machine show plain --set tlb.l2.entries=1024 > mine.toml");
+  }
+  Status run() override {
+    std::vector<Assignment> assignments;
+    for (const std::string& set : set_) assignments.push_back(parse_assignment(set));
+    write_standard_output(machine_as_toml(resolve_machine(name_.value(), assignments)));
+    return Status::kDone;
+  }
+
+ private:
+  std::optional<std::string> name_;
+  std::vector<std::string> set_;
+};
+
+class ExplainCommand : public Command {
+ public:
+  std::string name() const override { return "machine explain"; }
+  std::string help() const override { return "Says what a setting means, or lists them all"; }
+  void declare(Options& options) override {
+    options.argument("KEY", key_, "A setting, or the beginning of several: tlb.l2", false);
+  }
+  Status run() override {
+    const Machine plain = resolve_machine("plain");
+    std::string text;
+    for (const Parameter& parameter : parameters()) {
+      if (!key_ || parameter.key == *key_ || parameter.key.starts_with(*key_ + ".")) {
+        text += explained(parameter, plain);
+      }
+    }
+    if (text.empty()) require_parameter(*key_, "eptsim machine explain");
+    write_standard_output(text);
+    return Status::kDone;
+  }
+
+ private:
+  static std::string explained(const Parameter& parameter, const Machine& plain) {
+    std::string unit;
+    if (parameter.unit == "cycle" || parameter.unit == "bit")
+      unit = fmt::format(" {}s", parameter.unit);
+    std::string text = fmt::format("{}\n    {}\n    {}{}", parameter.key, parameter.help,
+                                   parameter.expected(), unit);
+    if (parameter.has_value(plain)) text += fmt::format("; plain has {}", parameter.text(plain));
+    return text + "\n";
+  }
+
+  std::optional<std::string> key_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_machine_list_command() { return std::make_unique<ListCommand>(); }
+std::unique_ptr<Command> make_machine_show_command() { return std::make_unique<ShowCommand>(); }
+std::unique_ptr<Command> make_machine_explain_command() {
+  return std::make_unique<ExplainCommand>();
+}
+
+}  // namespace eptsim::sim

@@ -1,0 +1,75 @@
+#include "sim/cli/run_options.hpp"
+
+#include "sim/settings/machine.hpp"
+
+namespace eptsim::sim {
+
+void RunOptions::declare(Options& options, bool with_mode) {
+  options.arguments("TRACE", traces_, "Trace to run; - is standard input");
+  options.text("--machine", "NAME|FILE", machine_, "Machine: plain (the default), or a TOML file");
+  options.texts("--set", "KEY=VALUE", set_,
+                "Change one setting; may be repeated, the last of a key wins");
+  if (with_mode) options.text("--mode", "MODE", mode_, "native or nested (the default)");
+  options.text("--guest-page", "SIZE", guest_page_, "Guest pages: 4K, 2M or 1G");
+  options.text("--ept-page", "SIZE", ept_page_, "EPT pages: 4K, 2M or 1G");
+  options.number("--warmup", warmup_, "Count nothing in the first N accesses");
+  options.number("--limit", limit_, "Stop after N accesses counted");
+  options.number("--seed", seed_, "Seed of what is random, 1 by default");
+  options.text("--walker", "KIND", walker_, "model (the default) or rtl");
+  options.text("--detail", "LEVEL", detail_, "translation: TLBs, walker, memory (the default)");
+  options.text("--fetch", "on|off", fetch_,
+               "Translate instruction fetches too; on where the trace has them");
+  options.text("--format", "NAME", format_, "The trace's format, where its content leaves a doubt");
+  options.text("--output", "DIR", output, "Write stats.json and machine.toml there");
+  options.text("--json", "FILE|-", json, "Write stats.json there; - is standard output");
+  options.text("--progress", "WHEN", progress_, "auto (on a terminal), always or never");
+}
+
+RunRequest RunOptions::resolve() const {
+  if (traces_.size() > 1) {
+    throw InputError(
+        traces_.at(1),
+        "this version runs one trace at a time, expected no more after " + traces_.front());
+  }
+  RunRequest request;
+  request.trace_path = traces_.front();
+  request.format = format_;
+  request.machine_name = machine_.value_or("plain");
+  request.changes = set_;
+
+  std::vector<Assignment> assignments;
+  for (const std::string& set : set_) assignments.push_back(parse_assignment(set));
+  if (guest_page_) {
+    assignments.push_back({"guest.page", *guest_page_, "--guest-page " + *guest_page_});
+  }
+  if (ept_page_) {
+    assignments.push_back({"hypervisor.page", *ept_page_, "--ept-page " + *ept_page_});
+  }
+
+  RunSettings& settings = request.settings;
+  settings.machine = resolve_machine(request.machine_name, assignments);
+  settings.machine.hardware.seed = seed_.value_or(1);
+  settings.mode =
+      word_of<Mode>("--mode", mode_, {{"native", Mode::kNative}, {"nested", Mode::kNested}},
+                    Mode::kNested, {"shadow"});
+  settings.walker = word_of<WalkerKind>("--walker", walker_,
+                                        {{"model", WalkerKind::kModel}, {"rtl", WalkerKind::kRtl}},
+                                        WalkerKind::kModel, {"both"});
+  word_of<int>("--detail", detail_, {{"translation", 0}}, 0, {"full"});
+  settings.warmup = warmup_.value_or(0);
+  settings.limit = limit_;
+  if (limit_ && *limit_ == 0) {
+    throw InputError("--limit 0", "nothing would be counted, expected at least 1");
+  }
+  settings.trace_name = request.trace_path;
+  if (fetch_)
+    request.fetch = word_of<bool>("--fetch", fetch_, {{"on", true}, {"off", false}}, true);
+  request.progress = word_of<ProgressMode>("--progress", progress_,
+                                           {{"auto", ProgressMode::kAuto},
+                                            {"always", ProgressMode::kAlways},
+                                            {"never", ProgressMode::kNever}},
+                                           ProgressMode::kAuto);
+  return request;
+}
+
+}  // namespace eptsim::sim

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/cli/command.hpp"
+#include "sim/output/progress.hpp"
+#include "sim/run/simulation.hpp"
+
+namespace eptsim::sim {
+
+/// One run, as the command line asks for it.
+struct RunRequest {
+  RunSettings settings;  ///< `fetch` yet to be joined with what the trace has
+  std::string machine_name;
+  std::vector<std::string> changes;  ///< of --set
+  std::string trace_path;
+  std::optional<std::string> format;
+  std::optional<bool> fetch;  ///< nothing: as the trace has them
+  ProgressMode progress = ProgressMode::kAuto;
+};
+
+/// The options that `run` and `compare` share.
+class RunOptions {
+ public:
+  void declare(Options& options, bool with_mode);
+  /// Checks them all. Throws InputError.
+  RunRequest resolve() const;
+
+  std::optional<std::string> output;  ///< --output
+  std::optional<std::string> json;    ///< --json
+
+ private:
+  std::vector<std::string> traces_;
+  std::optional<std::string> machine_;
+  std::vector<std::string> set_;
+  std::optional<std::string> mode_;
+  std::optional<std::string> guest_page_;
+  std::optional<std::string> ept_page_;
+  std::optional<std::uint64_t> warmup_;
+  std::optional<std::uint64_t> limit_;
+  std::optional<std::uint64_t> seed_;
+  std::optional<std::string> walker_;
+  std::optional<std::string> detail_;
+  std::optional<std::string> fetch_;
+  std::optional<std::string> format_;
+  std::optional<std::string> progress_;
+};
+
+}  // namespace eptsim::sim

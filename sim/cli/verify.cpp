@@ -1,0 +1,182 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+
+#include "sim/cli/commands.hpp"
+#include "sim/cli/interrupt.hpp"
+#include "sim/cli/verify_report.hpp"
+#include "sim/output/output_file.hpp"
+#include "sim/statistics/stats_json.hpp"
+#include "testbench/scoreboard/mismatch_text.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+constexpr std::uint64_t kDefaultWalks = 100'000;
+
+/// "ept,mbe" as a set.
+tb::Features features_of(const std::string& list) {
+  tb::Features features = tb::Features::none();
+  std::vector<std::string_view> names;
+  for (const tb::FeatureFact& fact : tb::kFeatures) names.push_back(fact.name);
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    const std::string word = list.substr(begin, end - begin);
+    bool known = false;
+    for (const tb::FeatureFact& fact : tb::kFeatures) {
+      if (fact.name != word) continue;
+      features.add(fact.feature);
+      known = true;
+    }
+    if (!known) refuse_word("--features", word, names, {});
+    begin = end + 1;
+  }
+  return features;
+}
+
+struct Replay {
+  std::uint64_t seed = 0;
+  std::uint64_t number = 0;
+};
+
+/// "SEED:N".
+Replay replay_of(const std::string& text) {
+  Replay replay;
+  const char* const end = text.data() + text.size();
+  const auto seed = std::from_chars(text.data(), end, replay.seed);
+  if (seed.ec == std::errc{} && seed.ptr != end && *seed.ptr == ':') {
+    const auto number = std::from_chars(seed.ptr + 1, end, replay.number);
+    if (number.ec == std::errc{} && number.ptr == end) return replay;
+  }
+  throw InputError("--replay " + text,
+                   "not a seed and a walk's number, expected SEED:N as in 1:42");
+}
+
+class VerifyCommand : public Command {
+ public:
+  std::string name() const override { return "verify"; }
+  std::string help() const override {
+    return "Check the RTL against the model and the oracle, walk by walk";
+  }
+
+  void declare(Options& options) override {
+    std::string features = "Use only these, separated by commas:";
+    for (const tb::FeatureFact& fact : tb::kFeatures) features += fmt::format(" {}", fact.name);
+    options.number("--walks", walks_, fmt::format("How many walks ({})", kDefaultWalks));
+    options.number("--seed", seed_, "Chooses the walks (1)");
+    options.text("--configuration", "NAME", configuration_, "Of the RTL: single");
+    options.text("--features", "LIST", features_, features);
+    options.text("--wave", "FILE.fst", wave_, "A waveform of the RTL (a later version has it)");
+    options.text("--replay", "SEED:N", replay_, "Run walk N of a seed again and show it");
+    options.text("--json", "FILE|-", json_, "Write the results as JSON");
+    options.footer(
+        "Examples:\n"
+        "  eptsim verify --walks 1000000 --seed 7\n"
+        "  eptsim verify --features ept,ept-ad,faults\n"
+        "  eptsim verify --replay 7:4711\n"
+        "Exit status 1 if there is a mismatch.");
+  }
+
+  Status run() override {
+    check_options();
+    const tb::Features features = features_ ? features_of(*features_) : tb::Features{};
+    std::optional<OutputFile> file;
+    if (json_ && json_ != "-") file.emplace(*json_);
+    return replay_ ? show_again(features, file) : cross_check(features, file);
+  }
+
+ private:
+  void check_options() const {
+    word_of<int>("--configuration", configuration_, {{"single", 0}}, 0, {"default"});
+    if (wave_) throw InputError("--wave", "this version doesn't have it: waveforms come later");
+    if (replay_ && (seed_ || walks_)) {
+      throw InputError("--replay", "names seed and walk itself, and takes no --seed or --walks");
+    }
+  }
+
+  Status cross_check(tb::Features features, const std::optional<OutputFile>& file) const {
+    const std::uint64_t seed = seed_.value_or(1);
+    const std::uint64_t walks = walks_.value_or(kDefaultWalks);
+    tb::CrossCheck check(tb::built_voices(), seed, features);
+    const Interrupt interrupt;
+    const auto begin = std::chrono::steady_clock::now();
+    const auto mismatch = check.run(walks, [&](std::uint64_t) { return !interrupt.asked(); });
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+
+    const VerifyReport report{.seed = seed,
+                              .walks = walks,
+                              .features = features,
+                              .partial = interrupt.asked(),
+                              .judge = check.judge(),
+                              .mismatch = mismatch,
+                              .replay = replay_command(seed, mismatch)};
+    write(report, verify_summary(report, Style::for_standard_output()), file);
+    if (::isatty(STDERR_FILENO) == 1) {
+      const auto done = static_cast<double>(check.judge().coverage().walks);
+      fmt::print(stderr, "{:.1f} s, {} walks/s\n", time.count(),
+                 grouped(done / std::max(time.count(), 1e-9), 0));
+    }
+    if (mismatch) return Status::kMismatch;
+    return report.partial ? Status::kInterrupted : Status::kDone;
+  }
+
+  Status show_again(tb::Features features, const std::optional<OutputFile>& file) const {
+    const Replay replay = replay_of(*replay_);
+    tb::CrossCheck check(tb::built_voices(), replay.seed, features);
+    const auto mismatch = check.replay(replay.number);
+    const VerifyReport report{.seed = replay.seed,
+                              .walks = 1,
+                              .features = features,
+                              .partial = false,
+                              .judge = check.judge(),
+                              .mismatch = mismatch,
+                              .replay = replay_command(replay.seed, mismatch)};
+    write(
+        report,
+        mismatch ? verify_summary(report, Style::for_standard_output()) : walk_shown(check, replay),
+        file);
+    return mismatch ? Status::kMismatch : Status::kDone;
+  }
+
+  void write(const VerifyReport& report, const std::string& text,
+             const std::optional<OutputFile>& file) const {
+    const std::string json = json_text(verify_document(report));
+    if (file) file->write(json);
+    write_standard_output(json_ == "-" ? json : text);
+  }
+
+  std::string replay_command(std::uint64_t seed,
+                             const std::optional<tb::Mismatch>& mismatch) const {
+    if (!mismatch) return "";
+    return fmt::format("eptsim verify --replay {}:{}{}", seed, mismatch->number,
+                       features_ ? " --features " + *features_ : "");
+  }
+
+  static std::string walk_shown(const tb::CrossCheck& check, const Replay& replay) {
+    std::string text = fmt::format("Walk {} of seed {}: no mismatch\n\nThe case:\n{}",
+                                   replay.number, replay.seed, tb::case_text(check.test()));
+    if (!check.accepted()) return text + "\nVM entry refuses the context.\n";
+    return text + fmt::format("\nThe walk:\n{}\nOutcome: {}\n",
+                              tb::walk_text(check.judge().recording()),
+                              tb::name(check.judge().answer().outcome.kind));
+  }
+
+  std::optional<std::uint64_t> walks_;
+  std::optional<std::uint64_t> seed_;
+  std::optional<std::string> configuration_;
+  std::optional<std::string> features_;
+  std::optional<std::string> wave_;
+  std::optional<std::string> replay_;
+  std::optional<std::string> json_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_verify_command() { return std::make_unique<VerifyCommand>(); }
+
+}  // namespace eptsim::sim

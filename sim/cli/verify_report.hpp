@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "sim/output/style.hpp"
+#include "sim/statistics/statistic.hpp"
+#include "testbench/scoreboard/cross_check.hpp"
+#include "testbench/stimulus/feature.hpp"
+
+namespace eptsim::sim {
+
+/// What a cross-check was asked for and what came out.
+struct VerifyReport {
+  std::uint64_t seed = 1;
+  std::uint64_t walks = 0;  ///< asked for
+  tb::Features features;
+  bool partial = false;  ///< interrupted
+  const tb::Judge& judge;
+  const std::optional<tb::Mismatch>& mismatch;
+  std::string replay;  ///< the command that shows the mismatch again
+};
+
+/// The document of `--json`: the same for the same inputs and version.
+Json verify_document(const VerifyReport& report);
+
+/// The same for people.
+std::string verify_summary(const VerifyReport& report, Style style);
+
+}  // namespace eptsim::sim

@@ -1,0 +1,151 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/cli/commands.hpp"
+#include "sim/image/memory_image.hpp"
+#include "sim/number.hpp"
+#include "sim/output/output_file.hpp"
+#include "sim/output/style.hpp"
+#include "sim/settings/machine.hpp"
+#include "sim/walk/context_file.hpp"
+#include "sim/walk/explanation.hpp"
+#include "sim/walk/walk_engine.hpp"
+#include "sim/walk/walk_request.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+/// Answers are written in pieces of about this size: large enough to be fast.
+constexpr std::size_t kPiece = 1 << 16;
+
+class WalkCommand : public Command {
+ public:
+  std::string name() const override { return "walk"; }
+  std::string help() const override { return "Translate addresses on a memory image"; }
+
+  void declare(Options& options) override {
+    options.texts("--memory", "FILE[@BASE]", memory_,
+                  "A dump of physical memory, raw (at BASE, 0 by default) or an ELF64 core; may be "
+                  "repeated");
+    options.text("--context", "CONTEXT.json", context_, "Registers and controls, as JSON");
+    options.text("--requests", "REQUESTS.jsonl", requests_,
+                 "A batch: one request a line, - for standard input; answers are lines of JSON");
+    options.text("--gva", "ADDRESS", gva_, "Explain the translation of this linear address");
+    options.text("--gpa", "ADDRESS", gpa_, "Explain that of this guest-physical address");
+    options.text("--access", "KIND", access_, "read (default), write, fetch or read_modify_write");
+    options.flag("--user", user_, "The access is made at CPL 3");
+    options.number("--size", size_, "Bytes of the access, 1 to 64 (1)");
+    options.text("--engine", "NAME", engine_,
+                 "model (default), systemc, rtl or oracle: all answer alike");
+    options.text("--machine", "NAME|FILE", machine_, "Where the memory latency comes from (plain)");
+    options.texts("--set", "KEY=VALUE", set_, "Change one setting of the machine; may be repeated");
+    options.footer(
+        "Examples:\n"
+        "  eptsim walk --memory guest.dump --context guest.json --gva 0x7f0012345678 --access "
+        "write --user\n"
+        "  eptsim walk --memory low.bin --memory high.bin@0x100000000 --context c.json \\\n"
+        "              --requests requests.jsonl > answers.jsonl");
+  }
+
+  Status run() override {
+    if (memory_.empty()) throw InputError("--memory", "is missing, expected a memory image");
+    if (!context_) throw InputError("--context", "is missing, expected a context file");
+    if (requests_.has_value() + gva_.has_value() + gpa_.has_value() != 1) {
+      throw InputError("eptsim walk", "expected one of --requests, --gva and --gpa");
+    }
+    std::vector<Assignment> assignments;
+    for (const std::string& set : set_) assignments.push_back(parse_assignment(set));
+    const Machine machine = resolve_machine(machine_.value_or("plain"), assignments);
+    const mmu::Context context = read_context(*context_);
+    MemoryImage image;
+    for (const std::string& file : memory_) image.add(file);
+    const std::unique_ptr<WalkEngine> engine =
+        make_walk_engine(engine_.value_or("model"), context, image, machine.hardware.dram_cycles);
+    if (requests_) {
+      answer_batch(context, image, *engine);
+    } else {
+      explain_one(context, *engine);
+    }
+    return Status::kDone;
+  }
+
+ private:
+  void explain_one(const mmu::Context& context, WalkEngine& engine) const {
+    const std::string option = gva_ ? "--gva" : "--gpa";
+    const std::string text = gva_ ? *gva_ : *gpa_;
+    mmu::Request request;
+    request.linear = gva_.has_value();
+    const auto address = parse_number(text);
+    if (!address) {
+      throw InputError(option, fmt::format("'{}' is no address, expected decimal or 0x…", text));
+    }
+    request.address = *address;
+    request.access = access_of(access_.value_or("read"), "--access");
+    request.user = user_;
+    if (size_.value_or(1) < 1 || size_.value_or(1) > 64) {
+      throw InputError("--size", fmt::format("{} is out of range, expected 1 to 64", *size_));
+    }
+    request.size = static_cast<std::uint8_t>(size_.value_or(1));
+    check_request(context, request, option);
+    WalkAnswer answer;
+    engine.answer(request, answer);
+    write_standard_output(explain(context, request, answer, Style::for_standard_output().bold));
+  }
+
+  void answer_batch(const mmu::Context& context, MemoryImage& image, WalkEngine& engine) const {
+    std::ifstream file;
+    if (*requests_ != "-") {
+      file.open(*requests_);
+      if (!file) throw InputError(*requests_, "can't be opened, expected a file of requests");
+    }
+    std::istream& input = *requests_ == "-" ? std::cin : file;
+    RequestLineParser parser(*requests_ == "-" ? "standard input" : *requests_, context);
+    WalkAnswer answer;
+    std::string out;
+    std::string line;
+    std::size_t number = 0;
+    try {
+      while (std::getline(input, line)) {
+        ++number;
+        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+        const WalkRequest& request = parser.parse(line, number);
+        engine.answer(request.request, answer);
+        image.forget_writes();
+        append_json(out, request.id, request.request, answer);
+        if (out.size() >= kPiece) {
+          write_standard_output(out);
+          out.clear();
+        }
+      }
+    } catch (const InputError&) {
+      write_standard_output(out);  // a bad line stops the batch after the answers before it
+      throw;
+    }
+    if (input.bad()) throw InputError(*requests_, "can't be read");
+    write_standard_output(out);
+  }
+
+  std::vector<std::string> memory_;
+  std::optional<std::string> context_;
+  std::optional<std::string> requests_;
+  std::optional<std::string> gva_;
+  std::optional<std::string> gpa_;
+  std::optional<std::string> access_;
+  bool user_ = false;
+  std::optional<std::uint64_t> size_;
+  std::optional<std::string> engine_;
+  std::optional<std::string> machine_;
+  std::vector<std::string> set_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_walk_command() { return std::make_unique<WalkCommand>(); }
+
+}  // namespace eptsim::sim

@@ -1,0 +1,63 @@
+#include "sim/report/run.hpp"
+
+#include <fmt/format.h>
+
+#include "sim/statistics/stats_json.hpp"
+
+namespace eptsim::sim::report {
+namespace {
+
+std::vector<Part> parts_of(const Run& run) {
+  const Figures& figures = run.figures();
+  const std::uint64_t guest = run.count("/stats/walker/guest_cycles");
+  const std::uint64_t ept = run.count("/stats/walker/ept_cycles");
+  std::vector<Part> parts = {
+      {"program", "the program itself", figures.program_cycles},
+      {"tlb", "TLB look-ups", figures.translation_cycles - guest - ept},
+  };
+  if (run.nested()) {
+    parts.push_back({"guest", "walks: guest entries", guest});
+    parts.push_back({"ept", "walks: EPT entries", ept});
+    parts.push_back({"exits", "VM exits", figures.exit_cycles});
+  } else {
+    parts.push_back({"guest", "walks: page-table entries", guest});
+  }
+  return parts;
+}
+
+}  // namespace
+
+// Through its bytes, so that the report shows what stats.json holds, and all of it is UTF-8.
+Run::Run(const Json& document)
+    : document_(Json::parse(json_text(document))), figures_(document_), parts_(parts_of(*this)) {}
+
+std::string Run::paging() const {
+  const std::string guest = text("/machine/guest/page");
+  if (!nested()) return fmt::format("natively, with {} pages", guest);
+  return fmt::format("nested, with {} guest pages on {} EPT pages", guest,
+                     text("/machine/hypervisor/page"));
+}
+
+std::string Run::machine() const {
+  std::string name = text("/machine_name");
+  for (const Json& change : document_.value("machine_changes", Json::array())) {
+    name += ", " + change.get<std::string>();
+  }
+  return name;
+}
+
+std::string Run::trace_name() const {
+  const std::string path = text("/trace/path");
+  if (path == "-") return "standard input";
+  return path.substr(path.find_last_of('/') + 1);
+}
+
+std::string Run::text(const char* pointer) const {
+  return document_.at(Json::json_pointer(pointer)).get<std::string>();
+}
+
+std::uint64_t Run::count(const char* pointer) const {
+  return document_.at(Json::json_pointer(pointer)).get<std::uint64_t>();
+}
+
+}  // namespace eptsim::sim::report

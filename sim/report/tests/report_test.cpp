@@ -1,0 +1,396 @@
+#include "sim/report/report.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim/output/style.hpp"
+#include "sim/report/tests/document.hpp"
+#include "sim/settings/machine.hpp"
+#include "sim/statistics/stats_json.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+using report::test::Document;
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+/// Numbers that no other counter has, so that one in the wrong place is seen.
+RunReport run_of(Mode mode) {
+  const bool nested = mode == Mode::kNested;
+  RunReport run;
+  run.settings.machine = resolve_machine("plain");
+  run.settings.mode = mode;
+  run.settings.warmup = 1'500;
+  run.machine_name = "plain";
+  run.machine_changes = {"dram.cycles=80"};
+  run.trace_path = "traces/some.ept";
+  run.trace_format = "eptsim";
+  run.trace_hash = "00112233445566778899aabbccddeeff";
+  RunResult& result = run.result;
+  result.accesses = 1'234'567;
+  result.instructions = 2'000'000;
+  result.l1d = {800'003, 700'001, 100'002};
+  result.l1i = {434'571, 434'564, 7};
+  result.l2 = {100'009, 90'002, 10'007};
+  result.walker.walks = 10'007;
+  const std::uint64_t guest_cycles = 4'050'033;
+  const std::uint64_t ept_cycles = nested ? 20'010'077 : 0;
+  result.walker.guest_references = 40'019;
+  result.walker.ept_references = nested ? 199'001 : 0;
+  result.walker.references = result.walker.guest_references + result.walker.ept_references;
+  result.walker.flag_updates = 4'321;
+  result.walker.guest_cycles = guest_cycles;
+  result.walker.ept_cycles = ept_cycles;
+  result.walker.cycles = guest_cycles + ept_cycles;
+  result.walker.latency =
+      nested ? std::map<std::uint64_t, std::uint64_t>{{1'911, 8'000}, {2'727, 2'007}}
+             : std::map<std::uint64_t, std::uint64_t>{{404, 8'000}, {505, 2'007}};
+  if (nested) {
+    result.walker.references_histogram = {{5, 1}, {20, 2'111}, {24, 7'895}};
+  } else {
+    result.walker.references_histogram = {{3, 36}, {4, 9'971}};
+  }
+  for (unsigned guest = nested ? 0 : 1; guest <= 4; ++guest) {
+    for (unsigned ept = 0; ept <= (nested ? 4u : 0u); ++ept) {
+      if (guest == 0 && ept == 0) continue;
+      const std::uint64_t distinct = 100 * guest + ept;
+      result.walker.matrix.at(guest).at(ept) = {9'000 + distinct, 900'000 + distinct};
+    }
+  }
+  result.translation_cycles = result.walker.cycles + 630'014;
+  result.ept_violations = nested ? 2'177 : 0;
+  result.exit_cycles = nested ? 8'708'000 : 0;
+  result.cycles = result.instructions + result.translation_cycles + result.exit_cycles;
+  result.guest_page_faults = 2'137;
+  result.page_bytes = 8'753'152;
+  result.guest_table_bytes = 163'840;
+  result.ept_table_bytes = nested ? 32'768 : 0;
+  result.hot_pages = {{0x7f00'1234'5000, 31, 61'003}, {0x7f00'1234'6000, 5, 11'817}};
+  result.hot_instructions = {{0x40'0287'4958, 5'507, 12'595'104}};
+  return run;
+}
+
+Json document_of(Mode mode) { return stats_document(run_of(mode)); }
+
+std::string nested_report() { return run_report_html(document_of(Mode::kNested)); }
+std::string comparison_report() {
+  return comparison_report_html(document_of(Mode::kNative), document_of(Mode::kNested));
+}
+
+/// "63.16 %" with the space that doesn't break.
+std::string unbroken(std::string text) {
+  for (std::size_t at = 0; (at = text.find(' ', at)) != std::string::npos;) {
+    text.replace(at, 1, "\u00a0");
+  }
+  return text;
+}
+
+/// The one row with `heading`.
+std::vector<std::string> row(const Document& document, const std::string& heading) {
+  const auto rows = document.rows(heading);
+  EXPECT_EQ(rows.size(), 1u) << heading;
+  return rows.empty() ? std::vector<std::string>{} : rows.front();
+}
+
+TEST(Report, IsWellFormed) {
+  for (const std::string& html :
+       {nested_report(), run_report_html(document_of(Mode::kNative)), comparison_report()}) {
+    EXPECT_NO_THROW(Document{html});
+  }
+}
+
+TEST(Report, AsksForNothingFromOutside) {
+  for (std::string html : {nested_report(), comparison_report()}) {
+    // Names of XML, not addresses that anything loads.
+    const std::string svg = " xmlns=\"http://www.w3.org/2000/svg\"";
+    for (std::size_t at = 0; (at = html.find(svg)) != std::string::npos;)
+      html.erase(at, svg.size());
+    for (const char* address : {"http:", "https:", "//", "url(", "@import", "src=", "<script"}) {
+      EXPECT_EQ(html.find(address), std::string::npos) << address;
+    }
+    EXPECT_THAT(html, HasSubstr("default-src &#39;none&#39;"));
+    const Document document(html);
+    for (const Document::Element& element : document.elements()) {
+      const auto address = element.attributes.find("href");
+      if (address != element.attributes.end()) {
+        EXPECT_EQ(address->second, "data:,");
+      }
+    }
+  }
+}
+
+TEST(Report, TheSameRunGivesTheSameBytesWhateverTheHostTook) {
+  RunReport run = run_of(Mode::kNested);
+  const std::string one = run_report_html(stats_document(run));
+  run.wall_seconds = 12.5;
+  run.peak_memory_bytes = 1u << 30;
+  EXPECT_EQ(run_report_html(stats_document(run)), one);
+}
+
+TEST(Report, BeginsWithTheAnswer) {
+  const Document document(nested_report());
+  EXPECT_THAT(document.texts("h1"),
+              ElementsAre(unbroken("69.7 %") + " of the time went to translation"));
+  EXPECT_THAT(document.texts("p"),
+              Contains("some.ept ran nested, with 4K guest pages on 4K EPT pages, on the machine "
+                       "plain, dram.cycles=80. A walk took 23.89 references and 2,404.3 cycles, on "
+                       "average over 10,007 walks. VM exits took another " +
+                       unbroken("24.6 %") + " of the time."));
+  EXPECT_THAT(document.texts("dd"),
+              AllOf(Contains("23.89"), Contains("2,404.3"), Contains(unbroken("69.75 %")),
+                    Contains("4.00 of guest entries, 19.89 of EPT entries")));
+}
+
+TEST(Report, TheCyclesArePartsThatSumToAll) {
+  const Document document(nested_report());
+  EXPECT_EQ(row(document, "the program itself")[1], "2,000,000");
+  EXPECT_EQ(row(document, "TLB look-ups")[1], "630,014");
+  EXPECT_EQ(row(document, "walks: guest entries")[1], "4,050,033");
+  EXPECT_EQ(row(document, "walks: EPT entries")[1], "20,010,077");
+  EXPECT_EQ(row(document, "VM exits")[1], "8,708,000");
+  EXPECT_EQ(row(document, "in all")[1], "35,398,124");
+  EXPECT_EQ(row(document, "walks: EPT entries")[2], unbroken("56.53 %"));
+  EXPECT_EQ(row(document, "walks: EPT entries")[3], "16.208");
+
+  double widths = 0;
+  for (const Document::Element& element : document.elements()) {
+    if (element.tag != "rect" || !element.text.ends_with("%")) continue;
+    widths += std::stod(element.attributes.at("width"));
+  }
+  EXPECT_NEAR(widths, 100, 0.01) << "of the bar";
+}
+
+TEST(Report, EachTlbHasItsLookUps) {
+  const Document document(nested_report());
+  EXPECT_THAT(
+      row(document, "first level, data"),
+      ElementsAre("first level, data", "800,003", "700,001", "100,002", unbroken("87.50 %"), ""));
+  EXPECT_EQ(row(document, "first level, instructions")[3], "7");
+  EXPECT_EQ(row(document, "second level")[4], unbroken("89.99 %"));
+}
+
+TEST(Report, EveryPlaceOfTheWalkHasItsReferencesAndCycles) {
+  const Json stats = document_of(Mode::kNested);
+  const Document document(nested_report());
+  const auto guest = [](unsigned level) {
+    return std::vector<std::string>{"data", "guest PTE", "guest PDE", "guest PDPTE", "guest PML4E"}
+        .at(level);
+  };
+  const auto ept = [](unsigned level) {
+    return std::vector<std::string>{"", "EPT PTE", "EPT PDE", "EPT PDPTE", "EPT PML4E"}.at(level);
+  };
+  std::size_t step = 0;
+  for (const Json& place : stats.at("stats").at("walker").at("matrix")) {
+    const auto guest_level = place.at("guest_level").get<unsigned>();
+    const auto ept_level = place.at("ept_level").get<unsigned>();
+    const std::string name =
+        ept_level == 0 ? guest(guest_level) : ept(ept_level) + " for the " + guest(guest_level);
+    const auto references = place.at("references").get<std::uint64_t>();
+    const auto cycles = place.at("cycles").get<std::uint64_t>();
+    // The heading of the map's column is a row with this name too.
+    const auto rows = document.rows(name);
+    EXPECT_THAT(rows, Contains(testing::IsSupersetOf(
+                          {std::to_string(++step), grouped(references), grouped(cycles)})))
+        << name;
+  }
+  EXPECT_EQ(step, 24u);
+  // The map itself: the step, the cycles and the references per walk, from guest PML4E to the data.
+  const auto map_row = document.rows("EPT PML4E");
+  ASSERT_THAT(map_row, SizeIs(1));
+  EXPECT_THAT(map_row[0], ElementsAre("EPT PML4E", "190.00.94", "690.00.93", "1190.00.92",
+                                      "1689.90.91", "2189.90.90", "449.84.60"));
+  EXPECT_THAT(document.rows("guest entry")[0].at(5), "the data");
+}
+
+TEST(Report, TheHottestPlaceHasTheFullColourAndNoneIsBeyond) {
+  double hottest = 0;
+  const Document document(nested_report());
+  for (const Document::Element& element : document.elements()) {
+    const auto style = element.attributes.find("style");
+    if (style == element.attributes.end()) continue;
+    ASSERT_TRUE(style->second.starts_with("--heat:"));
+    hottest = std::max(hottest, std::stod(style->second.substr(7)));
+  }
+  EXPECT_EQ(hottest, 1.0);
+}
+
+TEST(Report, LatencyHistogramHotSpotsAndExitsAreThoseOfTheStatistics) {
+  const Document document(nested_report());
+  EXPECT_EQ(row(document, "mean")[1], "2,074.7");
+  EXPECT_EQ(row(document, "median")[1], "1,911");
+  EXPECT_EQ(row(document, "99th percentile")[1], "2,727");
+  EXPECT_THAT(document.texts("title"), Contains("nested: 2,111 walks of 20 references"));
+  EXPECT_THAT(document.rows("20"), Contains(ElementsAre("20", "2,111", unbroken("21.10 %"))));
+  EXPECT_THAT(row(document, "0x7f0012345000"),
+              ElementsAre("0x7f0012345000", "31", "61,003", unbroken("0.25 %"), ""));
+  EXPECT_EQ(row(document, "0x4002874958")[3], unbroken("52.35 %"));
+  EXPECT_EQ(row(document, "VM exits, EPT violation")[1], "2,177");
+  EXPECT_EQ(row(document, "guest page faults")[1], "2,137");
+  EXPECT_EQ(row(document, "memory: extended page tables")[1], "32.0 KiB");
+}
+
+TEST(Report, TellsTheMachineAndWhereTheNumbersComeFrom) {
+  const Document document(nested_report());
+  EXPECT_THAT(row(document, "tlb.l1d.entries.4k"),
+              ElementsAre("tlb.l1d.entries.4k", "96", HasSubstr("4 KiB pages")));
+  EXPECT_EQ(row(document, "dram.cycles")[1], "100 cycles");
+  EXPECT_EQ(row(document, "dram.bytes")[1], "1.0 TiB");
+  EXPECT_EQ(row(document, "guest.page")[1], "4K");
+  EXPECT_EQ(row(document, "trace")[1], "traces/some.ept");
+  EXPECT_EQ(row(document, "its hash (XXH3-128)")[1], "00112233445566778899aabbccddeeff");
+  EXPECT_EQ(row(document, "warm-up")[1], "1,500 accesses");
+  EXPECT_EQ(row(document, "seed")[1], "1");
+  EXPECT_EQ(row(document, "complete")[1], "yes");
+}
+
+TEST(Report, ANativeRunShowsNothingOfVirtualMachines) {
+  const Document document(run_report_html(document_of(Mode::kNative)));
+  EXPECT_THAT(document.rows("VM exits"), IsEmpty());
+  EXPECT_THAT(document.rows("walks: EPT entries"), IsEmpty());
+  EXPECT_THAT(document.rows("VM exits, EPT violation"), IsEmpty());
+  EXPECT_EQ(row(document, "walks: page-table entries")[1], "4,050,033");
+  EXPECT_THAT(row(document, "entry"), SizeIs(6)) << "four levels and their sum";
+}
+
+TEST(Report, TextFromOutsideStaysText) {
+  RunReport run = run_of(Mode::kNested);
+  run.trace_path = "/x/</title><script>alert('a')</script> & \"b\" \xff\x1b.ept";
+  run.machine_name = "<b onclick=\"x\">";
+  run.machine_changes = {"</details>"};
+  run.result.partial = true;
+  run.result.error = InputError("t", "<img src=x>");
+  Json document = stats_document(run);
+  const std::string html = run_report_html(document);
+  for (const char* markup : {"<script", "<b onclick", "<img"}) {
+    EXPECT_EQ(html.find(markup), std::string::npos) << markup;
+  }
+  EXPECT_EQ(row(Document(html), "trace")[1],
+            "/x/</title><script>alert('a')</script> & \"b\" \ufffd\ufffd.ept");
+  EXPECT_NO_THROW(Document(comparison_report_html(document, document)));
+}
+
+TEST(Report, APartialRunSaysSoBeforeItsFigures) {
+  RunReport run = run_of(Mode::kNested);
+  run.result.partial = true;
+  const std::string html = run_report_html(stats_document(run));
+  const std::size_t warning = html.find("Partial.");
+  ASSERT_NE(warning, std::string::npos);
+  EXPECT_LT(warning, html.find("<dl"));
+  EXPECT_EQ(row(Document(html), "complete")[1], "no: the run ended early");
+  EXPECT_EQ(nested_report().find("Partial."), std::string::npos);
+
+  run.result.error = InputError("some.ept", "record 7: the file ends within it");
+  EXPECT_THAT(run_report_html(stats_document(run)), HasSubstr("record 7: the file ends within it"));
+}
+
+/// No number of the page may come from a division by zero.
+void expect_numbers(const std::string& html) {
+  for (const std::string& text : Document(html).texts("td")) {
+    EXPECT_THAT(text, AllOf(Not(HasSubstr("nan")), Not(HasSubstr("inf"))));
+  }
+  for (const std::string& text : Document(html).texts("dd")) {
+    EXPECT_THAT(text, AllOf(Not(HasSubstr("nan")), Not(HasSubstr("inf"))));
+  }
+}
+
+TEST(Report, ARunWithoutWalksSaysSo) {
+  for (const Mode mode : {Mode::kNative, Mode::kNested}) {
+    RunReport run = run_of(mode);
+    run.result = {};
+    run.result.accesses = 10;
+    run.result.instructions = run.result.cycles = 20;
+    run.result.l1d = {10, 10, 0};
+    const std::string html = run_report_html(stats_document(run));
+    EXPECT_THAT(html, HasSubstr("There were no walks."));
+    EXPECT_THAT(html, HasSubstr("No walks: there is nothing to show here."));
+    EXPECT_EQ(html.find("<figure"), std::string::npos);
+    expect_numbers(html);
+  }
+}
+
+TEST(Report, ARunThatEndedBeforeItsFirstAccessIsShownWithoutNumbers) {
+  RunReport run = run_of(Mode::kNested);
+  run.result = {};
+  run.result.partial = true;
+  const Json document = stats_document(run);
+  EXPECT_THAT(Document(run_report_html(document)).texts("h1"), ElementsAre("Nothing was measured"));
+  expect_numbers(run_report_html(document));
+  expect_numbers(comparison_report_html(document, document));
+  EXPECT_THAT(Document(comparison_report_html(document, document)).texts("h1"),
+              ElementsAre("Nothing was measured"));
+}
+
+TEST(Report, ATraceWithoutInstructionsHasNoHotOnes) {
+  RunReport run = run_of(Mode::kNested);
+  run.result.hot_instructions = {};
+  EXPECT_THAT(run_report_html(stats_document(run)),
+              HasSubstr("this trace doesn&#39;t tell their addresses"));
+}
+
+TEST(ComparisonReport, HasTheDifferencesInTheForeground) {
+  const Document document(comparison_report());
+  EXPECT_THAT(document.texts("h1"),
+              ElementsAre("Nested, the program takes " + unbroken("5.30 ×") + " the time"));
+  EXPECT_THAT(document.texts("dd"),
+              AllOf(Contains(unbroken("5.97 ×")), Contains("4.00 native, 23.89 nested"),
+                    Contains("\u22120.3 points")));
+  EXPECT_THAT(row(document, "walks: EPT entries"),
+              ElementsAre("walks: EPT entries", "0", "20,010,077", "+20,010,077", "-"));
+  EXPECT_THAT(row(document, "in all"),
+              ElementsAre("in all", "6,680,047", "35,398,124", "+28,718,077", unbroken("5.30 ×")));
+  EXPECT_THAT(row(document, "median"), ElementsAre("median", "404", "1,911", unbroken("4.73 ×")));
+  EXPECT_THAT(row(document, "native, 4")[1], "9,971");
+  EXPECT_THAT(row(document, "second level, nested")[1], "100,009");
+}
+
+TEST(ComparisonReport, BothBarsHaveOneScaleAndTheLongerFillsIt) {
+  std::vector<double> program;
+  double end = 0;
+  const Document document(comparison_report());
+  for (const Document::Element& element : document.elements()) {
+    if (element.tag != "rect" || element.text.find(" cycles, ") == std::string::npos) continue;
+    const double width = std::stod(element.attributes.at("width"));
+    end = std::max(end, std::stod(element.attributes.at("x")) + width);
+    if (element.text.starts_with("the program itself")) program.push_back(width);
+  }
+  ASSERT_THAT(program, SizeIs(2));
+  EXPECT_EQ(program[0], program[1]) << "2,000,000 cycles in both runs";
+  EXPECT_NEAR(end, 100, 0.01);
+}
+
+TEST(ComparisonReport, OfRunsThatAreNotOfOneLengthDrawsNoConclusion) {
+  RunReport native = run_of(Mode::kNative);
+  native.result.partial = true;
+  native.result.accesses -= 1;
+  const std::string html =
+      comparison_report_html(stats_document(native), document_of(Mode::kNested));
+  EXPECT_THAT(Document(html).texts("h1"), ElementsAre("The two runs are not of the same length"));
+  EXPECT_THAT(html, HasSubstr("The native run ended early"));
+  EXPECT_EQ(html.find("The nested run ended early"), std::string::npos);
+}
+
+TEST(ComparisonReport, EveryDrawingHasANameOfItsOwn) {
+  const Document document(comparison_report());
+  std::map<std::string, int> ids;
+  for (const Document::Element& element : document.elements()) {
+    if (element.attributes.contains("id")) ++ids[element.attributes.at("id")];
+  }
+  EXPECT_FALSE(ids.empty());
+  for (const auto& [id, times] : ids) EXPECT_EQ(times, 1) << id;
+  for (const Document::Element& element : document.elements()) {
+    const auto names = element.attributes.find("aria-labelledby");
+    if (names == element.attributes.end()) continue;
+    const std::size_t space = names->second.find(' ');
+    EXPECT_TRUE(ids.contains(names->second.substr(0, space)));
+    EXPECT_TRUE(ids.contains(names->second.substr(space + 1)));
+  }
+}
+
+}  // namespace
+}  // namespace eptsim::sim

@@ -1,0 +1,151 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim/tests/program.hpp"
+
+// Runs the program on what it can't use: the exit status, the one line that says what is wrong and
+// where, and that no file is left.
+namespace eptsim::sim::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+struct BadInput {
+  const char* name;
+  const char* command;
+  const char* says;           ///< how standard error begins: the place and the problem
+  const char* says_too = "";  ///< further on: what was expected, or a hint
+  int status = 2;
+};
+
+void PrintTo(const BadInput& bad, std::ostream* out) { *out << bad.command; }
+
+class BadInputTest : public testing::TestWithParam<BadInput> {
+ protected:
+  BadInputTest() {
+    folder_.write("good", small_trace(50, 4));
+    folder_.write("empty", "");
+    folder_.write("text", "This is a letter, and no trace.\nIt has two lines.\n");
+    folder_.write("noncanonical", " L 7f0000000000,8\n L 800000000000,8\n");
+    folder_.write("reads", "0 7f0000000000\n0 7f0000001000\n");
+    folder_.write("broken.gz", "\x1f\x8b\x08 and then nothing that inflates");
+    folder_.write("unknown.toml", "[tlb.l2]\nways = 16\nentires = 2048\n");
+    folder_.write("doubled.toml", "dram.cycles = 5\ndram.cycles = 6\n");
+    folder_.write("range.toml", "\n[dram]\ncycles = 0\n");
+    folder_.write("type.toml", "[dram]\ncycles = \"fast\"\n");
+    folder_.write("broken.toml", "[dram\n");
+    // A record of 64 bytes and half of another, by the name of its format.
+    std::string record(64, '\0');
+    record[0] = 0x10;
+    record[32] = 0x20;
+    folder_.write("truncated", record + record.substr(0, 32));
+    before_ = folder_.names();
+  }
+
+  TemporaryFolder folder_;
+  std::vector<std::string> before_;
+};
+
+TEST_P(BadInputTest, IsRefusedWithItsPlaceAndLeavesNothing) {
+  const BadInput& bad = GetParam();
+  const Ran ran = run(bad.command, folder_);
+  EXPECT_EQ(ran.status, bad.status) << ran.err;
+  EXPECT_THAT(ran.err, StartsWith(bad.says));
+  EXPECT_THAT(ran.err, HasSubstr(bad.says_too));
+  EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << "one line: " << ran.err;
+  EXPECT_EQ(folder_.names(), before_);
+}
+
+const BadInput kTraces[] = {
+    {"MissingFile", "eptsim run nothing --output out", "nothing: ", "No such file"},
+    {"Directory", "eptsim run . --output out", ".: ", "directory"},
+    {"EmptyFile", "eptsim run empty --output out", "empty: "},
+    {"TextThatIsNoTrace", "eptsim run text --output out", "text:1:1: ", "isn't a trace"},
+    {"CorruptCompression", "eptsim run broken.gz --output out", "broken.gz"},
+    {"AddressNotCanonical", "eptsim run noncanonical --limit 1 --warmup 1 --output out",
+     "noncanonical", "canonical"},
+    {"TruncatedRecord", "eptsim run truncated --format champsim --warmup 100 --output out",
+     "truncated: ", "record"},
+    {"UnknownFormat", "eptsim run good --format champsin", "", "did you mean 'champsim'?"},
+    {"TwoTraces", "eptsim run good good", "good: ", "one trace"},
+    {"FetchesThatArentThere", "eptsim run reads --fetch on", "--fetch on: ", "reads"},
+    {"NothingAfterTheWarmUp", "eptsim run good --warmup 100000 --output out",
+     "good: the trace ends within the warm-up"},
+    {"StandardInputTwice", "eptsim compare - <good", "-: standard input can't be read twice"},
+};
+
+const BadInput kMachines[] = {
+    {"UnknownKey", "eptsim run good --machine unknown.toml",
+     "unknown.toml:3:1: unknown setting 'tlb.l2.entires'", "did you mean 'tlb.l2.entries'?"},
+    {"DoubledKey", "eptsim run good --machine doubled.toml",
+     "doubled.toml:2:15: cannot redefine existing integer 'dram.cycles'"},
+    {"OutOfRange", "eptsim run good --machine range.toml",
+     "range.toml:3:10: dram.cycles can't be 0", "expected a whole number from 1 to 100000"},
+    {"WrongType", "eptsim run good --machine type.toml", "type.toml:2:10: dram.cycles can't be"},
+    {"BrokenToml", "eptsim run good --machine broken.toml", "broken.toml:1:"},
+    {"MissingMachine", "eptsim run good --machine nothing.toml", "nothing.toml: No such file"},
+    {"MachineOfALaterVersion", "eptsim run good --machine zen5",
+     "--machine zen5: ", "expected plain or a file"},
+    {"SetOfUnknownKey", "eptsim run good --set tlb.l2.entires=5",
+     "--set tlb.l2.entires=5: unknown setting", "did you mean 'tlb.l2.entries'?"},
+    {"SetOutOfRange", "eptsim run good --set dram.cycles=0", "--set dram.cycles=0: "},
+    {"FourWalks", "eptsim run good --set walker.slots=4",
+     "--set walker.slots=4: ", "one walk at a time"},
+    {"PagesThatOutrunMemory", "eptsim run good --set dram.bytes=1MiB --ept-page 1G --output out",
+     "dram.bytes: ", "memory"},
+    {"TransparentHugePages", "eptsim run good --guest-page thp",
+     "--guest-page thp: ", "expected 4K, 2M or 1G"},
+    {"UnknownKeyToExplain", "eptsim machine explain dram.cycle",
+     "eptsim machine explain: unknown setting 'dram.cycle'", "did you mean 'dram.cycles'?"},
+};
+
+const BadInput kOutputs[] = {
+    {"FolderThatCantBeMade", "eptsim run good --output good/out", "good/out: can't be written: "},
+    {"FolderInProc", "eptsim run good --output /proc/out", "/proc/out: can't be written: "},
+    {"FileInNoFolder", "eptsim run good --json no/stats.json", "no/stats.json: can't be written: "},
+    {"FileThatIsAFolder", "eptsim run good --json .", ".: can't be written: "},
+    // A limit on the size of files stands for a disk that fills up. (Not --json /dev/full: were it
+    // replaced by a rename, a test run as root would take the device from everybody.)
+    {"FullDisk", "ulimit -f 1; trap '' XFSZ; eptsim run good --json stats.json",
+     "stats.json: can't be written: File too large"},
+    {"FullDiskAtStandardOutput", "eptsim run good >/dev/full",
+     "standard output: can't be written: No space left on device"},
+    {"ClosedPipe", "eptsim run good | true", "standard output: can't be written: Broken pipe"},
+    {"ClosedStandardOutput", "eptsim run good >&-", "standard output: can't be written: "},
+};
+
+const BadInput kUsage[] = {
+    {"UnknownOption", "eptsim run good --machin plain", "eptsim run: unknown option '--machin'",
+     "did you mean '--machine'?"},
+    {"UnknownCommand", "eptsim rnu good", "eptsim: unknown command 'rnu'", "did you mean 'run'?"},
+    {"UnknownCommandOfAGroup", "eptsim machine lits", "eptsim machine: unknown command 'lits'",
+     "did you mean 'list'?"},
+    {"NoCommand", "eptsim", "eptsim: no command, expected run, "},
+    {"NoTrace", "eptsim run", "eptsim run: TRACE is required"},
+    {"NoValue", "eptsim run good --set", "eptsim run: --set needs a value"},
+    {"OptionTwice", "eptsim run good --mode native --mode nested",
+     "eptsim run: --mode is given more than once"},
+    {"OneArgumentTooMany", "eptsim machine show plain twice",
+     "eptsim machine show: 'twice' is one argument too many"},
+    {"ModeOfALaterVersion", "eptsim run good --mode shadow",
+     "--mode shadow: ", "expected native or nested"},
+    {"UnknownMode", "eptsim run good --mode nestde", "--mode nestde: unknown",
+     "did you mean 'nested'?"},
+    {"DetailOfALaterVersion", "eptsim run good --detail full",
+     "--detail full: ", "expected translation"},
+    {"NoNumber", "eptsim run good --limit many", "--limit many: not a whole number"},
+    {"NothingToCount", "eptsim run good --limit 0", "--limit 0: "},
+    {"AssignmentWithoutAValue", "eptsim run good --set dram.cycles",
+     "--set dram.cycles: no value, expected key=value"},
+};
+
+std::string name_of(const testing::TestParamInfo<BadInput>& info) { return info.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(Trace, BadInputTest, testing::ValuesIn(kTraces), name_of);
+INSTANTIATE_TEST_SUITE_P(Machine, BadInputTest, testing::ValuesIn(kMachines), name_of);
+INSTANTIATE_TEST_SUITE_P(Output, BadInputTest, testing::ValuesIn(kOutputs), name_of);
+INSTANTIATE_TEST_SUITE_P(Usage, BadInputTest, testing::ValuesIn(kUsage), name_of);
+
+}  // namespace
+}  // namespace eptsim::sim::test

@@ -1,0 +1,175 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim/statistics/statistic.hpp"
+#include "sim/tests/program.hpp"
+
+// The program as scripts use it.
+namespace eptsim::sim::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+class CommandLine : public testing::Test {
+ protected:
+  CommandLine() { folder_.write("t", small_trace(3000, 2)); }
+
+  Ran run(const std::string& command) const { return test::run(command, folder_); }
+  Json json_of(const std::string& command) const {
+    const Ran ran = run(command + " --json -");
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return Json::parse(ran.out);
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(CommandLine, VersionAndHelpGoToStandardOutputWithoutABanner) {
+  const Ran version = run("eptsim --version");
+  EXPECT_EQ(version.status, 0);
+  EXPECT_THAT(version.out, testing::MatchesRegex("eptsim [0-9.]+\n"));
+  EXPECT_THAT(version.err, IsEmpty());
+  const Ran help = run("eptsim --help");
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(help.out, HasSubstr("Usage: eptsim [options] [COMMAND]"));
+  EXPECT_THAT(help.out, HasSubstr("Examples:"));
+  EXPECT_THAT(run("eptsim run --help").out, HasSubstr("Usage: eptsim run [options] TRACE"));
+}
+
+TEST_F(CommandLine, ANestedWalkTakes24ReferencesAndANativeOneFour) {
+  // 3,000 pages in turn leave no translation in a TLB of 2,048 entries for the second round.
+  const Json nested = json_of("eptsim run t --fetch off --warmup 3000").at("stats").at("walker");
+  const Json native =
+      json_of("eptsim run t --fetch off --warmup 3000 --mode native").at("stats").at("walker");
+  EXPECT_EQ(nested.at("references_histogram"), Json({{"24", 3000}}));
+  EXPECT_EQ(native.at("references_histogram"), Json({{"4", 3000}}));
+  EXPECT_EQ(nested.at("latency").at("p50"), 24 * 101) << "100 cycles of memory and one to issue";
+}
+
+TEST_F(CommandLine, TheSameRunTwiceGivesTheSameBytesButForTheHost) {
+  Json one = json_of("eptsim run t --set tlb.l2.replacement=random --seed 7");
+  Json two = json_of("eptsim run t --set tlb.l2.replacement=random --seed 7");
+  one.erase("host");
+  two.erase("host");
+  EXPECT_EQ(one.dump(), two.dump());
+  EXPECT_EQ(one.at("run").at("seed"), 7);
+}
+
+TEST_F(CommandLine, OutputHasTheStatisticsAndTheMachineAndNothingElse) {
+  const Ran ran = run("eptsim run t --output out --guest-page 2M --set dram.cycles=50");
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("Results are in out.\n"));
+  EXPECT_THAT(ran.out, HasSubstr("one instruction a cycle, every miss blocks"));
+  EXPECT_THAT(folder_.names(), testing::IsSupersetOf({"out/machine.toml", "out/stats.json"}));
+  for (const std::string& name : folder_.names()) {
+    EXPECT_EQ(name.find("/."), std::string::npos) << "a temporary file is left: " << name;
+  }
+  const Json document = Json::parse(read_file(folder_.path() / "out/stats.json"));
+  EXPECT_EQ(document.at("machine").at("dram").at("cycles"), 50);
+  EXPECT_EQ(document.at("machine").at("guest").at("page"), "2M");
+  EXPECT_EQ(document.at("machine_changes"), Json::array({"dram.cycles=50"}));
+  // The machine as resolved is a machine file, and gives the same run.
+  const Json again = json_of("eptsim run t --machine out/machine.toml");
+  EXPECT_EQ(again.at("stats"), document.at("stats"));
+  EXPECT_EQ(again.at("machine"), document.at("machine"));
+}
+
+TEST_F(CommandLine, JsonToAFileLeavesTheSummaryOnStandardOutput) {
+  const Ran ran = run("eptsim run t --json stats.json");
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, StartsWith("eptsim "));
+  EXPECT_EQ(Json::parse(read_file(folder_.path() / "stats.json")).at("schema_version"), 1);
+  EXPECT_THAT(folder_.names(), ElementsAre("stats.json", "t"));
+}
+
+TEST_F(CommandLine, LimitAndWarmUpSelectWhatIsCounted) {
+  const Json limited = json_of("eptsim run t --limit 100");
+  EXPECT_EQ(limited.at("stats").at("accesses"), 100);
+  const Json all = json_of("eptsim run t");
+  const Json warm = json_of("eptsim run t --warmup 100");
+  EXPECT_EQ(warm.at("stats").at("accesses").get<int>() + 100, all.at("stats").at("accesses"));
+  EXPECT_EQ(all.at("stats").at("accesses"), 12'000);
+}
+
+TEST_F(CommandLine, FetchesCanBeLeftOut) {
+  const Json without = json_of("eptsim run t --fetch off");
+  EXPECT_EQ(without.at("stats").at("accesses"), 6'000);
+  EXPECT_EQ(without.at("stats").at("tlb").at("l1i").at("accesses"), 0);
+  EXPECT_EQ(without.at("run").at("fetch"), false);
+  EXPECT_EQ(json_of("eptsim run t").at("run").at("fetch"), true);
+}
+
+TEST_F(CommandLine, ATraceFromAPipeHasNoHash) {
+  const Json piped = json_of("cat t | eptsim run -");
+  const Json read = json_of("eptsim run t");
+  EXPECT_FALSE(piped.at("trace").contains("hash"));
+  EXPECT_EQ(read.at("trace").at("hash").get<std::string>().size(), 32u);
+  EXPECT_EQ(piped.at("stats"), read.at("stats"));
+}
+
+TEST_F(CommandLine, CompareGivesWhatTwoRunsGive) {
+  Json both = json_of("eptsim compare t --ept-page 2M");
+  for (const char* mode : {"native", "nested"}) {
+    Json alone = json_of(std::string("eptsim run t --ept-page 2M --mode ") + mode);
+    alone.erase("host");
+    both.at(mode).erase("host");
+    EXPECT_EQ(both.at(mode), alone) << mode;
+  }
+  const Ran ran = run("eptsim compare t --output out");
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("references per walk"));
+  EXPECT_THAT(folder_.names(),
+              testing::IsSupersetOf({"out/native/stats.json", "out/nested/stats.json"}));
+}
+
+TEST_F(CommandLine, AnInterruptedRunIsReportedAsPartial) {
+  // A pipe that stays open: the run can't end by itself. It is interrupted once its progress shows
+  // that it has begun, and the pipe then goes on, for a blocked read is not broken off.
+  const Ran ran =
+      run("mkfifo pipe; { while cat t; do :; done 2>/dev/null; } >pipe & feeder=$!\n"
+          "\"$program\" run pipe --json part.json --progress always 2>log & pid=$!\n"
+          "while [ ! -s log ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done\n"
+          "kill -INT $pid; wait $pid; status=$?\n"
+          "kill $feeder 2>/dev/null; cat log >&2; exit $status");
+  EXPECT_EQ(ran.status, 130) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("interrupted"));
+  EXPECT_THAT(ran.out, StartsWith("PARTIAL"));
+  const Json document = Json::parse(read_file(folder_.path() / "part.json"));
+  EXPECT_EQ(document.at("partial"), true);
+}
+
+TEST_F(CommandLine, ATraceThatBreaksOffReportsWhatWasMeasured) {
+  folder_.write("bad", small_trace(100, 1) + " L nonsense\n");
+  const Ran ran = run("eptsim run bad --output out");
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_THAT(ran.err, StartsWith("bad"));
+  EXPECT_THAT(ran.out, StartsWith("PARTIAL"));
+  const Json document = Json::parse(read_file(folder_.path() / "out/stats.json"));
+  EXPECT_EQ(document.at("partial"), true);
+  EXPECT_EQ(document.at("stats").at("accesses"), 200);
+  EXPECT_THAT(ran.err, StartsWith(document.at("error").get<std::string>()));
+}
+
+TEST_F(CommandLine, ProgressIsOneLineThatIsWipedAndNeverInAPipeUnasked) {
+  EXPECT_THAT(run("eptsim run t").err, IsEmpty());
+  const Ran ran = run("for i in $(seq 40); do cat t; done | eptsim run - --progress always");
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_THAT(ran.err, HasSubstr("nested  "));
+  EXPECT_THAT(ran.err, testing::EndsWith("\r\x1b[K"));
+  EXPECT_EQ(ran.err.find('\n'), std::string::npos);
+}
+
+TEST_F(CommandLine, MachinesAreShownAndSettingsExplained) {
+  EXPECT_EQ(run("eptsim machine list").out, "plain\n");
+  EXPECT_THAT(run("eptsim machine show plain --set dram.cycles=42").out,
+              HasSubstr("dram.cycles = 42 "));
+  EXPECT_EQ(run("eptsim machine explain dram.cycles").out,
+            "dram.cycles\n    memory latency, from a request taken to its answer\n"
+            "    a whole number from 1 to 100000 cycles; plain has 100\n");
+}
+
+}  // namespace
+}  // namespace eptsim::sim::test

@@ -1,0 +1,176 @@
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "sim/input_error.hpp"
+#include "sim/output/output_file.hpp"
+#include "sim/output/progress.hpp"
+#include "sim/output/style.hpp"
+#include "sim/output/summary.hpp"
+#include "sim/settings/machine.hpp"
+#include "sim/statistics/stats_json.hpp"
+#include "sim/tests/temporary_folder.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+using test::read_file;
+using test::TemporaryFolder;
+using testing::ContainsRegex;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(OutputFile, IsTriedFirstAndWrittenWhole) {
+  const TemporaryFolder folder;
+  const OutputFile file((folder.path() / "a").string());
+  EXPECT_THAT(folder.names(), IsEmpty());
+  file.write("one");
+  EXPECT_THAT(folder.names(), ElementsAre("a"));
+  file.write("two");
+  EXPECT_EQ(read_file(folder.path() / "a"), "two");
+}
+
+TEST(OutputFile, ReplacesWhatALinkPointsToAndNotTheLink) {
+  const TemporaryFolder folder;
+  folder.write("target", "old");
+  std::filesystem::create_symlink("target", folder.path() / "link");
+  OutputFile((folder.path() / "link").string()).write("new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "link"));
+  EXPECT_EQ(read_file(folder.path() / "target"), "new");
+}
+
+// A pipe of the test's own stands for every file that isn't a regular one: were a rename to replace
+// it, nothing else would come to harm, as a device in /dev would.
+TEST(OutputFile, WritesToAPipeAndDoesNotReplaceIt) {
+  const TemporaryFolder folder;
+  const std::string path = (folder.path() / "pipe").string();
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  OutputFile(path).write("text");
+  std::array<char, 16> got{};
+  EXPECT_EQ(::read(reader, got.data(), got.size()), 4);
+  EXPECT_STREQ(got.data(), "text");
+  ::close(reader);
+  EXPECT_TRUE(std::filesystem::is_fifo(path));
+}
+
+TEST(OutputFile, ThatCantBeWrittenSaysSoBeforeTheRun) {
+  const TemporaryFolder folder;
+  folder.write("file", "");
+  EXPECT_THROW(OutputFile((folder.path() / "no" / "a").string()), InputError);
+  EXPECT_THROW(OutputFile((folder.path() / "file" / "a").string()), InputError);
+  EXPECT_THROW(OutputFile(folder.path().string()), InputError);
+  EXPECT_THROW(OutputFile(""), InputError);
+}
+
+TEST(OutputFolder, ThatItMadeGoesAgainIfNothingWasWritten) {
+  const TemporaryFolder folder;
+  {
+    const OutputFolder made((folder.path() / "a" / "b").string());
+  }
+  EXPECT_THAT(folder.names(), IsEmpty());
+}
+
+TEST(OutputFolder, StaysWithWhatWasWrittenAndWithWhatWasThere) {
+  const TemporaryFolder folder;
+  OutputFolder((folder.path() / "a" / "b").string()).write("c", "text");
+  {
+    const OutputFolder there((folder.path() / "a").string());
+  }
+  EXPECT_THAT(folder.names(), ElementsAre("a", "a/b", "a/b/c"));
+}
+
+TEST(Style, NumbersAreWrittenForPeople) {
+  EXPECT_EQ(grouped(std::uint64_t{0}), "0");
+  EXPECT_EQ(grouped(std::uint64_t{999}), "999");
+  EXPECT_EQ(grouped(std::uint64_t{1000}), "1,000");
+  EXPECT_EQ(grouped(std::uint64_t{123456}), "123,456");
+  EXPECT_EQ(grouped(std::uint64_t{1234567}), "1,234,567");
+  EXPECT_EQ(grouped(2424.0, 1), "2,424.0");
+  EXPECT_EQ(grouped(404.5, 0), "404");
+  EXPECT_EQ(size_text(512), "512 B");
+  EXPECT_EQ(size_text(1536), "1.5 KiB");
+  EXPECT_EQ(size_text(std::uint64_t{1} << 40), "1.0 TiB");
+  EXPECT_EQ(percent(1, 8, 2), "12.50 %");
+  EXPECT_EQ(percent(1, 0, 2), "-");
+  EXPECT_EQ(bar(1, 4, 24), "######");
+}
+
+TEST(Progress, TheLineSaysHowFarHowFastAndHowLongYet) {
+  EXPECT_EQ(progress_line("nested", 12'300'000, 2, 0.25),
+            "nested  12.3 M accesses, 6.2 M/s, 25 %, 6 s left");
+  EXPECT_EQ(progress_line("nested", 12'300'000, 100, 0.5),
+            "nested  12.3 M accesses, 0.1 M/s, 50 %, 1 min 40 s left");
+  EXPECT_EQ(progress_line("native", 2'000'000'000, 10, std::nullopt),
+            "native  2.00 G accesses, 200.0 M/s");
+}
+
+RunReport report_of(Mode mode) {
+  RunReport report;
+  report.settings.machine = resolve_machine("plain");
+  report.settings.mode = mode;
+  report.machine_name = "plain";
+  report.machine_changes = {"dram.cycles=100"};
+  report.trace_path = "a.trace";
+  report.trace_format = "own";
+  RunResult& result = report.result;
+  const std::uint64_t references = mode == Mode::kNested ? 24 : 4;
+  result.accesses = 10'000;
+  result.instructions = 40'000;
+  result.l1d = {10'000, 9'000, 1'000};
+  result.l2 = {1'000, 600, 400};
+  result.walker.walks = 400;
+  result.walker.references = 400 * references;
+  result.walker.guest_references = 1'600;
+  result.walker.ept_references = result.walker.references - 1'600;
+  result.walker.cycles = 400 * references * 101;
+  result.walker.latency = {{references * 101, 400}};
+  result.translation_cycles = result.walker.cycles + 7'000;
+  result.exit_cycles = mode == Mode::kNested ? 4'000 : 0;
+  result.cycles = 40'000 + result.translation_cycles + result.exit_cycles;
+  return report;
+}
+
+TEST(Summary, SaysWhereTheTimeWent) {
+  const std::string text = summary(stats_document(report_of(Mode::kNested)), Style{});
+  EXPECT_THAT(text, HasSubstr("nested, 4K guest pages on 4K EPT pages\n"));
+  EXPECT_THAT(text, HasSubstr("one instruction a cycle, every miss blocks\n"));
+  EXPECT_THAT(text, HasSubstr("plain, dram.cycles=100\n"));
+  EXPECT_THAT(text, ContainsRegex("\n  lost to translation +976,600 +95\\.69 %"));
+  EXPECT_THAT(text, ContainsRegex("\n  in all +1,020,600 +for 40,000 instructions\n"));
+  EXPECT_THAT(text, ContainsRegex("\n  page tables, by a walk +400 +4\\.00 %"));
+  EXPECT_THAT(text, HasSubstr("24.00   4.00 of guest entries, 20.00 of EPT entries\n"));
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_EQ(text.find(" \n"), std::string::npos) << "no spaces at the end of a line";
+  EXPECT_EQ(text.find("PARTIAL"), std::string::npos);
+}
+
+TEST(Summary, APartialRunSaysSoFirst) {
+  RunReport report = report_of(Mode::kNative);
+  report.result.partial = true;
+  const std::string text = summary(stats_document(report), Style{true});
+  EXPECT_THAT(text, testing::StartsWith("\x1b[1mPARTIAL"));
+  EXPECT_EQ(text.find("EPT"), std::string::npos) << "nothing of virtual machines in a native run";
+}
+
+TEST(Comparison, HasNativeAndNestedSideBySide) {
+  const std::string text = comparison(stats_document(report_of(Mode::kNative)),
+                                      stats_document(report_of(Mode::kNested)), Style{});
+  const auto row = [&](const std::string& label, const std::string& left, const std::string& right,
+                       const std::string& ratio) {
+    EXPECT_THAT(text, ContainsRegex(label + " +" + left + " +" + right + " +" + ratio + "\n"));
+  };
+  row("TLB misses", "400", "400", "1\\.00x");
+  row("references per walk", "4\\.00", "24\\.00", "6\\.00x");
+  row("cycles per walk", "404\\.0", "2,424\\.0", "6\\.00x");
+  EXPECT_THAT(text, ContainsRegex("share of time lost to translation +80\\.8 % +95\\.7 %\n"));
+}
+
+}  // namespace
+}  // namespace eptsim::sim

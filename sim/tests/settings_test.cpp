@@ -1,0 +1,264 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim/settings/machine.hpp"
+#include "sim/settings/machine_file.hpp"
+#include "sim/settings/parameter.hpp"
+#include "sim/number.hpp"
+#include "sim/settings/value.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+/// "place: problem" and, after a bar, the hint: what refusing `text` as a machine file says.
+std::string refusal(const std::string& text, const std::vector<std::string>& sets = {}) {
+  try {
+    std::vector<Assignment> assignments;
+    for (const std::string& set : sets) assignments.push_back(parse_assignment(set));
+    resolve_machine_text(text, "m.toml", assignments);
+  } catch (const InputError& error) {
+    return error.what() + (error.hint().empty() ? "" : " | " + error.hint());
+  }
+  return "accepted";
+}
+
+std::string refusal_of_set(const std::string& set) { return refusal("", {set}); }
+
+TEST(Numbers, AreDecimalOrHexadecimal) {
+  EXPECT_EQ(parse_number("2048"), 2048u);
+  EXPECT_EQ(parse_number("0x800"), 2048u);
+  EXPECT_EQ(parse_number("1_000_000"), 1'000'000u);
+  EXPECT_EQ(parse_number("18446744073709551615"), ~std::uint64_t{0});
+  for (const char* wrong :
+       {"", "-1", "+1", "1.5", "12x", "0x", "_1", "1_", "18446744073709551616"}) {
+    EXPECT_EQ(parse_number(wrong), std::nullopt) << wrong;
+  }
+}
+
+TEST(Numbers, SizesTakeABinaryUnit) {
+  EXPECT_EQ(parse_bytes("64GiB"), std::uint64_t{64} << 30);
+  EXPECT_EQ(parse_bytes("64 GiB"), std::uint64_t{64} << 30);
+  EXPECT_EQ(parse_bytes("4096B"), 4096u);
+  EXPECT_EQ(parse_bytes("0x1B"), 27u) << "a hexadecimal digit, no unit";
+  for (const char* wrong : {"GiB", "64GB", "64 gigabytes", "16384PiB"}) {
+    EXPECT_EQ(parse_bytes(wrong), std::nullopt) << wrong;
+  }
+}
+
+TEST(Parameters, HaveAHelpLineAndARangeEach) {
+  const Machine machine = resolve_machine("plain");
+  for (const Parameter& parameter : parameters()) {
+    EXPECT_FALSE(parameter.help.empty()) << parameter.key;
+    EXPECT_EQ(parameter.unit.empty(), parameter.type == Parameter::Type::kWord) << parameter.key;
+    EXPECT_EQ(find_parameter(parameter.key), &parameter) << "keys are unique";
+    if (!parameter.applies_to(machine) || parameter.type == Parameter::Type::kWord) continue;
+    EXPECT_GE(parameter.get(machine), parameter.minimum) << parameter.key;
+    EXPECT_LE(parameter.get(machine), parameter.maximum) << parameter.key;
+  }
+}
+
+TEST(Parameters, SettingOneChangesThatOneAlone) {
+  for (const Parameter& parameter : parameters()) {
+    Machine before = resolve_machine("plain");
+    if (!parameter.applies_to(before)) continue;
+    Machine after = before;
+    const std::uint64_t value = parameter.type == Parameter::Type::kWord
+                                    ? parameter.words.size() - 1
+                                    : std::min(parameter.get(before) + 3, parameter.maximum);
+    parameter.set(after, value);
+    EXPECT_EQ(parameter.get(after), value) << parameter.key;
+    for (const Parameter& other : parameters()) {
+      if (&other == &parameter) continue;
+      EXPECT_EQ(other.get(after), other.get(before)) << parameter.key << " changed " << other.key;
+      EXPECT_EQ(other.applies_to(after), other.applies_to(before)) << parameter.key;
+    }
+  }
+}
+
+TEST(PlainMachine, GivesEverySettingItself) {
+  const auto given = read_machine_file(presets().front().text, "plain");
+  const Machine machine = resolve_machine("plain");
+  std::size_t applying = 0;
+  for (const Parameter& parameter : parameters()) applying += parameter.applies_to(machine);
+  EXPECT_EQ(given.size(), applying);
+}
+
+TEST(PlainMachine, HasTheTlbsOfGoldenCove) {
+  const Machine machine = resolve_machine("plain");
+  const mmu::MachineSettings& hardware = machine.hardware;
+  EXPECT_FALSE(hardware.l1i.split);
+  EXPECT_EQ(hardware.l1i.unified.entries, 256u);
+  EXPECT_TRUE(hardware.l1d.split);
+  EXPECT_EQ(hardware.l1d.k4.entries, 96u);
+  EXPECT_EQ(hardware.l1d.k4.ways, 6u);
+  EXPECT_EQ(hardware.l1d.m2.entries, 32u);
+  EXPECT_EQ(hardware.l1d.g1.entries, 8u);
+  EXPECT_EQ(hardware.l2.unified.entries, 2048u);
+  EXPECT_EQ(hardware.l2.unified.ways, 16u);
+  EXPECT_EQ(hardware.l2.hit_cycles, 7u);
+  EXPECT_EQ(hardware.dram_cycles, 100u);
+  EXPECT_EQ(machine.walker_slots, 1u);
+}
+
+TEST(MachineFile, GivesSettingsAndLeavesTheRestAsInPlain) {
+  const Machine machine = resolve_machine_text(
+      "[tlb.l2]\nentries = 1024\nreplacement = \"random\"\n[dram]\nbytes = \"64GiB\"\n", "m.toml");
+  EXPECT_EQ(machine.hardware.l2.unified.entries, 1024u);
+  EXPECT_EQ(machine.hardware.l2.unified.ways, 16u);
+  EXPECT_EQ(machine.hardware.l2.replacement, mmu::Replacement::kRandom);
+  EXPECT_EQ(machine.hardware.dram_bytes, std::uint64_t{64} << 30);
+  EXPECT_EQ(machine.exit_cycles, 1000u);
+}
+
+TEST(MachineFile, WrittenAsResolvedReadsBackAsTheSame) {
+  const Machine machine = resolve_machine(
+      "plain", {parse_assignment("tlb.l1i.entries.4k=64"), parse_assignment("tlb.l1i.ways.4k=8"),
+                parse_assignment("tlb.l1d.entries=0"), parse_assignment("dram.bytes=3GiB"),
+                parse_assignment("guest.page=1G"), parse_assignment("tlb.l2.replacement=fifo")});
+  const std::string written = machine_as_toml(machine);
+  EXPECT_EQ(machine_as_toml(resolve_machine_text(written, "m.toml")), written);
+  EXPECT_NE(written.find("tlb.l1i.entries.4k = 64 "), std::string::npos) << written;
+  EXPECT_NE(written.find("guest.page = \"1G\" "), std::string::npos) << written;
+}
+
+TEST(MachineFile, ASettingOfTheCommandLineBeatsTheFile) {
+  const Machine machine =
+      resolve_machine_text("[dram]\ncycles = 7\n", "m.toml",
+                           {parse_assignment("dram.cycles=8"), parse_assignment("dram.cycles=9")});
+  EXPECT_EQ(machine.hardware.dram_cycles, 9u) << "the last of several wins";
+}
+
+TEST(MachineFile, ATlbGivenAsOneArrayIsNoLongerSplit) {
+  const Machine machine = resolve_machine_text("[tlb.l1d]\nways = 4\nentries = 64\n", "m.toml");
+  EXPECT_FALSE(machine.hardware.l1d.split);
+  EXPECT_EQ(machine.hardware.l1d.unified.ways, 4u);
+  const Machine off = resolve_machine("plain", {parse_assignment("tlb.l1d.entries=0")});
+  EXPECT_FALSE(off.hardware.l1d.split);
+}
+
+TEST(MachineFile, ATlbGivenBySizesHasNoArrayForTheOthers) {
+  const Machine machine =
+      resolve_machine_text("tlb.l2.entries.4k = 1536\ntlb.l2.ways.4k = 12\n", "m.toml");
+  EXPECT_TRUE(machine.hardware.l2.split);
+  EXPECT_EQ(machine.hardware.l2.k4.entries, 1536u);
+  EXPECT_EQ(machine.hardware.l2.m2.entries, 0u);
+}
+
+struct Refused {
+  const char* text;
+  const char* says;
+};
+
+TEST(MachineFile, WhatIsWrongIsNamedWithItsPlace) {
+  const Refused kCases[] = {
+      {"[tlb.l2]\nentires = 5\n",
+       "m.toml:2:1: unknown setting 'tlb.l2.entires' | "
+       "did you mean 'tlb.l2.entries'?"},
+      {"[tbl.l2]\nentries = 2048\n",
+       "m.toml:2:1: unknown setting 'tbl.l2.entries' | did you mean 'tlb.l2.entries'?"},
+      {"[frobnicate]\n", "m.toml:1:2: unknown setting 'frobnicate'"},
+      {"[tlb.l1d.4k]\nentries = 64\n",
+       "m.toml:2:1: unknown setting 'tlb.l1d.4k.entries' | did you mean 'tlb.l1d.entries.4k'?"},
+      {"dram.cycles = 0\n",
+       "m.toml:1:15: dram.cycles can't be 0, expected a whole number from 1 to 100000"},
+      {"dram.cycles = -5\n",
+       "m.toml:1:15: dram.cycles can't be -5, expected a whole number from 1 to 100000"},
+      {"\ndram.cycles = \"fast\"\n",
+       "m.toml:2:15: dram.cycles can't be 'fast', expected a whole number from 1 to 100000"},
+      {"dram.cycles = 1.5\n",
+       "m.toml:1:15: dram.cycles can't be 1.5, expected a whole number from 1 to 100000"},
+      {"dram.cycles = [1]\n",
+       "m.toml:1:15: dram.cycles can't be an array, expected a whole number from 1 to 100000"},
+      {"dram.cycles.fast = 1\n",
+       "m.toml:1:6: dram.cycles can't be a table, expected a whole number from 1 to 100000"},
+      {"dram = 5\n", "m.toml:1:1: dram can't be 5, expected the settings that begin with dram."},
+      {"dram.bytes = \"64GB\"\n",
+       "m.toml:1:14: dram.bytes can't be 64GB, expected a size from 1 MiB to 4 PiB"},
+      {"guest.page = \"2N\"\n",
+       "m.toml:1:14: guest.page can't be 2N, expected 4K, 2M or 1G "
+       "(this version has no transparent huge pages) | "
+       "did you mean '2M'?"},
+      {"guest.page = 4096\n",
+       "m.toml:1:14: guest.page can't be 4096, expected 4K, 2M or 1G "
+       "(this version has no transparent huge pages)"},
+      {"walker.slots = 4\n",
+       "m.toml:1:16: walker.slots can't be 4, expected 1 "
+       "(this version's walker does one walk at a time)"},
+      {"[cache.l2]\nbytes = 5\n", "m.toml:2:1: 'cache.l2.bytes': this version has no data caches"},
+      {"tlb.l2.ways = 10\n",
+       "m.toml:1:15: tlb.l2.entries = 2048 and tlb.l2.ways = 10 don't make "
+       "whole sets, expected a multiple of the ways"},
+      {"tlb.l2.entries = 48\n",
+       "m.toml:1:18: tlb.l2.entries = 48 and tlb.l2.ways = 16 make 3 sets, expected a power of "
+       "two: the address's bits choose the set"},
+      {"tlb.l1d.replacement = \"tree-plru\"\n",
+       "m.toml:1:23: tlb.l1d.replacement can't be tree-plru with 6 ways, expected a power of two: "
+       "the tree is a binary one"},
+      {"tlb.l1d.ways = 4\n",
+       "m.toml:1:16: tlb.l1d.ways isn't a setting of this machine | "
+       "this TLB is split by page size: set ways.4k, .2m or .1g"},
+      {"tlb.l2.entries.2m = 16\n",
+       "m.toml:1:21: tlb.l2.ways.2m isn't given, and tlb.l2.entries.2m is 16"},
+      {"cpu.maxphyaddr = 36\n",
+       "m.toml:1:18: dram.bytes = 1099511627776 is more than addresses of cpu.maxphyaddr = 36 bits "
+       "reach, expected at most 68719476736"},
+  };
+  for (const Refused& wrong : kCases) EXPECT_EQ(refusal(wrong.text), wrong.says) << wrong.text;
+}
+
+TEST(MachineFile, ADoubledKeyAndBrokenTomlHaveTheirPlace) {
+  const Refused kCases[] = {
+      {"[dram]\ncycles = 5\ncycles = 6\n",
+       "m.toml:3:10: cannot redefine existing integer 'cycles'"},
+      {"[dram]\ncycles = 5\n[dram]\nbytes = 6\n", "m.toml:3:"},
+      {"[dram]\ncycles =\n", "m.toml:2:"},
+      {"dram\n", "m.toml:1:"},
+      {"\xff\xfe", "m.toml:1:"},
+  };
+  for (const Refused& wrong : kCases) {
+    EXPECT_THAT(refusal(wrong.text), testing::StartsWith(wrong.says)) << wrong.text;
+  }
+}
+
+TEST(SetOption, WhatIsWrongIsNamedWithTheOption) {
+  EXPECT_EQ(refusal_of_set("tlb.l2.entires=5"),
+            "--set tlb.l2.entires=5: unknown setting 'tlb.l2.entires' | "
+            "did you mean 'tlb.l2.entries'?");
+  EXPECT_EQ(refusal_of_set("dram.cycles=ten"),
+            "--set dram.cycles=ten: dram.cycles can't be ten, expected a whole number from 1 to "
+            "100000");
+  EXPECT_EQ(refusal_of_set("dram.cycles="),
+            "--set dram.cycles=: dram.cycles can't be empty, expected a whole number from 1 to "
+            "100000");
+  EXPECT_EQ(refusal_of_set("dram.cycles"),
+            "--set dram.cycles: no value, expected key=value as in tlb.l2.entries=2048");
+  EXPECT_EQ(refusal_of_set("guest.page=thp"),
+            "--set guest.page=thp: guest.page can't be thp, expected 4K, 2M or 1G "
+            "(this version has no transparent huge pages)");
+  EXPECT_EQ(
+      refusal_of_set("core.width=4"),
+      "--set core.width=4: 'core.width': this version has no core but the one that begins one "
+      "instruction a cycle and waits for every miss");
+  EXPECT_EQ(refusal("", {"tlb.l1d.entries=64", "tlb.l1d.entries.4k=64"}),
+            "--set tlb.l1d.entries=64: tlb.l1d.entries: a TLB is split by page size or it isn't, "
+            "and another setting says otherwise");
+  EXPECT_EQ(refusal_of_set("guest.page=2m"), "accepted") << "page sizes in either case";
+}
+
+TEST(MachineName, AFileThatIsntThereAndAMachineOfALaterVersionAreRefused) {
+  const auto refused = [](const std::string& name) -> std::string {
+    try {
+      resolve_machine(name);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(refused("nothing.toml"), "nothing.toml: No such file or directory");
+  EXPECT_EQ(refused("/"), "/: Is a directory");
+  EXPECT_EQ(refused("zen5"),
+            "--machine zen5: this version doesn't have that machine, expected plain or a file");
+}
+
+}  // namespace
+}  // namespace eptsim::sim

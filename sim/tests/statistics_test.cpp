@@ -1,0 +1,172 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim/settings/machine.hpp"
+#include "sim/statistics/latency.hpp"
+#include "sim/statistics/stats_json.hpp"
+
+namespace eptsim::sim {
+namespace {
+
+/// A result with a different number in every counter.
+RunReport numbered() {
+  RunReport report;
+  report.settings.machine = resolve_machine("plain");
+  report.machine_name = "plain";
+  report.trace_path = "a.trace";
+  report.trace_format = "own";
+  report.trace_hash = "00ff";
+  RunResult& result = report.result;
+  result.accesses = 100;
+  result.instructions = 200;
+  result.cycles = 400;
+  result.translation_cycles = 100;
+  result.l1d = {60, 50, 10};
+  result.l1i = {40, 38, 2};
+  result.l2 = {12, 8, 4};
+  result.walker.walks = 4;
+  result.walker.references = 86;
+  result.walker.guest_references = 15;
+  result.walker.ept_references = 71;
+  result.walker.flag_updates = 3;
+  result.walker.cycles = 430;
+  result.walker.guest_cycles = 75;
+  result.walker.ept_cycles = 355;
+  result.walker.latency = {{95, 1}, {115, 1}, {110, 2}};
+  result.walker.references_histogram = {{9, 1}, {24, 2}, {100, 1}};
+  result.walker.matrix[4][4] = {7, 35};
+  result.walker.matrix[4][0] = {6, 30};
+  result.walker.matrix[0][1] = {5, 25};
+  result.guest_page_faults = 11;
+  result.ept_violations = 12;
+  result.ept_misconfigurations = 1;
+  result.exit_cycles = 52'000;
+  result.page_bytes = 4096;
+  result.guest_table_bytes = 8192;
+  result.ept_table_bytes = 12288;
+  result.hot_pages = {{0xffff'8000'0000'1000, 3, 300}};
+  return report;
+}
+
+TEST(Statistics, EachHasOneKeyAHelpLineAndUnits) {
+  std::set<std::string> keys;
+  for (const Statistic& statistic : statistics()) {
+    EXPECT_TRUE(keys.insert(statistic.key).second) << statistic.key << " is declared twice";
+    EXPECT_FALSE(statistic.help.empty()) << statistic.key;
+    EXPECT_NE(statistic.unit.empty(), statistic.members.empty()) << statistic.key;
+  }
+}
+
+TEST(Statistics, StandWhereScriptsLookForThem) {
+  const RunReport report = numbered();
+  const Json stats = stats_object(report.settings, report.result);
+  EXPECT_EQ(stats.at("accesses"), 100);
+  EXPECT_EQ(stats.at("instructions"), 200);
+  EXPECT_EQ(stats.at("cycles"), 400);
+  EXPECT_EQ(stats.at("translation_cycles"), 100);
+  EXPECT_EQ(stats.at("translation_share"), 0.25);
+  EXPECT_EQ(stats.at("tlb").at("l1d"), Json({{"accesses", 60}, {"hits", 50}, {"misses", 10}}));
+  EXPECT_EQ(stats.at("tlb").at("l1i"), Json({{"accesses", 40}, {"hits", 38}, {"misses", 2}}));
+  EXPECT_EQ(stats.at("tlb").at("l2"), Json({{"accesses", 12}, {"hits", 8}, {"misses", 4}}));
+  const Json& walker = stats.at("walker");
+  EXPECT_EQ(walker.at("walks"), 4);
+  EXPECT_EQ(walker.at("references"), 86);
+  EXPECT_EQ(walker.at("guest_references"), 15);
+  EXPECT_EQ(walker.at("ept_references"), 71);
+  EXPECT_EQ(walker.at("cycles"), 430);
+  EXPECT_EQ(walker.at("guest_cycles"), 75);
+  EXPECT_EQ(walker.at("ept_cycles"), 355);
+  EXPECT_EQ(walker.at("latency"),
+            Json({{"mean", 107.5}, {"p50", 110}, {"p99", 115}, {"max", 115}}));
+  EXPECT_EQ(walker.at("references_histogram").dump(), R"({"9":1,"24":2,"100":1})")
+      << "by number, not by spelling";
+  EXPECT_EQ(walker.at("served_by"), Json({{"dram", 86}}));
+  EXPECT_EQ(stats.at("vmx").at("exits"), Json({{"ept_violation", 12}, {"ept_misconfig", 1}}));
+  EXPECT_EQ(stats.at("vmx").at("exit_cycles"), 52'000);
+  EXPECT_EQ(stats.at("hot").at("pages").at(0).at("address"), "0xffff800000001000");
+  EXPECT_EQ(stats.at("hot").at("instructions"), Json::array());
+}
+
+TEST(Statistics, TheMatrixHasThe24PlacesOfANestedWalkInItsOrder) {
+  const RunReport report = numbered();
+  const Json matrix = stats_object(report.settings, report.result).at("walker").at("matrix");
+  ASSERT_EQ(matrix.size(), 24u);
+  EXPECT_EQ(matrix.front(),
+            Json({{"guest_level", 4}, {"ept_level", 4}, {"references", 7}, {"cycles", 35}}));
+  EXPECT_EQ(matrix.at(4),
+            Json({{"guest_level", 4}, {"ept_level", 0}, {"references", 6}, {"cycles", 30}}));
+  EXPECT_EQ(matrix.back(),
+            Json({{"guest_level", 0}, {"ept_level", 1}, {"references", 5}, {"cycles", 25}}));
+}
+
+TEST(Statistics, TheMatrixHasFourPlacesForANativeWalkAnd35ForFiveLevels) {
+  RunReport report = numbered();
+  report.settings.mode = Mode::kNative;
+  report.result.walker.matrix = {};
+  EXPECT_EQ(stats_object(report.settings, report.result).at("walker").at("matrix").size(), 4u);
+  report.settings.mode = Mode::kNested;
+  report.result.walker.matrix[5][5].references = 1;
+  EXPECT_EQ(stats_object(report.settings, report.result).at("walker").at("matrix").size(), 35u);
+}
+
+TEST(Statistics, EveryCountHasItsUnit) {
+  const Json units = units_object();
+  EXPECT_EQ(units.at("tlb.l2.hits"), "1");
+  EXPECT_EQ(units.at("walker.cycles"), "cycle");
+  EXPECT_EQ(units.at("memory.page_bytes"), "byte");
+  EXPECT_EQ(units.at("walker.matrix[].cycles"), "cycle");
+}
+
+TEST(Statistics, NothingCountedGivesZerosAndNoDivision) {
+  const Json stats = stats_object({}, {});
+  EXPECT_EQ(stats.at("translation_share"), 0.0);
+  EXPECT_EQ(stats.at("walker").at("latency").at("mean"), 0.0);
+}
+
+TEST(StatsDocument, SaysWhatRanOnWhatMachine) {
+  const Json document = stats_document(numbered());
+  EXPECT_EQ(document.at("schema_version"), 1);
+  EXPECT_EQ(document.at("mode"), "nested");
+  EXPECT_EQ(document.at("detail"), "translation");
+  EXPECT_EQ(document.at("model").at("core"), "one instruction a cycle, every miss blocks");
+  EXPECT_EQ(document.at("partial"), false);
+  EXPECT_EQ(document.at("trace"), Json({{"path", "a.trace"}, {"format", "own"}, {"hash", "00ff"}}));
+  const Json& machine = document.at("machine");
+  EXPECT_EQ(machine.at("tlb").at("l2").at("entries"), 2048);
+  EXPECT_EQ(machine.at("tlb").at("l1d").at("entries").at("4k"), 96);
+  EXPECT_EQ(machine.at("guest").at("page"), "4K");
+  EXPECT_EQ(document.at("host").at("engine"), "model");
+}
+
+TEST(StatsDocument, WhatTheHostTookChangesNothingElse) {
+  RunReport report = numbered();
+  Json one = stats_document(report);
+  report.wall_seconds = 5;
+  report.peak_memory_bytes = 1 << 20;
+  Json other = stats_document(report);
+  EXPECT_NE(one.at("host"), other.at("host"));
+  one.erase("host");
+  other.erase("host");
+  EXPECT_EQ(json_text(one), json_text(other));
+}
+
+TEST(StatsDocument, APathThatIsNoUtf8IsStillJson) {
+  RunReport report = numbered();
+  report.trace_path = "a\xff.trace";
+  EXPECT_EQ(Json::parse(json_text(stats_document(report))).at("trace").at("path"),
+            "a\xef\xbf\xbd.trace");
+}
+
+TEST(Distribution, PercentilesAreTheSmallestValueThatEnoughDoNotExceed) {
+  std::map<std::uint64_t, std::uint64_t> histogram = {{10, 50}, {20, 49}, {1000, 1}};
+  EXPECT_EQ(distribution_of(histogram).p50, 10u);
+  EXPECT_EQ(distribution_of(histogram).p99, 20u);
+  EXPECT_EQ(distribution_of(histogram).max, 1000u);
+  histogram[1000] = 2;  // 101 in all: the 99th percentile is the hundredth
+  EXPECT_EQ(distribution_of(histogram).p99, 1000u);
+  EXPECT_EQ(distribution_of(histogram).p50, 20u) << "the fifty-first";
+  EXPECT_EQ(distribution_of({{7, 1}}).p50, 7u);
+}
+
+}  // namespace
+}  // namespace eptsim::sim
