@@ -446,6 +446,17 @@ TEST_F(Scopes, OutcomesThatNothingCachedComesFromDropNothing) {
   EXPECT_EQ(left(), kAll);
 }
 
+TEST_F(Tlbs, AnEptViolationOfOnePieceLeavesTheOtherPiecesAndAPageFaultTakesAll) {
+  const std::uint64_t other = kAddress + k4K;
+  walked(read(kAddress), translated(kAddress, PageSize::k2M, PageSize::k4K));
+  walked(read(other), translated(other, PageSize::k2M, PageSize::k4K));
+  tlbs.take(context, write(kAddress), {.kind = OutcomeKind::kEptViolation});
+  EXPECT_FALSE(hits(read(kAddress)));
+  EXPECT_TRUE(hits(read(other)));
+  tlbs.take(context, write(kAddress), {.kind = OutcomeKind::kPageFault});
+  EXPECT_FALSE(hits(read(other)));
+}
+
 TEST_F(Tlbs, AnEntryOfAnotherSizeForTheAddressGivesWay) {
   Outcome clean = translated(kAddress);
   clean.dirty = false;

@@ -53,8 +53,8 @@ void TlbArray::drop(const TlbSpace& space, std::uint64_t linear, arch::PageSize 
 }
 
 void TlbArray::invalidate(const TlbScope& scope) {
-  if (scope.linear && pieces_ == 0) {
-    // What translates the address is all there is of its page: one set for each size.
+  if (scope.linear && (pieces_ == 0 || scope.piece_alone)) {
+    // What translates the address is all that can go: one set for each size.
     for (const arch::PageSize size : kSizes) {
       if (!has(size)) continue;
       const std::size_t first = set_of(*scope.linear, size) * ways_;
@@ -79,7 +79,10 @@ bool TlbArray::fits(const TlbScope& scope, std::size_t index) const {
   if (scope.ept_root && (entry.space & ~TlbSpace::kPcid) != (*scope.ept_root | TlbSpace::kEpt)) {
     return false;
   }
-  if (scope.linear && !same_page(*scope.linear, tag >> 19 << 12, entry.guest_size)) return false;
+  if (scope.linear) {
+    const arch::PageSize size = scope.piece_alone ? entry.size : entry.guest_size;
+    if (!same_page(*scope.linear, tag >> 19 << 12, size)) return false;
+  }
   if (scope.gpa &&
       (!entry.is_combined() || (*scope.gpa ^ entry.gpa) >> arch::offset_bits(entry.size) != 0)) {
     return false;

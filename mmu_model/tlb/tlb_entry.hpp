@@ -73,6 +73,7 @@ struct TlbScope {
   std::optional<std::uint64_t> ept_root =
       {};  ///< EPTRTA, as an address; fits combined mappings alone
   std::optional<std::uint64_t> linear = {};  ///< every piece of the guest page that holds this
+  bool piece_alone = false;  ///< with `linear`: only what translates it, not its fellow pieces
   std::optional<std::uint64_t> gpa = {};  ///< the page led to holds this; combined mappings alone
   bool keep_globals = false;
 };

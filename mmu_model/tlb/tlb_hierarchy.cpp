@@ -63,10 +63,12 @@ void TlbHierarchy::take(const WalkContext& context, const Request& request,
       break;
     case OutcomeKind::kEptViolation:
     case OutcomeKind::kVirtualizationException:
+      // Of this linear address; unlike a page fault it says nothing of the guest page as a whole.
       invalidate({.vpid = space.vpid,
                   .pcid = pcid,
                   .ept_root = context.ept_root,
-                  .linear = request.address});
+                  .linear = request.address,
+                  .piece_alone = true});
       break;
     case OutcomeKind::kEptMisconfiguration:
     case OutcomeKind::kPmlFull:
