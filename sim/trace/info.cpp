@@ -71,9 +71,9 @@ std::string to_text(const TraceInfo& info) {
   const auto& counts = info.counts;
   std::string text = fmt::format("{}: {}", info.path, info.format);
   if (info.stored_bytes > 0 && counts.accesses() > 0)
-    text += fmt::format(", {} bytes, {:.2f} bytes per access", info.stored_bytes,
-                        static_cast<double>(info.stored_bytes) /
-                            static_cast<double>(counts.accesses()));
+    text += fmt::format(
+        ", {} bytes, {:.2f} bytes per access", info.stored_bytes,
+        static_cast<double>(info.stored_bytes) / static_cast<double>(counts.accesses()));
   text += '\n';
   const auto line = [&](std::string_view name, auto value) {
     text += fmt::format("  {:<14}{}\n", name, value);

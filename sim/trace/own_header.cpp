@@ -26,7 +26,7 @@ void put(std::vector<std::uint8_t>& out, Number value) {
 }
 
 void put(std::vector<std::uint8_t>& out, std::string_view text) {
-  out.insert(out.end(), text.begin(), text.end());
+  for (const char c : text) out.push_back(static_cast<std::uint8_t>(c));
 }
 
 /// "0x1000-0x2000 4096"

@@ -62,7 +62,8 @@ void RecordedEvents::begin_instructions(ThreadState& thread, std::uint64_t up_to
     Record record;
     record.kind = RecordKind::kFetch;
     record.address = record.ip = ip;
-    record.size = static_cast<std::uint16_t>(word >> recording::kLengthShift & recording::kLengthMask);
+    record.size =
+        static_cast<std::uint16_t>(word >> recording::kLengthShift & recording::kLengthMask);
     record.instructions = 1;
     record.vcpu = static_cast<std::uint8_t>(number);
     give(record);
@@ -76,8 +77,8 @@ void RecordedEvents::access(ThreadState& thread, std::uint64_t event, std::uint6
   Record record;
   record.address = event & kAddressMask;
   record.ip = thread.ip;
-  record.size = static_cast<std::uint16_t>(1U << (event >> recording::kSizeShift &
-                                                  recording::kSizeMask));
+  record.size =
+      static_cast<std::uint16_t>(1U << (event >> recording::kSizeShift & recording::kSizeMask));
   record.vcpu = static_cast<std::uint8_t>(number);
   if ((event & recording::kStore) != 0) {
     record.kind = RecordKind::kWrite;

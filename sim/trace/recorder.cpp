@@ -63,8 +63,9 @@ std::string find_plugin() {
   candidates.emplace_back(EPTSIM_RECORDER_PLUGIN);
   for (const auto& candidate : candidates)
     if (fs::is_regular_file(candidate, error)) return candidate.string();
-  throw InputError(kPlugin, "the recorder's plugin isn't beside the program, in ../lib/eptsim or in "
-                            "the build tree");
+  throw InputError(kPlugin,
+                   "the recorder's plugin isn't beside the program, in ../lib/eptsim or in "
+                   "the build tree");
 }
 
 /// The command as QEMU can run it: an ELF program for x86-64, the interpreter put before a script.
@@ -76,7 +77,8 @@ std::vector<std::string> runnable(std::vector<std::string> command) {
     std::ifstream file(*program, std::ios::binary);
     std::array<char, 256> start = {};
     errno = 0;
-    if (fs::is_directory(*program)) throw InputError(*program, "is a directory, expected a program");
+    if (fs::is_directory(*program))
+      throw InputError(*program, "is a directory, expected a program");
     if (!file) throw InputError(*program, std::string("cannot be opened: ") + std::strerror(errno));
     file.read(start.data(), start.size() - 1);
     command[0] = *program;
@@ -84,14 +86,14 @@ std::vector<std::string> runnable(std::vector<std::string> command) {
       std::string_view line(start.data() + 2);
       line = line.substr(0, line.find('\n'));
       const auto trim = [](std::string_view text) {
-        while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+        while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+          text.remove_prefix(1);
         while (!text.empty() && (text.back() == ' ' || text.back() == '\r')) text.remove_suffix(1);
         return text;
       };
       line = trim(line);
       const auto space = line.find(' ');
-      if (space != line.npos)
-        command.emplace(command.begin(), trim(line.substr(space)));
+      if (space != line.npos) command.emplace(command.begin(), trim(line.substr(space)));
       command.emplace(command.begin(), line.substr(0, space));
       continue;
     }
@@ -129,8 +131,9 @@ std::string quoted(const std::vector<std::string>& command) {
     }
     result += '\'';
     for (const char c : word)
-      result += c == '\'' ? std::string("'\\''") : c == '\n' ? std::string("'$'\\n''")
-                                                             : std::string(1, c);
+      result += c == '\''   ? std::string("'\\''")
+                : c == '\n' ? std::string("'$'\\n''")
+                            : std::string(1, c);
     result += '\'';
   }
   return result;
@@ -175,7 +178,7 @@ class Program {
           const std::vector<std::string>& command) {
     std::string plugin_path;
     for (const char c : plugin) plugin_path += c == ',' ? std::string(",,") : std::string(1, c);
-    std::vector<std::string> words = {qemu,      "-seed", "1", "-plugin",
+    std::vector<std::string> words = {qemu, "-seed", "1", "-plugin",
                                       "file=" + plugin_path + ",memory=" + memory};
     words.insert(words.end(), command.begin(), command.end());
     std::vector<char*> arguments;
@@ -294,18 +297,23 @@ class Drain {
 std::vector<std::string> remarks_on(const Shared& shared) {
   std::vector<std::string> remarks;
   if (shared.replaced.load() > 0)
-    remarks.push_back(fmt::format("the program replaced itself by {}, which wasn't recorded: record "
-                                  "that one", shared.last_program));
+    remarks.push_back(
+        fmt::format("the program replaced itself by {}, which wasn't recorded: record "
+                    "that one",
+                    shared.last_program));
   else if (shared.programs.load() > 0)
-    remarks.push_back(fmt::format("the program started {} other program(s), the last of them {}, "
-                                  "which weren't recorded", shared.programs.load(),
-                                  shared.last_program));
+    remarks.push_back(
+        fmt::format("the program started {} other program(s), the last of them {}, "
+                    "which weren't recorded",
+                    shared.programs.load(), shared.last_program));
   if (shared.forks.load() > 0)
     remarks.push_back(fmt::format("the program forked {} process(es), which weren't recorded",
                                   shared.forks.load()));
   if (shared.threads_left_out.load() != 0)
-    remarks.push_back(fmt::format("the program had more than {} threads at a time; those beyond "
-                                  "weren't recorded", recording::kMaxThreads));
+    remarks.push_back(
+        fmt::format("the program had more than {} threads at a time; those beyond "
+                    "weren't recorded",
+                    recording::kMaxThreads));
   if (shared.code_is_full.load() != 0)
     remarks.emplace_back("the program made so much code that the recording ended early");
   return remarks;

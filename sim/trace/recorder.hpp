@@ -21,9 +21,9 @@ struct RecordOptions {
 
 struct RecordResult {
   own::Counts counts;
-  int exit_status = 0;    ///< the program's, if it ended by itself
-  int signal = 0;         ///< that ended the program, 0: none
-  bool limited = false;   ///< the limit was reached and the program ended
+  int exit_status = 0;   ///< the program's, if it ended by itself
+  int signal = 0;        ///< that ended the program, 0: none
+  bool limited = false;  ///< the limit was reached and the program ended
   /// What the user must be told, a sentence each: processes and programs that weren't recorded.
   std::vector<std::string> remarks;
 };

@@ -10,18 +10,20 @@
 /// callback comes then. What has been stored here is safe in each case.
 ///
 /// The plugin describes each translated piece of code once, in the code area, and then stores
-/// events: "this piece runs", "its third instruction loads from there". Each thread fills a chunk of
-/// events; full chunks go to the recorder by way of a queue, and come back by their state.
+/// events: "this piece runs", "its third instruction loads from there". Each thread fills a chunk
+/// of events; full chunks go to the recorder by way of a queue, and come back by their state.
 namespace eptsim::sim::recording {
 
 constexpr std::uint64_t kMagic = 0x3152'4345'5254'5045;  // "EPTRECR1"
 constexpr std::uint32_t kChunks = 1024;
 constexpr std::uint32_t kChunkWords = 8192;
-constexpr std::uint32_t kMaxThreads = 1000;  ///< at a time: fewer than chunks, so one is always free
+constexpr std::uint32_t kMaxThreads =
+    1000;  ///< at a time: fewer than chunks, so one is always free
 constexpr std::uint64_t kCodeWords = std::uint64_t{1} << 26;
 constexpr std::uint32_t kPathBytes = 256;
 
-// An event is a word. Zero: nothing, to fill up a chunk. Bit 63 set: a piece of code begins, described at that word of the code area.
+// An event is a word. Zero: nothing, to fill up a chunk. Bit 63 set: a piece of code begins,
+// described at that word of the code area.
 constexpr std::uint64_t kCodeEvent = std::uint64_t{1} << 63;
 // Otherwise it is a data access: address in bits 47:0, number of the instruction in the piece in
 // 57:48, log2 of the size in 60:58.
@@ -52,7 +54,7 @@ struct Shared {
   std::uint64_t magic = kMagic;
   std::int32_t recorder_process = 0;
 
-  std::atomic<std::uint32_t> stop;  ///< by the recorder: it has enough, or is about to end
+  std::atomic<std::uint32_t> stop;          ///< by the recorder: it has enough, or is about to end
   std::atomic<std::uint32_t> attached;      ///< the plugin is there
   std::atomic<std::uint32_t> code_is_full;  ///< recording ended because of that
   std::atomic<std::uint32_t> forks;         ///< processes that aren't recorded
@@ -65,8 +67,8 @@ struct Shared {
   Thread threads[kMaxThreads];
 
   std::atomic<std::uint32_t> chunk_states[kChunks];
-  std::atomic<std::uint32_t> chunks_freed;  ///< a count to wait for
-  std::atomic<std::uint32_t> chunks_full;   ///< a count to wait for, and the queue's end
+  std::atomic<std::uint32_t> chunks_freed;    ///< a count to wait for
+  std::atomic<std::uint32_t> chunks_full;     ///< a count to wait for, and the queue's end
   std::atomic<std::uint32_t> queue[kChunks];  ///< (thread << 16 | chunk) + 1; 0: taken out
 
   std::uint64_t chunks[kChunks][kChunkWords];

@@ -153,14 +153,13 @@ bool repeats(const unsigned char* bytes, std::size_t size) {
 }
 
 void on_translation(qemu_plugin_id_t, qemu_plugin_tb* piece) {
+  if (state.off) return;
   Shared& shared = *state.shared;
   const std::size_t count = qemu_plugin_tb_n_insns(piece);
   const auto place = shared.code_used.fetch_add(count + 1);
-  if (state.off || place + count + 1 > recording::kCodeWords) {
-    if (!state.off) {
-      shared.code_is_full.store(1);
-      state.off = true;
-    }
+  if (place + count + 1 > recording::kCodeWords) {
+    shared.code_is_full.store(1);
+    state.off = true;
     return;
   }
   shared.code[place] = count;
@@ -195,9 +194,9 @@ void on_system_call(qemu_plugin_id_t, unsigned, std::int64_t number, std::uint64
   char text[recording::kPathBytes] = {};
   const std::size_t in_page = 4096 - path % 4096;
   iovec to = {text, sizeof text - 1};
-  iovec from[2] = {{reinterpret_cast<void*>(path), in_page < to.iov_len ? in_page : to.iov_len},
-                   {reinterpret_cast<void*>(path + in_page),
-                    in_page < to.iov_len ? to.iov_len - in_page : 0}};
+  iovec from[2] = {
+      {reinterpret_cast<void*>(path), in_page < to.iov_len ? in_page : to.iov_len},
+      {reinterpret_cast<void*>(path + in_page), in_page < to.iov_len ? to.iov_len - in_page : 0}};
   if (process_vm_readv(getpid(), &to, 1, from, 2, 0) > 0)
     std::memcpy(shared.last_program, text, sizeof text);
   shared.programs.fetch_add(1);
@@ -223,8 +222,8 @@ extern "C" {
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
-                                                               const qemu_info_t* info,
-                                                               int count, char** arguments) {
+                                                               const qemu_info_t* info, int count,
+                                                               char** arguments) {
   constexpr char kMemory[] = "memory=";
   if (info->system_emulation || std::strcmp(info->target_name, "x86_64") != 0) return 1;
   if (count != 1 || std::strncmp(arguments[0], kMemory, sizeof kMemory - 1) != 0) return 1;

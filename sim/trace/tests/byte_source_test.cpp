@@ -93,7 +93,8 @@ TEST_P(Compression, BytesBehindItThatAreSomethingElseAreAnError) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Compression,
-                         testing::Values(Kind{"gzip", [](std::string_view text) { return gzip(text); }},
+                         testing::Values(Kind{"gzip",
+                                              [](std::string_view text) { return gzip(text); }},
                                          Kind{"xz", xz}, Kind{"zstd", zstd}),
                          [](const auto& param_info) { return std::string(param_info.param.name); });
 

@@ -85,10 +85,10 @@ TEST_P(Champsim, ALoadThroughALoadedRegisterDependsOnThatLoad) {
   add.source_registers = {10, 12};
   const auto records = read(encode(load(0x401000, 10, 1, 0x7000)) +  // load 0: r10
                             encode(load(0x401004, 12, 1, 0x7100)) +  // load 1: r12
-                            encode(add) +                           // r11 comes from load 1, the later
-                            encode(load(0x40100c, 13, 11, 0x7200)) + // depends on it: 1 load ago
-                            encode(load(0x401010, 14, 10, 0x7300)) + // on load 0: 3 loads ago
-                            encode(load(0x401014, 14, 2, 0x7400)))   // on none
+                            encode(add) +  // r11 comes from load 1, the later
+                            encode(load(0x40100c, 13, 11, 0x7200)) +  // depends on it: 1 load ago
+                            encode(load(0x401010, 14, 10, 0x7300)) +  // on load 0: 3 loads ago
+                            encode(load(0x401014, 14, 2, 0x7400)))    // on none
                            .records;
   std::vector<std::uint32_t> depends;
   for (const auto& record : records)
@@ -97,10 +97,10 @@ TEST_P(Champsim, ALoadThroughALoadedRegisterDependsOnThatLoad) {
 }
 
 TEST_P(Champsim, TheStackPointerAndTheFlagsCarryNoDependence) {
-  const auto records = read(encode(load(0x401000, 6, 1, 0x7000)) +
-                            encode(load(0x401004, 25, 6, 0x7100)) +
-                            encode(load(0x401008, 3, 25, 0x7200)))
-                           .records;
+  const auto records =
+      read(encode(load(0x401000, 6, 1, 0x7000)) + encode(load(0x401004, 25, 6, 0x7100)) +
+           encode(load(0x401008, 3, 25, 0x7200)))
+          .records;
   for (const auto& record : records) EXPECT_EQ(record.depends_on, 0u);
 }
 
@@ -154,7 +154,8 @@ TEST(ChampsimGuess, ATraceThatCouldBeBothAsksForTheFormat) {
   instruction.source_memory = {0x7000};
   std::string trace;
   for (int i = 0; i < 6; ++i) trace += instruction.small();
-  for (int i = 1; i < 4; i += 2) trace.replace(static_cast<std::size_t>(96 * i), 8, bytes_of(std::uint64_t{0x402000}));
+  for (int i = 1; i < 4; i += 2)
+    trace.replace(static_cast<std::size_t>(96 * i), 8, bytes_of(std::uint64_t{0x402000}));
   const auto path = folder.write("t", trace);
   const auto guessed = read_trace(path);
   ASSERT_TRUE(guessed.error);

@@ -30,10 +30,9 @@ inline std::string gzip(std::string_view text, int window_bits = 15 + 16) {
 inline std::string xz(std::string_view text) {
   std::string out(lzma_stream_buffer_bound(text.size()), '\0');
   std::size_t size = 0;
-  if (lzma_easy_buffer_encode(3, LZMA_CHECK_CRC64, nullptr,
-                              reinterpret_cast<const std::uint8_t*>(text.data()), text.size(),
-                              reinterpret_cast<std::uint8_t*>(out.data()), &size,
-                              out.size()) != LZMA_OK)
+  if (lzma_easy_buffer_encode(
+          3, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const std::uint8_t*>(text.data()),
+          text.size(), reinterpret_cast<std::uint8_t*>(out.data()), &size, out.size()) != LZMA_OK)
     throw std::runtime_error("lzma_easy_buffer_encode");
   out.resize(size);
   return out;

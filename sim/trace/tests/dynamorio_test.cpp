@@ -62,9 +62,9 @@ std::string first_chunk() {
          entry(13, 2, 0x401003);
 }
 std::string second_chunk() {
-  return entry(28, 1, 9) + entry(48, 2, 0x401010) + entry(1, 4, 0x7f10) +
-         entry(29, 2, 0x401020) + entry(1, 1, 0x7f20) + entry(5, 64, 0x7f40) +
-         entry(16, 1, 0x401030) + entry(23, 0, 77) + entry(26, 0, 0);
+  return entry(28, 1, 9) + entry(48, 2, 0x401010) + entry(1, 4, 0x7f10) + entry(29, 2, 0x401020) +
+         entry(1, 1, 0x7f20) + entry(5, 64, 0x7f40) + entry(16, 1, 0x401030) + entry(23, 0, 77) +
+         entry(26, 0, 0);
 }
 
 const std::vector<Record>& expected() {
@@ -115,8 +115,8 @@ TEST_F(Dynamorio, AZipCutAnywhereIsAnError) {
 
 TEST_F(Dynamorio, ADamagedZipIsNoticedOrReadAsBefore) {
   for (const bool zip64 : {false, true}) {
-    const auto whole = make_zip({{"chunk.0000", first_chunk()}, {"chunk.0001", second_chunk()}},
-                                zip64);
+    const auto whole =
+        make_zip({{"chunk.0000", first_chunk()}, {"chunk.0001", second_chunk()}}, zip64);
     for (std::size_t at = 0; at < whole.size(); ++at) {
       auto bytes = whole;
       bytes[at] = static_cast<char>(bytes[at] ^ 0x21);
@@ -142,14 +142,14 @@ TEST_F(Dynamorio, MissingHeaderFooterOrChunksAndUnknownTypesAreErrors) {
             std::string::npos);
   EXPECT_NE(read(make_zip({{"other", first_chunk()}})).message().find("chunk.NNNN"),
             std::string::npos);
-  EXPECT_NE(read(make_zip({{"chunk.0000", first_chunk() + entry(999, 0, 0)}})).message().find(
-                "record 9: record of unknown type 999"),
+  EXPECT_NE(read(make_zip({{"chunk.0000", first_chunk() + entry(999, 0, 0)}}))
+                .message()
+                .find("record 9: record of unknown type 999"),
             std::string::npos);
 }
 
 TEST_F(Dynamorio, AnAddressThatIsNotCanonicalIsAnError) {
-  const auto result =
-      read(make_zip({{"chunk.0000", first_chunk() + entry(0, 8, 0x800000000000)}}));
+  const auto result = read(make_zip({{"chunk.0000", first_chunk() + entry(0, 8, 0x800000000000)}}));
   EXPECT_NE(result.message().find("isn't canonical"), std::string::npos) << result.message();
   EXPECT_EQ(result.records.size(), 3u);
 }

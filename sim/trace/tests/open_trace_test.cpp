@@ -10,9 +10,7 @@
 namespace eptsim::sim {
 namespace {
 
-std::string champsim_record() {
-  return bytes_of(std::uint64_t{0x401000}) + std::string(56, '\0');
-}
+std::string champsim_record() { return bytes_of(std::uint64_t{0x401000}) + std::string(56, '\0'); }
 
 std::string own_trace(const TestFolder& folder) {
   OwnTraceWriter writer(folder.path("own"), {});
@@ -24,12 +22,9 @@ std::string own_trace(const TestFolder& folder) {
 TEST(OpenTrace, TellsEachFormatPlainAndInEachCompression) {
   const TestFolder folder;
   const std::vector<std::pair<std::string, std::string>> traces = {
-      {"eptsim", own_trace(folder)},
-      {"champsim", champsim_record()},
-      {"lackey", "I  04001000,3\n"},
-      {"lackey", "==1== a comment\n L 1000,8\n"},
-      {"din", "0 1000\n"},
-      {"din", "2 0x1000 4\n"}};
+      {"eptsim", own_trace(folder)}, {"champsim", champsim_record()},
+      {"lackey", "I  04001000,3\n"}, {"lackey", "==1== a comment\n L 1000,8\n"},
+      {"din", "0 1000\n"},           {"din", "2 0x1000 4\n"}};
   for (const auto& [format, content] : traces) {
     for (const auto& bytes : {content, gzip(content), xz(content), zstd(content)}) {
       const auto path = folder.write("misleading.zip", bytes);
@@ -52,7 +47,9 @@ TEST(OpenTrace, SaysWhatIsWrongWithAFileThatIsNoTrace) {
       {tar, "is a tar archive, expected a trace"},
       {xz(tar), "is a tar archive compressed with xz, expected a trace"},
       {"BZh91AY", "is a bzip2 file"},
-      {std::string("\x7f" "ELF\2\1\1"), "is an ELF file"},
+      {std::string("\x7f"
+                   "ELF\2\1\1"),
+       "is an ELF file"},
       {"This is a letter.\n", "the text \"This is a letter.\" isn't a trace"},
       {"EPTT", "ends inside the trace's header"},
       {"EPTTRACE\1", "ends inside the trace's header"},
@@ -124,7 +121,8 @@ TEST(Convert, AnyFormatBecomesTheOwnOneWithItsSource) {
 
 TEST(Convert, FetchesDroppedLeaveTheirInstructionsToTheNextAccess) {
   const TestFolder folder;
-  const auto in = folder.write("in", "I  401000,3\nI  401003,2\n L 7f00,8\nI  401005,2\n S 7f08,8\n");
+  const auto in =
+      folder.write("in", "I  401000,3\nI  401003,2\n L 7f00,8\nI  401005,2\n S 7f08,8\n");
   ConvertOptions options;
   options.fetches = false;
   convert_trace(in, folder.path("out"), options);
@@ -163,8 +161,8 @@ TEST(Convert, AFullDiskIsAnError) {
 
 TEST(DescribeTrace, CountsKindsAndPages) {
   const TestFolder folder;
-  const auto info = describe_trace(folder.write(
-      "t", "I  401fff,3\n L 7f00,8\nI  402002,2\n S 7ffc,8\n M 7f00,4\n"));
+  const auto info = describe_trace(
+      folder.write("t", "I  401fff,3\n L 7f00,8\nI  402002,2\n S 7ffc,8\n M 7f00,4\n"));
   EXPECT_EQ(info.format, "lackey");
   EXPECT_EQ(info.counts.fetches, 2u);
   EXPECT_EQ(info.counts.reads, 1u);

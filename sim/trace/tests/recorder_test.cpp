@@ -1,4 +1,7 @@
-#include <sys/wait.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <map>
 
 #include "sim/trace/own_reader.hpp"
 #include "sim/trace/recorded_events.hpp"
@@ -55,9 +58,9 @@ TEST(RecordedEvents, WithoutFetchesTheInstructionsAreCounted) {
 
 TEST(RecordedEvents, ALoadAndAStoreOfOnePlaceByOneInstructionAreAModify) {
   const std::vector<std::uint64_t> area = {2, code(0x1000, 4), code(0x1004, 2)};
-  const auto records = records_of(
-      area, {kBegin | 0, data(0, 0x7000, 2), data(0, 0x7000, 2, recording::kStore),
-             data(1, 0x7008, 2), data(1, 0x7010, 2, recording::kStore)});
+  const auto records =
+      records_of(area, {kBegin | 0, data(0, 0x7000, 2), data(0, 0x7000, 2, recording::kStore),
+                        data(1, 0x7008, 2), data(1, 0x7010, 2, recording::kStore)});
   ASSERT_EQ(records.size(), 5u);
   EXPECT_EQ(records[1].kind, RecordKind::kModify);
   EXPECT_EQ(records[3].kind, RecordKind::kRead);
@@ -82,15 +85,17 @@ TEST(RecordedEvents, ARepeatedInstructionIsFetchedOnce) {
 
 TEST(RecordedEvents, AnAddressNearALoadedPointerDependsOnThatLoad) {
   const std::vector<std::uint64_t> area = {1, code(0x1000, 4)};
-  const auto pointer_load = [](std::uint64_t at) { return data(0, at, 3, recording::kValueFollows); };
-  const auto records = records_of(
-      area, {kBegin | 0, pointer_load(0x70000), 0x5500'0000,  // load 0: a pointer
-             data(0, 0x71000, 2),                             // load 1
-             pointer_load(0x72000), 7,                        // load 2: not one
-             data(0, 0x5500'0010, 2),                         // load 3, by load 0
-             data(0, 0x5500'03ff, 2, recording::kStore),      // by load 0, four loads ago
-             data(0, 0x5500'0400, 2),                         // too far behind the pointer
-             data(0, 0x54ff'ffff, 2)});                       // before it
+  const auto pointer_load = [](std::uint64_t at) {
+    return data(0, at, 3, recording::kValueFollows);
+  };
+  const auto records =
+      records_of(area, {kBegin | 0, pointer_load(0x70000), 0x5500'0000,  // load 0: a pointer
+                        data(0, 0x71000, 2),                             // load 1
+                        pointer_load(0x72000), 7,                        // load 2: not one
+                        data(0, 0x5500'0010, 2),                         // load 3, by load 0
+                        data(0, 0x5500'03ff, 2, recording::kStore),  // by load 0, four loads ago
+                        data(0, 0x5500'0400, 2),                     // too far behind the pointer
+                        data(0, 0x54ff'ffff, 2)});                   // before it
   std::vector<std::uint32_t> depends;
   for (const auto& record : records)
     if (record.kind != RecordKind::kFetch) depends.push_back(record.depends_on);
@@ -145,9 +150,7 @@ TEST_F(Recorder, WithoutFetchesTheInstructionsAreTheSame) {
               static_cast<double>(with.counts.instructions), 1000.0);
 }
 
-TEST_F(Recorder, TheProgramsExitStatusIsGiven) {
-  EXPECT_EQ(record({"false"}).exit_status, 1);
-}
+TEST_F(Recorder, TheProgramsExitStatusIsGiven) { EXPECT_EQ(record({"false"}).exit_status, 1); }
 
 TEST_F(Recorder, TheLimitEndsAProgramThatWouldRunForEver) {
   const auto result = record({"sh", "-c", "while :; do :; done"}, 300'000);
@@ -169,11 +172,70 @@ TEST_F(Recorder, ProgramsThatAreNotRecordedAreTold) {
       << replaced.remarks[0];
   EXPECT_NE(replaced.remarks[0].find("/true"), std::string::npos) << replaced.remarks[0];
 
+  const auto started = record({"sh", "-c", "/bin/true; /bin/true; :"});
+  ASSERT_EQ(started.remarks.size(), 2u);
+  EXPECT_NE(started.remarks[0].find("started 2 other program(s), the last of them /bin/true"),
+            std::string::npos)
+      << started.remarks[0];
+
   const auto forked = record({"sh", "-c", "(:); (:)"});
   ASSERT_EQ(forked.remarks.size(), 1u);
-  EXPECT_NE(forked.remarks[0].find("forked 2 process(es)"), std::string::npos)
-      << forked.remarks[0];
+  EXPECT_NE(forked.remarks[0].find("forked 2 process(es)"), std::string::npos) << forked.remarks[0];
   EXPECT_FALSE(read_trace(path_).error);
+}
+
+/// Loads by one instruction that follows a list of 4096 nodes for 100,000 steps.
+std::size_t longest_chase(const std::vector<Record>& records, std::uint8_t vcpu) {
+  std::map<std::uint64_t, std::size_t> loads;
+  std::size_t most = 0;
+  for (const auto& record : records)
+    if (record.kind == RecordKind::kRead && record.size == 8 && record.depends_on == 1 &&
+        record.vcpu == vcpu)
+      most = std::max(most, ++loads[record.ip]);
+  return most;
+}
+
+TEST_F(Recorder, ALoadOfAPointerThatWasLoadedDependsOnThatLoad) {
+  record({EPTSIM_RECORDED_PROGRAM});
+  const auto records = read_trace(path_, std::nullopt, 48, 4096).records;
+  EXPECT_EQ(longest_chase(records, 0), 99'999u);
+}
+
+TEST_F(Recorder, EachThreadIsAVcpuOfItsOwn) {
+  const auto result = record({EPTSIM_RECORDED_PROGRAM, "threads"});
+  EXPECT_TRUE(result.remarks.empty());
+  const auto records = read_trace(path_, std::nullopt, 48, 4096).records;
+  // A thread that begins when another has ended may take its number: then one vCPU has its loads
+  // too.
+  std::size_t chased = 0;
+  for (std::uint8_t vcpu = 1; vcpu <= 3; ++vcpu) chased += longest_chase(records, vcpu);
+  EXPECT_GE(chased, 3 * 99'999u);
+  EXPECT_LT(longest_chase(records, 0), 1000u);
+}
+
+TEST_F(Recorder, AProgramMayCloseAllDescriptors) {
+  record({EPTSIM_RECORDED_PROGRAM, "close"});
+  EXPECT_EQ(longest_chase(read_trace(path_, std::nullopt, 48, 4096).records, 0), 99'999u);
+}
+
+TEST_F(Recorder, WhatAForkedChildDoesIsNotInTheTrace) {
+  const auto result = record({EPTSIM_RECORDED_PROGRAM, "fork"});
+  ASSERT_EQ(result.remarks.size(), 1u);
+  EXPECT_NE(result.remarks[0].find("forked 1 process(es)"), std::string::npos);
+  EXPECT_EQ(longest_chase(read_trace(path_, std::nullopt, 48, 4096).records, 0), 99'999u);
+}
+
+TEST_F(Recorder, ACrashLosesNothingOfWhatCameBefore) {
+  const auto result = record({EPTSIM_RECORDED_PROGRAM, "crash"});
+  EXPECT_EQ(result.signal, SIGSEGV);
+  EXPECT_EQ(longest_chase(read_trace(path_, std::nullopt, 48, 4096).records, 0), 99'999u);
+}
+
+TEST_F(Recorder, TheSameProgramGivesTheSameTrace) {
+  record({EPTSIM_RECORDED_PROGRAM});
+  const auto first = content_of(path_);
+  record({EPTSIM_RECORDED_PROGRAM});
+  EXPECT_TRUE(content_of(path_) == first);
 }
 
 TEST_F(Recorder, TheHeaderSaysHowItWasMade) {

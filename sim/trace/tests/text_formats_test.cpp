@@ -52,10 +52,12 @@ TEST_F(TextFormats, LackeyWithTheLineEndsOfAnotherSystemIsTheSame) {
 TEST_F(TextFormats, LackeyNamesLineColumnByteAndRecordOfAMistake) {
   EXPECT_EQ(message("I  04001000,3\n L 1000;8\n"),
             ":2:8: byte 21, record 2: expected a comma and the size");
-  EXPECT_EQ(message("I  04001000,3\n X 1000,8\n"),
-            ":2:1: byte 14, record 2: expected \"I  \", \" L \", \" S \" or \" M \" and an address, or a "
-            "comment");
-  EXPECT_EQ(message("I  04001000,0\n"), ":1:13: byte 12, record 1: expected a size of 1 to 4096 bytes");
+  EXPECT_EQ(
+      message("I  04001000,3\n X 1000,8\n"),
+      ":2:1: byte 14, record 2: expected \"I  \", \" L \", \" S \" or \" M \" and an address, or a "
+      "comment");
+  EXPECT_EQ(message("I  04001000,0\n"),
+            ":1:13: byte 12, record 1: expected a size of 1 to 4096 bytes");
   EXPECT_EQ(message("I  04001000,4097\n"),
             ":1:13: byte 12, record 1: expected a size of 1 to 4096 bytes");
   EXPECT_EQ(message("I  04001000,3x\n"), ":1:14: byte 13, record 1: expected the end of the line");
@@ -77,9 +79,9 @@ TEST_F(TextFormats, LackeyCutAnywhereGivesTheWholeLinesBefore) {
     const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
     EXPECT_GE(result.records.size() + 3, lines) << size;
     if (!result.records.empty()) {
-      EXPECT_TRUE(same({result.records.begin(), result.records.end() - 1},
-                       {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(
-                                                       result.records.size() - 1)}));
+      EXPECT_TRUE(same(
+          {result.records.begin(), result.records.end() - 1},
+          {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(result.records.size() - 1)}));
     }
   }
 }
@@ -92,11 +94,10 @@ TEST_F(TextFormats, ALineWithoutEndIsAnErrorAndNotAllOfMemory) {
 TEST_F(TextFormats, DinHasReadsWritesAndFetches) {
   const auto result = read("2 401000\n0 7f00\n1 0x7f08 and more\n\n2 401004\n");
   ASSERT_FALSE(result.error) << result.message();
-  const std::vector<Record> expected = {
-      make_record(RecordKind::kFetch, 0x401000, 1, 0x401000, 1),
-      make_record(RecordKind::kRead, 0x7f00, 1, 0x401000, 0),
-      make_record(RecordKind::kWrite, 0x7f08, 1, 0x401000, 0),
-      make_record(RecordKind::kFetch, 0x401004, 1, 0x401004, 1)};
+  const std::vector<Record> expected = {make_record(RecordKind::kFetch, 0x401000, 1, 0x401000, 1),
+                                        make_record(RecordKind::kRead, 0x7f00, 1, 0x401000, 0),
+                                        make_record(RecordKind::kWrite, 0x7f08, 1, 0x401000, 0),
+                                        make_record(RecordKind::kFetch, 0x401004, 1, 0x401004, 1)};
   EXPECT_TRUE(same(result.records, expected));
   EXPECT_TRUE(open_trace(folder_.path("t"))->has_fetches());
 }
@@ -113,9 +114,10 @@ TEST_F(TextFormats, DinNamesThePlaceOfAMistake) {
             ":2:1: byte 7, record 2: expected a label (0 read, 1 write, 2 fetch) and an address");
   EXPECT_EQ(message("0 1000\n0 10x0\n"), ":2:5: byte 11, record 2: expected a hexadecimal address");
   EXPECT_EQ(message("0 1000\n0 \n"), ":2:3: byte 9, record 2: expected a hexadecimal address");
-  EXPECT_EQ(message("0 1000\n1 8000000000000000\n"),
-            ":2:3: byte 9, record 2: address 0x8000000000000000 isn't canonical, expected one of 57 "
-            "bits");
+  EXPECT_EQ(
+      message("0 1000\n1 8000000000000000\n"),
+      ":2:3: byte 9, record 2: address 0x8000000000000000 isn't canonical, expected one of 57 "
+      "bits");
 }
 
 }  // namespace

@@ -81,8 +81,8 @@ inline ReadResult read_trace(const std::string& path,
 
 inline bool same(const Record& a, const Record& b) {
   return a.address == b.address && a.ip == b.ip && a.instructions == b.instructions &&
-         a.depends_on == b.depends_on && a.size == b.size && a.asid == b.asid &&
-         a.kind == b.kind && a.vcpu == b.vcpu && a.vm == b.vm;
+         a.depends_on == b.depends_on && a.size == b.size && a.asid == b.asid && a.kind == b.kind &&
+         a.vcpu == b.vcpu && a.vm == b.vm;
 }
 
 inline bool same(const std::vector<Record>& a, const std::vector<Record>& b) {
