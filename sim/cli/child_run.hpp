@@ -16,7 +16,8 @@ struct ChildRun {
   std::optional<Json> document;  ///< the stats document; none if nothing could be measured
 };
 
-/// Runs `request` in a child process, and waits for it. The child has said on standard error what
+/// Runs `request` in a child process, and waits for it. The child is stopped too once `stop` is
+/// set. The child has said on standard error what
 /// went wrong, if anything. Throws std::runtime_error if the child ends in no orderly way.
 ChildRun run_in_child(const RunRequest& request, const std::atomic<bool>& stop);
 

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <filesystem>
 #include <optional>
 
 #include "sim/cli/child_run.hpp"
@@ -35,9 +37,7 @@ class CompareCommand : public Command {
 
   Status run() override {
     const RunRequest request = options_.resolve();
-    if (request.trace_path == "-") {
-      throw InputError("-", "standard input can't be read twice, expected a file");
-    }
+    refuse_what_cant_be_read_twice(request.trace_path);
     std::optional<OutputFolder> folder;
     std::optional<OutputFolder> native_folder;
     std::optional<OutputFolder> nested_folder;
@@ -52,32 +52,66 @@ class CompareCommand : public Command {
 
     const Interrupt interrupt;
     const ChildRun native = run_in_child(with_mode(request, Mode::kNative), interrupt.asked());
-    if (!native.document) return native.status;
-    const ChildRun nested = run_in_child(with_mode(request, Mode::kNested), interrupt.asked());
-    if (!nested.document) return nested.status;
+    ChildRun nested{.status = Status::kInterrupted, .document = {}};
+    if (!interrupt.asked() && native.status != Status::kInterrupted) {
+      if (!native.document) return native.status;
+      nested = run_in_child(with_mode(request, Mode::kNested), interrupt.asked());
+      if (!nested.document && nested.status != Status::kInterrupted) return nested.status;
+    }
+    const bool interrupted =
+        native.status == Status::kInterrupted || nested.status == Status::kInterrupted;
 
-    if (folder) {
-      write_results(*native_folder, request.settings.machine, *native.document);
-      native_folder->write("report.html", run_report_html(*native.document));
-      write_results(*nested_folder, request.settings.machine, *nested.document);
-      nested_folder->write("report.html", run_report_html(*nested.document));
+    // An interrupted comparison has no ratios to tell, only what each run measured by itself.
+    Json both = {{"schema_version", 1}};
+    std::string text;
+    const auto add = [&](const ChildRun& run, const char* name, auto& place) {
+      if (!run.document) return;
+      both[name] = *run.document;
+      if (interrupted) {
+        if (!text.empty()) text += '\n';
+        text += summary(*run.document, Style::for_standard_output());
+      }
+      if (!place) return;
+      write_results(*place, request.settings.machine, *run.document);
+      place->write("report.html", run_report_html(*run.document));
+    };
+    add(native, "native", native_folder);
+    add(nested, "nested", nested_folder);
+    if (folder && !interrupted) {
       folder->write("report.html", comparison_report_html(*native.document, *nested.document));
     }
-    const Json both = {
-        {"schema_version", 1}, {"native", *native.document}, {"nested", *nested.document}};
-    if (file) file->write(json_text(both));
-    if (to_standard_output) {
+    if (file && native.document) file->write(json_text(both));
+    if (!native.document) {
+      // Ended before it could say anything.
+    } else if (to_standard_output) {
       write_standard_output(json_text(both));
     } else {
-      std::string text =
-          comparison(*native.document, *nested.document, Style::for_standard_output());
+      if (!interrupted) {
+        text = comparison(*native.document, *nested.document, Style::for_standard_output());
+      }
       if (folder) text += fmt::format("\nResults are in {}.\n", *options_.output);
       write_standard_output(text);
+    }
+    if (interrupted) {
+      std::fprintf(stderr, "eptsim compare: interrupted, native and nested aren't compared%s\n",
+                   nested.document ? "" : ": there was no nested run");
+      return Status::kInterrupted;
     }
     return native.status != Status::kDone ? native.status : nested.status;
   }
 
  private:
+  static void refuse_what_cant_be_read_twice(const std::string& trace) {
+    if (trace == "-") {
+      throw InputError("-", "standard input can't be read twice, expected a file");
+    }
+    std::error_code ignored;  // opening it says what is wrong
+    const std::filesystem::file_status status = std::filesystem::status(trace, ignored);
+    if (std::filesystem::is_fifo(status) || std::filesystem::is_other(status)) {
+      throw InputError(trace, "can't be read twice, expected a regular file");
+    }
+  }
+
   static RunRequest with_mode(RunRequest request, Mode mode) {
     request.settings.mode = mode;
     return request;

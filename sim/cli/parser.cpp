@@ -113,7 +113,7 @@ class Tree {
       write_standard_output("eptsim " + std::string(kVersion) + "\n");
       return Status::kDone;
     } catch (const CLI::ExtrasError&) {
-      refuse_extra();
+      refuse_extra(argc, argv);
     } catch (const CLI::ArgumentMismatch& error) {
       // "--set: 1 required TEXT missing" or "--mode: At Most 1 required but received 2"
       const std::string text = error.what();
@@ -198,9 +198,15 @@ class Tree {
     return place;
   }
 
-  [[noreturn]] void refuse_extra() {
+  [[noreturn]] void refuse_extra(int argc, char** argv) {
     const std::vector<std::string> extras = app_.remaining(true);
-    const std::string first = extras.empty() ? "" : extras.front();
+    // A word behind an unknown option may be its value: the option is what is wrong.
+    char** const end = std::find(argv, argv + argc, std::string_view("--"));
+    char** const dashed = std::find_if(argv, end, [&](const std::string& word) {
+      return word.size() > 1 && word.starts_with('-') &&
+             std::find(extras.begin(), extras.end(), word) != extras.end();
+    });
+    const std::string first = dashed != end ? *dashed : extras.empty() ? "" : extras.front();
     if (!first.starts_with('-')) {
       throw InputError(usage_place(), "'" + first + "' is one argument too many",
                        "see " + usage_place() + " --help");
@@ -212,6 +218,12 @@ class Tree {
     }
     const std::vector<std::string_view> candidates(names.begin(), names.end());
     std::string hint = did_you_mean(option, candidates);
+    if (hint.empty() && option.size() == 2) {  // "-o"
+      const auto meant = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+        return name[2] == option[1];
+      });
+      if (meant != names.end()) hint = "did you mean '" + *meant + "'?";
+    }
     if (hint.empty()) hint = "see " + usage_place() + " --help";
     throw InputError(usage_place(), "unknown option '" + option + "'", hint);
   }

@@ -12,6 +12,13 @@ void TraceOptions::declare(Options& options, const std::string& counted, int lev
   options.texts("--note", "KEY=VALUE", notes_, "Add a line to the header; may be repeated");
 }
 
+std::uint64_t TraceOptions::limit() const {
+  if (limit_ && *limit_ == 0) {
+    throw InputError("--limit 0", "nothing would be taken, expected at least 1");
+  }
+  return limit_.value_or(0);
+}
+
 bool TraceOptions::fetches() const {
   return word_of<bool>("--fetch", fetch_, {{"on", true}, {"off", false}}, true);
 }

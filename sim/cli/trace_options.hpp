@@ -17,8 +17,8 @@ class TraceOptions {
   void declare(Options& options, const std::string& counted, int level);
 
   std::uint64_t skip() const { return skip_.value_or(0); }
-  std::uint64_t limit() const { return limit_.value_or(0); }
-  /// Throw InputError.
+  /// 0 without one. Throws InputError, as all below.
+  std::uint64_t limit() const;
   bool fetches() const;
   int level() const;
   std::vector<std::pair<std::string, std::string>> notes() const;

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdio>
 #include <optional>
 
@@ -44,7 +45,7 @@ class TraceRecordCommand : public Command {
     }
     say(fmt::format("{}: {} accesses, {} instructions", output, grouped(result.counts.accesses()),
                     grouped(result.counts.instructions)));
-    return Status::kDone;
+    return result.signal == SIGINT ? Status::kInterrupted : Status::kDone;
   }
 
  private:

@@ -94,6 +94,9 @@ class VerifyCommand : public Command {
   void check_options() const {
     word_of<int>("--configuration", configuration_, {{"single", 0}}, 0, {"default"});
     if (wave_) throw InputError("--wave", "this version doesn't have it: waveforms come later");
+    if (walks_ && *walks_ == 0) {
+      throw InputError("--walks 0", "nothing would be compared, expected at least 1");
+    }
     if (replay_ && (seed_ || walks_)) {
       throw InputError("--replay", "names seed and walk itself, and takes no --seed or --walks");
     }
@@ -114,6 +117,7 @@ class VerifyCommand : public Command {
                               .partial = interrupt.asked(),
                               .judge = check.judge(),
                               .mismatch = mismatch,
+                              .replayed = {},
                               .replay = replay_command(seed, mismatch)};
     write(report, verify_summary(report, Style::for_standard_output()), file);
     if (::isatty(STDERR_FILENO) == 1) {
@@ -135,6 +139,7 @@ class VerifyCommand : public Command {
                               .partial = false,
                               .judge = check.judge(),
                               .mismatch = mismatch,
+                              .replayed = *replay_,
                               .replay = replay_command(replay.seed, mismatch)};
     write(
         report,

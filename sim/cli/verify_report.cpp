@@ -249,6 +249,7 @@ Json verify_document(const VerifyReport& report) {
                      {"rtl_cycles", tally.cycles},
                      {"not_in_rtl", absent}}},
                    {"coverage", coverage_object(coverage)}};
+  if (!report.replayed.empty()) document["replayed"] = report.replayed;
   if (report.mismatch) document["mismatch"] = mismatch_object(*report.mismatch, report.replay);
   return document;
 }

@@ -19,7 +19,8 @@ struct VerifyReport {
   bool partial = false;  ///< interrupted
   const tb::Judge& judge;
   const std::optional<tb::Mismatch>& mismatch;
-  std::string replay;  ///< the command that shows the mismatch again
+  std::string replayed;  ///< "SEED:N" if that walk alone was run again
+  std::string replay;    ///< the command that shows the mismatch again
 };
 
 /// The document of `--json`: the same for the same inputs and version.

@@ -59,6 +59,11 @@ class WalkCommand : public Command {
     if (requests_.has_value() + gva_.has_value() + gpa_.has_value() != 1) {
       throw InputError("eptsim walk", "expected one of --requests, --gva and --gpa");
     }
+    if (requests_ && (access_ || user_ || size_)) {
+      throw InputError("--requests",
+                       "its lines say what access they are, and it takes no --access, --user or "
+                       "--size");
+    }
     std::vector<Assignment> assignments;
     for (const std::string& set : set_) assignments.push_back(parse_assignment(set));
     const Machine machine = resolve_machine(machine_.value_or("plain"), assignments);

@@ -51,6 +51,10 @@ OutputFile::OutputFile(const std::string& path) : shown_(path) {
   if (path.empty()) throw InputError("", "the name of a file to write is empty");
   std::error_code error;
   path_ = fs::weakly_canonical(fs::absolute(path), error);
+  // A link to nothing is followed too. Links in a circle are an error.
+  while (!error && fs::is_symlink(fs::symlink_status(path_))) {
+    path_ = fs::weakly_canonical(path_.parent_path() / fs::read_symlink(path_), error);
+  }
   if (error) refuse(shown_, error.value());
   const fs::file_status status = fs::status(path_, error);
   if (fs::is_directory(status)) refuse(shown_, EISDIR);
@@ -82,17 +86,15 @@ void OutputFile::write(std::string_view content) const {
 OutputFolder::OutputFolder(const std::string& path) : path_(path) {
   if (path.empty()) throw InputError("", "the name of a folder to write is empty");
   std::error_code error;
-  const fs::path whole = fs::absolute(path_);
-  for (fs::path folder = whole; !fs::exists(folder, error) && folder.has_relative_path();
-       folder = folder.parent_path()) {
-    made_ = folder;
+  fs::path folder = fs::weakly_canonical(fs::absolute(path_), error);
+  if (error) refuse(path, error.value());
+  if (!folder.has_filename()) folder = folder.parent_path();  // "a/b/" is "a/b"
+  for (; !fs::exists(folder, error) && folder.has_relative_path(); folder = folder.parent_path()) {
+    made_.push_back(folder);
   }
   fs::create_directories(path_, error);
   if (!error && !fs::is_directory(path_)) error = std::make_error_code(std::errc::not_a_directory);
-  if (error) {
-    made_.clear();
-    refuse(path, error.value());
-  }
+  if (error) refuse(path, error.value());
   const fs::path temporary = beside(path_ / "eptsim");
   const int trouble = write_file(temporary, O_CREAT | O_TRUNC, "");
   if (trouble != 0) refuse(path, trouble);
@@ -100,11 +102,11 @@ OutputFolder::OutputFolder(const std::string& path) : path_(path) {
 }
 
 OutputFolder::~OutputFolder() {
-  if (used_ || made_.empty()) return;
+  if (used_) return;
   // Only folders that are empty go: whatever is in one isn't ours.
   std::error_code ignored;
-  for (fs::path folder = fs::absolute(path_);; folder = folder.parent_path()) {
-    if (!fs::remove(folder, ignored) || folder == made_) return;
+  for (const fs::path& folder : made_) {
+    if (!fs::remove(folder, ignored)) return;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace eptsim::sim {
 
@@ -37,7 +38,7 @@ class OutputFolder {
 
  private:
   std::filesystem::path path_;
-  std::filesystem::path made_;  ///< the topmost folder that wasn't there before; empty if all were
+  std::vector<std::filesystem::path> made_;  ///< folders that weren't there before, deepest first
   bool used_ = false;
 };
 

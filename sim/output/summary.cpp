@@ -67,7 +67,13 @@ void add_facts(Table& table, const Json& document) {
 
 void add_walks(Table& table, const Json& walker, const Figures& figures, bool nested) {
   table.heading("Page walks");
-  table.line("walks", grouped(figures.walks));
+  // An access whose walk faults walks again once the fault is served.
+  table.line(
+      "walks", grouped(figures.walks),
+      figures.walks > figures.tlb_misses
+          ? fmt::format("{} for the first time, {} again after a fault",
+                        grouped(figures.tlb_misses), grouped(figures.walks - figures.tlb_misses))
+          : "");
   if (figures.walks == 0) return;
   table.line("references per walk", grouped(figures.references_per_walk, 2),
              nested

@@ -226,6 +226,7 @@ InputError Core::error_at_record(const std::string& problem) const {
 
 void Core::report(RunResult& result) const {
   result.partial = partial_ || exception_ != nullptr;
+  result.translated = translated_;
   if (!warm_) return;
   result.accesses = counted_.accesses;
   result.instructions = counted_.instructions;

@@ -5,6 +5,7 @@
 #include <systemc>
 
 #include "mmu_model/modules/hardware.hpp"
+#include "mmu_model/modules/kernel.hpp"
 #include "mmu_model/walker/model_walker.hpp"
 #include "sim/run/core.hpp"
 #include "sim/run/system_software.hpp"
@@ -47,7 +48,7 @@ class Simulation {
 
   RunResult run() {
     // Ends by itself: when the core is through, nothing has anything left to do.
-    sc_core::sc_start();
+    mmu::run_kernel();
     if (!core_.finished()) {
       throw std::logic_error("the machine stands still: a walk was never answered");
     }

@@ -58,6 +58,7 @@ inline constexpr std::size_t kHotSpots = 20;
 
 /// What was measured, from the end of the warm-up on.
 struct RunResult {
+  std::uint64_t translated = 0;    ///< accesses of the whole run, warm-up included
   std::uint64_t accesses = 0;      ///< translated: an access across a page boundary counts twice
   std::uint64_t instructions = 0;  ///< begun, as the trace tells
   std::uint64_t cycles = 0;        ///< of the core, all told

@@ -1,8 +1,10 @@
 #include "sim/settings/machine.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
+#include "sim/near_miss.hpp"
 #include "sim/settings/machine_file.hpp"
 #include "sim/settings/parameter.hpp"
 #include "sim/settings/value.hpp"
@@ -59,10 +61,11 @@ std::vector<Given> given_by(const std::vector<Assignment>& assignments) {
 
 Machine resolve(Machine machine, std::string_view text, const std::string& name,
                 const std::vector<Assignment>& assignments) {
-  Places places;
-  apply(machine, read_machine_file(text, name), places);
-  apply(machine, given_by(assignments), places);
-  check_machine(machine, places);
+  Places by_hand;
+  Places in_file;
+  apply(machine, read_machine_file(text, name), in_file);
+  apply(machine, given_by(assignments), by_hand);
+  check_machine(machine, {by_hand, in_file});
   return machine;
 }
 
@@ -88,6 +91,9 @@ Machine resolve_machine_text(std::string_view text, const std::string& name,
 
 Machine resolve_machine(const std::string& preset_or_file,
                         const std::vector<Assignment>& assignments) {
+  if (preset_or_file.empty()) {
+    throw InputError("--machine", "is empty, expected " + names_of_presets() + " or a file");
+  }
   const auto preset = std::ranges::find(presets(), preset_or_file, &Preset::name);
   if (preset != presets().end()) {
     return resolve(plain_machine(), preset->text, preset_or_file, assignments);
@@ -96,6 +102,13 @@ Machine resolve_machine(const std::string& preset_or_file,
     throw InputError(
         "--machine " + preset_or_file,
         "this version doesn't have that machine, expected " + names_of_presets() + " or a file");
+  }
+  std::error_code error;
+  if (!std::filesystem::exists(preset_or_file, error) && !error) {
+    std::vector<std::string_view> names;
+    for (const Preset& known : presets()) names.push_back(known.name);
+    throw InputError(preset_or_file, "No such file or directory",
+                     did_you_mean(preset_or_file, names));
   }
   return resolve_machine_text(read_text(preset_or_file), preset_or_file, assignments);
 }

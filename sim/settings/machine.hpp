@@ -39,8 +39,9 @@ Machine resolve_machine_text(std::string_view text, const std::string& name,
 
 /// Where settings were given, by key; those that weren't are absent.
 using Places = std::map<std::string, std::string, std::less<>>;
-/// What no setting can tell by itself. Throws InputError at the place of a setting concerned.
-void check_machine(const Machine& machine, const Places& places);
+/// What no setting can tell by itself. Throws InputError at the place of a setting concerned, from
+/// the first of `places` that has one.
+void check_machine(const Machine& machine, const std::vector<Places>& places);
 
 /// Every setting of `machine` as a machine file, which reads back as the same machine.
 std::string machine_as_toml(const Machine& machine);

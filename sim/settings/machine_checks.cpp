@@ -10,16 +10,18 @@ namespace {
 using mmu::TlbGeometry;
 using mmu::TlbSettings;
 
-/// The place of the first of `keys` that was given by hand.
-std::string place_of(const Places& places, std::initializer_list<std::string> keys) {
-  for (const std::string& key : keys) {
-    if (const auto found = places.find(key); found != places.end()) return found->second;
+/// The place of the first of `keys` that was given, by hand rather than in a file.
+std::string place_of(const std::vector<Places>& places, std::initializer_list<std::string> keys) {
+  for (const Places& layer : places) {
+    for (const std::string& key : keys) {
+      if (const auto found = layer.find(key); found != layer.end()) return found->second;
+    }
   }
   return {};
 }
 
 void check_array(const TlbGeometry& array, mmu::Replacement replacement, const std::string& tlb,
-                 const std::string& suffix, const Places& places) {
+                 const std::string& suffix, const std::vector<Places>& places) {
   if (array.entries == 0) return;
   const std::string entries = tlb + ".entries" + suffix;
   const std::string ways = tlb + ".ways" + suffix;
@@ -47,7 +49,7 @@ void check_array(const TlbGeometry& array, mmu::Replacement replacement, const s
   }
 }
 
-void check_tlb(const TlbSettings& tlb, const std::string& name, const Places& places) {
+void check_tlb(const TlbSettings& tlb, const std::string& name, const std::vector<Places>& places) {
   if (!tlb.split) return check_array(tlb.unified, tlb.replacement, name, "", places);
   check_array(tlb.k4, tlb.replacement, name, ".4k", places);
   check_array(tlb.m2, tlb.replacement, name, ".2m", places);
@@ -56,7 +58,7 @@ void check_tlb(const TlbSettings& tlb, const std::string& name, const Places& pl
 
 }  // namespace
 
-void check_machine(const Machine& machine, const Places& places) {
+void check_machine(const Machine& machine, const std::vector<Places>& places) {
   const mmu::MachineSettings& hardware = machine.hardware;
   check_tlb(hardware.l1i, "tlb.l1i", places);
   check_tlb(hardware.l1d, "tlb.l1d", places);

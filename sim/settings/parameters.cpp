@@ -247,7 +247,9 @@ std::string Parameter::text(const Machine& machine) const {
 std::string Parameter::expected() const {
   switch (type) {
     case Type::kWord: return listed(words);
-    case Type::kBytes: return "a size from " + bytes_text(minimum) + " to " + bytes_text(maximum);
+    case Type::kBytes:
+      return "a size from " + bytes_text(minimum) + " to " + bytes_text(maximum) +
+             ", as in 64GiB or 64G";
     case Type::kNumber: break;
   }
   if (minimum == maximum) return std::to_string(minimum);

@@ -21,8 +21,17 @@ std::string lower(std::string_view text) {
 }  // namespace
 
 std::optional<std::uint64_t> parse_bytes(std::string_view text) {
-  constexpr std::array<std::pair<std::string_view, unsigned>, 6> kUnits = {
-      {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}, {"PiB", 50}, {"B", 0}}};
+  constexpr std::array<std::pair<std::string_view, unsigned>, 11> kUnits = {{{"KiB", 10},
+                                                                             {"MiB", 20},
+                                                                             {"GiB", 30},
+                                                                             {"TiB", 40},
+                                                                             {"PiB", 50},
+                                                                             {"B", 0},
+                                                                             {"K", 10},
+                                                                             {"M", 20},
+                                                                             {"G", 30},
+                                                                             {"T", 40},
+                                                                             {"P", 50}}};
   unsigned shift = 0;
   for (const auto& [unit, bits] : kUnits) {
     if (!text.ends_with(unit) || text.starts_with("0x")) continue;

@@ -72,6 +72,8 @@ const BadInput kTraces[] = {
     {"FetchesThatArentThere", "eptsim run reads --fetch on", "--fetch on: ", "reads"},
     {"NothingAfterTheWarmUp", "eptsim run good --warmup 100000 --output out",
      "good: the trace ends within the warm-up"},
+    {"PipeTwice", "cat good | eptsim compare /dev/stdin --output out",
+     "/dev/stdin: can't be read twice, expected a regular file"},
     {"StandardInputTwice", "eptsim compare - <good", "-: standard input can't be read twice"},
 };
 
@@ -90,6 +92,14 @@ const BadInput kMachines[] = {
     {"SetOfUnknownKey", "eptsim run good --set tlb.l2.entires=5",
      "--set tlb.l2.entires=5: unknown setting", "did you mean 'tlb.l2.entries'?"},
     {"SetOutOfRange", "eptsim run good --set dram.cycles=0", "--set dram.cycles=0: "},
+    {"MachineNearlyNamed", "eptsim run good --machine plian", "plian: No such file",
+     "did you mean 'plain'?"},
+    {"MachineWithoutAName", "eptsim run good --machine ''", "--machine: is empty",
+     "expected plain or a file"},
+    {"SetAtOddsWithThePreset", "eptsim run good --set tlb.l2.entries=100",
+     "--set tlb.l2.entries=100: ", "tlb.l2.ways = 16"},
+    {"SizeInPowersOfTen", "eptsim run good --set dram.bytes=1GB",
+     "--set dram.bytes=1GB: ", "as in 64GiB or 64G"},
     {"FourWalks", "eptsim run good --set walker.slots=4",
      "--set walker.slots=4: ", "one walk at a time"},
     {"PagesThatOutrunMemory", "eptsim run good --set dram.bytes=1MiB --ept-page 1G --output out",
@@ -103,6 +113,7 @@ const BadInput kMachines[] = {
 const BadInput kOutputs[] = {
     {"FolderThatCantBeMade", "eptsim run good --output good/out", "good/out: can't be written: "},
     {"FolderInProc", "eptsim run good --output /proc/out", "/proc/out: can't be written: "},
+    {"FolderWithASlash", "eptsim run empty --output new/sub/", "empty: "},
     {"FileInNoFolder", "eptsim run good --json no/stats.json", "no/stats.json: can't be written: "},
     {"FileThatIsAFolder", "eptsim run good --json .", ".: can't be written: "},
     // A limit on the size of files stands for a disk that fills up. (Not --json /dev/full: were it
@@ -136,6 +147,11 @@ const BadInput kUsage[] = {
      "--detail full: ", "expected translation"},
     {"NoNumber", "eptsim run good --limit many", "--limit many: not a whole number"},
     {"NothingToCount", "eptsim run good --limit 0", "--limit 0: "},
+    {"NothingToConvert", "eptsim trace convert good out --limit 0", "--limit 0: "},
+    {"NothingToRecord", "eptsim trace record --limit 0 -- true", "--limit 0: "},
+    {"NothingToVerify", "eptsim verify --walks 0", "--walks 0: "},
+    {"ShortOption", "eptsim trace record -o x -- ls -l", "eptsim trace record: unknown option '-o'",
+     "did you mean '--output'?"},
     {"AssignmentWithoutAValue", "eptsim run good --set dram.cycles",
      "--set dram.cycles: no value, expected key=value"},
 };

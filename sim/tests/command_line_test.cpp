@@ -141,6 +141,26 @@ TEST_F(CommandLine, AnInterruptedRunIsReportedAsPartial) {
   EXPECT_EQ(document.at("partial"), true);
 }
 
+TEST_F(CommandLine, AnInterruptedComparisonComparesNothing) {
+  // A trace too long to end before the signal, which goes to the parent process alone.
+  const Ran ran =
+      run("set +o pipefail; yes ' L 7f0000000000,8' | head -1000000 | gzip -1 >part\n"
+          "for i in $(seq 400); do cat part; done >long.gz\n"
+          "\"$program\" compare long.gz --output out --progress always 2>log & pid=$!\n"
+          "while [ ! -s log ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done\n"
+          "kill -INT $pid; wait $pid; status=$?; cat log >&2; exit $status");
+  EXPECT_EQ(ran.status, 130) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("eptsim compare: interrupted"));
+  EXPECT_THAT(ran.err, testing::Not(HasSubstr("nested  "))) << "no nested run";
+  EXPECT_THAT(ran.out, StartsWith("PARTIAL"));
+  EXPECT_THAT(ran.out, testing::Not(HasSubstr("ratio")));
+  EXPECT_THAT(folder_.names(), testing::Contains("out/native/stats.json"));
+  for (const std::string& name : folder_.names()) {
+    EXPECT_THAT(name, testing::Not(StartsWith("out/nested")));
+    EXPECT_NE(name, "out/report.html");
+  }
+}
+
 TEST_F(CommandLine, ATraceThatBreaksOffReportsWhatWasMeasured) {
   folder_.write("bad", small_trace(100, 1) + " L nonsense\n");
   const Ran ran = run("eptsim run bad --output out");
@@ -160,6 +180,11 @@ TEST_F(CommandLine, ProgressIsOneLineThatIsWipedAndNeverInAPipeUnasked) {
   EXPECT_THAT(ran.err, HasSubstr("nested  "));
   EXPECT_THAT(ran.err, testing::EndsWith("\r\x1b[K"));
   EXPECT_EQ(ran.err.find('\n'), std::string::npos);
+}
+
+TEST_F(CommandLine, AReplayedWalkIsNamedInItsJson) {
+  EXPECT_EQ(json_of("eptsim verify --replay 11:42").at("replayed"), "11:42");
+  EXPECT_FALSE(json_of("eptsim verify --walks 10").contains("replayed"));
 }
 
 TEST_F(CommandLine, MachinesAreShownAndSettingsExplained) {

@@ -44,6 +44,18 @@ TEST(OutputFile, ReplacesWhatALinkPointsToAndNotTheLink) {
   EXPECT_EQ(read_file(folder.path() / "target"), "new");
 }
 
+TEST(OutputFile, MakesWhatALinkToNothingNames) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path() / "sub");
+  std::filesystem::create_symlink("sub/second", folder.path() / "first");
+  std::filesystem::create_symlink("target", folder.path() / "sub" / "second");
+  OutputFile((folder.path() / "first").string()).write("new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "first"));
+  EXPECT_EQ(read_file(folder.path() / "sub" / "target"), "new");
+  std::filesystem::create_symlink("circle", folder.path() / "circle");
+  EXPECT_THROW(OutputFile((folder.path() / "circle").string()), InputError);
+}
+
 // A pipe of the test's own stands for every file that isn't a regular one: were a rename to replace
 // it, nothing else would come to harm, as a device in /dev would.
 TEST(OutputFile, WritesToAPipeAndDoesNotReplaceIt) {
@@ -73,6 +85,10 @@ TEST(OutputFolder, ThatItMadeGoesAgainIfNothingWasWritten) {
   const TemporaryFolder folder;
   {
     const OutputFolder made((folder.path() / "a" / "b").string());
+  }
+  EXPECT_THAT(folder.names(), IsEmpty());
+  {
+    const OutputFolder made((folder.path() / "a" / "b").string() + "/");
   }
   EXPECT_THAT(folder.names(), IsEmpty());
 }
@@ -157,6 +173,22 @@ TEST(Summary, APartialRunSaysSoFirst) {
   const std::string text = summary(stats_document(report), Style{true});
   EXPECT_THAT(text, testing::StartsWith("\x1b[1mPARTIAL"));
   EXPECT_EQ(text.find("EPT"), std::string::npos) << "nothing of virtual machines in a native run";
+}
+
+TEST(Summary, SaysWhichWalksWereMadeAgain) {
+  RunReport report = report_of(Mode::kNested);
+  report.result.walker.walks = 430;
+  EXPECT_THAT(summary(stats_document(report), Style{}),
+              ContainsRegex("\n  walks +430   400 for the first time, 30 again after a fault\n"));
+}
+
+TEST(Statistics, TheSpeedCountsAWarmUpThatTheRunEndedIn) {
+  RunReport report = report_of(Mode::kNested);
+  report.settings.warmup = 1'000'000;
+  report.result.accesses = 0;
+  report.result.translated = 500;
+  report.wall_seconds = 2;
+  EXPECT_EQ(stats_document(report).at("host").at("accesses_per_second"), 250.0);
 }
 
 TEST(Comparison, HasNativeAndNestedSideBySide) {

@@ -1,10 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sim/number.hpp"
 #include "sim/settings/machine.hpp"
 #include "sim/settings/machine_file.hpp"
 #include "sim/settings/parameter.hpp"
-#include "sim/number.hpp"
 #include "sim/settings/value.hpp"
 
 namespace eptsim::sim {
@@ -38,6 +38,10 @@ TEST(Numbers, AreDecimalOrHexadecimal) {
 TEST(Numbers, SizesTakeABinaryUnit) {
   EXPECT_EQ(parse_bytes("64GiB"), std::uint64_t{64} << 30);
   EXPECT_EQ(parse_bytes("64 GiB"), std::uint64_t{64} << 30);
+  EXPECT_EQ(parse_bytes("64G"), std::uint64_t{64} << 30);
+  EXPECT_EQ(parse_bytes("1T"), std::uint64_t{1} << 40);
+  EXPECT_EQ(parse_bytes("256M"), std::uint64_t{256} << 20);
+  EXPECT_EQ(parse_bytes("64K"), 65'536u);
   EXPECT_EQ(parse_bytes("4096B"), 4096u);
   EXPECT_EQ(parse_bytes("0x1B"), 27u) << "a hexadecimal digit, no unit";
   for (const char* wrong : {"GiB", "64GB", "64 gigabytes", "16384PiB"}) {
@@ -173,7 +177,8 @@ TEST(MachineFile, WhatIsWrongIsNamedWithItsPlace) {
        "m.toml:1:6: dram.cycles can't be a table, expected a whole number from 1 to 100000"},
       {"dram = 5\n", "m.toml:1:1: dram can't be 5, expected the settings that begin with dram."},
       {"dram.bytes = \"64GB\"\n",
-       "m.toml:1:14: dram.bytes can't be 64GB, expected a size from 1 MiB to 4 PiB"},
+       "m.toml:1:14: dram.bytes can't be 64GB, expected a size from 1 MiB to 4 PiB, as in 64GiB or "
+       "64G"},
       {"guest.page = \"2N\"\n",
        "m.toml:1:14: guest.page can't be 2N, expected 4K, 2M or 1G "
        "(this version has no transparent huge pages) | "

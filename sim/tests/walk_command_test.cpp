@@ -187,6 +187,10 @@ TEST_F(WalkCommand, WhatIsMissingOrContradictsItselfIsToldAndRefused) {
   EXPECT_THAT(message(walk + "--gva 0 --size 65"), HasSubstr("expected 1 to 64"));
   EXPECT_THAT(message(walk + "--gpa 0 --user"), HasSubstr("user belongs to linear addresses only"));
   EXPECT_THAT(message(walk + "--memory image --gva 0"), HasSubstr("overlaps"));
+  for (const char* option : {"--user", "--access write", "--size 8"}) {
+    EXPECT_THAT(message(walk + "--requests - </dev/null " + option),
+                HasSubstr("--requests: its lines say what access they are"));
+  }
   EXPECT_THAT(message(walk + "--requests /nonexistent"), HasSubstr("/nonexistent: "));
 }
 

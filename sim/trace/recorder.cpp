@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -188,7 +189,9 @@ class Program {
     if (process_ < 0)
       throw std::runtime_error(std::string("cannot start a process: ") + std::strerror(errno));
     if (process_ == 0) {
-      ::personality(ADDR_NO_RANDOMIZE);  // so that a second recording is like the first
+      ::signal(SIGINT, SIG_DFL);           // an interrupt ends the program
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing goes on unseen without the recorder
+      ::personality(ADDR_NO_RANDOMIZE);    // so that a second recording is like the first
       ::execv(arguments[0], arguments.data());
       ::_exit(127);
     }

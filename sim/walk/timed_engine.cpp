@@ -6,6 +6,7 @@
 #include <systemc>
 #include <utility>
 
+#include "mmu_model/modules/kernel.hpp"
 #include "mmu_model/modules/memory_module.hpp"
 #include "mmu_model/modules/protocol.hpp"
 #include "mmu_model/modules/timeline.hpp"
@@ -67,7 +68,7 @@ class Requester final : public sc_core::sc_module {
     tlm::tlm_phase phase = tlm::BEGIN_REQ;
     sc_core::sc_time none;
     walker->nb_transport_fw(transaction_, phase, none);
-    sc_core::sc_start();
+    mmu::run_kernel();
     return transaction_;
   }
 
