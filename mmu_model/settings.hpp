@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -23,6 +24,24 @@ struct TlbSettings {
   TlbGeometry g1 = {};      ///< 1 GiB
   unsigned hit_cycles = 0;  ///< added to an access that hits here
   Replacement replacement = Replacement::kLru;
+};
+
+/// One array of a structure cache or the nested TLB. 0 entries turn it off.
+struct StructureCacheSettings {
+  unsigned entries = 0;
+  unsigned ways = 0;  ///< entries / ways is a power of two
+  Replacement replacement = Replacement::kLru;
+};
+
+/// Everything that one logical processor remembers of translations.
+struct CacheSettings {
+  TlbSettings l1i;
+  TlbSettings l1d;
+  TlbSettings l2;
+  /// By level of the last entry that a hit skips: 2 (PDE), 3 (PDPTE), 4 (PML4E), 5 (PML5E).
+  std::array<StructureCacheSettings, 6> combined = {};
+  std::array<StructureCacheSettings, 6> ept = {};  ///< the same of the EPT dimension
+  StructureCacheSettings nested_tlb = {};
 };
 
 struct MachineSettings {

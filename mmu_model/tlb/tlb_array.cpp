@@ -52,7 +52,7 @@ void TlbArray::drop(const TlbSpace& space, std::uint64_t linear, arch::PageSize 
   }
 }
 
-void TlbArray::invalidate(const TlbScope& scope) {
+void TlbArray::invalidate(const InvalidationScope& scope) {
   if (scope.linear && (pieces_ == 0 || scope.piece_alone)) {
     // What translates the address is all that can go: one set for each size.
     for (const arch::PageSize size : kSizes) {
@@ -69,7 +69,7 @@ void TlbArray::invalidate(const TlbScope& scope) {
   }
 }
 
-bool TlbArray::fits(const TlbScope& scope, std::size_t index) const {
+bool TlbArray::fits(const InvalidationScope& scope, std::size_t index) const {
   const std::uint64_t tag = tags_[index];
   if (tag == 0) return false;
   const TlbEntry& entry = entries_[index];

@@ -59,7 +59,7 @@ class TlbArray {
   void drop(const TlbSpace& space, std::uint64_t linear, arch::PageSize size);
 
   /// Removes what fits `scope`.
-  void invalidate(const TlbScope& scope);
+  void invalidate(const InvalidationScope& scope);
 
  private:
   static constexpr unsigned size_code(arch::PageSize size) { return arch::leaf_level(size) - 1; }
@@ -74,7 +74,7 @@ class TlbArray {
   std::size_t set_of(std::uint64_t linear, arch::PageSize size) const {
     return (linear >> arch::offset_bits(size)) & set_mask_;
   }
-  bool fits(const TlbScope& scope, std::size_t index) const;
+  bool fits(const InvalidationScope& scope, std::size_t index) const;
   void remove(std::size_t index);
   void count(const TlbEntry& entry, int change);
 

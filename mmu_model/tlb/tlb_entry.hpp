@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "ept/arch/memory_type.hpp"
 #include "ept/arch/page_size.hpp"
+#include "mmu_model/invalidation_scope.hpp"
 #include "mmu_model/walk/outcome.hpp"
 #include "mmu_model/walk/walk_context.hpp"
 
@@ -64,18 +64,5 @@ TlbEntry piece_of(const TlbEntry& entry, std::uint64_t linear, arch::PageSize si
 /// lets the processor). Shadow-stack accesses always walk: what makes a shadow-stack page is not
 /// in the entry.
 bool allows(const WalkContext& context, const TlbEntry& entry, const Request& request);
-
-/// Which entries an invalidation removes: those that fit every part given. More than the SDM asks
-/// may always be removed, never less.
-struct TlbScope {
-  std::optional<std::uint16_t> vpid = {};
-  std::optional<std::uint16_t> pcid = {};  ///< global entries fit any
-  std::optional<std::uint64_t> ept_root =
-      {};  ///< EPTRTA, as an address; fits combined mappings alone
-  std::optional<std::uint64_t> linear = {};  ///< every piece of the guest page that holds this
-  bool piece_alone = false;  ///< with `linear`: only what translates it, not its fellow pieces
-  std::optional<std::uint64_t> gpa = {};  ///< the page led to holds this; combined mappings alone
-  bool keep_globals = false;
-};
 
 }  // namespace eptsim::mmu

@@ -77,7 +77,7 @@ void TlbHierarchy::take(const WalkContext& context, const Request& request,
   }
 }
 
-void TlbHierarchy::invalidate(const TlbScope& scope) {
+void TlbHierarchy::invalidate(const InvalidationScope& scope) {
   l1i_.invalidate(scope);
   l1d_.invalidate(scope);
   l2_.invalidate(scope);

@@ -51,7 +51,7 @@ class TlbHierarchy {
   void take(const WalkContext& context, const Request& request, const Outcome& outcome);
 
   /// Removes what fits `scope` from every TLB.
-  void invalidate(const TlbScope& scope);
+  void invalidate(const InvalidationScope& scope);
 
   TlbCounters l1i() const { return l1i_.counters(); }
   TlbCounters l1d() const { return l1d_.counters(); }

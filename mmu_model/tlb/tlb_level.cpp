@@ -36,7 +36,7 @@ void TlbLevel::fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& en
                             size == entry.size ? entry : piece_of(entry, linear, size));
 }
 
-void TlbLevel::invalidate(const TlbScope& scope) {
+void TlbLevel::invalidate(const InvalidationScope& scope) {
   for (TlbArray& array : arrays_) array.invalidate(scope);
 }
 

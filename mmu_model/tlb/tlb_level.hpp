@@ -52,7 +52,7 @@ class TlbLevel {
   /// Holds `entry`, or its piece that maps `linear`, in place of whatever mapped `linear` there.
   void fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& entry);
 
-  void invalidate(const TlbScope& scope);
+  void invalidate(const InvalidationScope& scope);
 
  private:
   static constexpr std::array kSizes = {arch::PageSize::k4K, arch::PageSize::k2M,

@@ -23,12 +23,16 @@ struct Request {
 /// Where in the two-dimensional walk a reference is made. `guest_level` is the level of the guest
 /// entry being located or read, 0 for the access's own guest-physical address; `ept_level` is the
 /// level of the EPT entry read, 0 for the guest entry itself. A walk has 24 such places with 4
-/// levels in each dimension, 35 with 5.
+/// levels in each dimension, 35 with 5; the HLAT tables, walked before a restart from CR3, have as
+/// many again but for the access itself, and a write refused by the EPT up to 4 in the sub-page
+/// permission tables.
 struct Place {
   std::uint8_t guest_level = 0;
   std::uint8_t ept_level = 0;
+  bool hlat = false;           ///< the guest entry is one of the HLAT tables
+  std::uint8_t spp_level = 0;  ///< of the sub-page permission table read; 0: none
 
-  constexpr bool is_guest_entry() const { return ept_level == 0; }
+  constexpr bool is_guest_entry() const { return ept_level == 0 && spp_level == 0; }
   friend constexpr bool operator==(Place, Place) = default;
 };
 

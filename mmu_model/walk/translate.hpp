@@ -47,8 +47,9 @@ struct TranslateResult {
   Outcome outcome;  ///< of the lower page, or the first failure
   /// Of the upper page, if the access crosses a 4 KiB boundary and both pages translated.
   std::optional<Outcome> second;
-  std::uint64_t address = 0;  ///< what `outcome` is about: linear, or as requested
-  unsigned references = 0;    ///< of both pages
+  std::uint64_t address = 0;    ///< what `outcome` is about: linear, or as requested
+  unsigned references = 0;      ///< of both pages
+  std::uint16_t pml_index = 0;  ///< the VMCS field afterwards: each page logged counts it down
 };
 
 /// Translates `request`, which `check` accepted, setting accessed and dirty flags in `memory`. An

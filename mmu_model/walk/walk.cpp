@@ -49,7 +49,8 @@ Walk::Walk(const WalkContext& context, const Request& request, Lookups lookups)
     : context_(&context),
       request_(request),
       caching_(lookups == Lookups::kAsked),
-      lookups_(caching_) {}
+      lookups_(caching_),
+      pml_index_(context.raw.pml_index) {}
 
 Step Walk::next(const Answer& answer) {
   fill_count_ = 0;

@@ -94,6 +94,9 @@ class Walk {
   const Outcome& outcome() const { return outcome_; }
   /// Reads of paging-structure entries so far.
   unsigned references() const { return references_; }
+  /// The PML index, a VMCS field, as the walk leaves it whatever its end: each page that it logged
+  /// counted it down (SDM 31.3.6).
+  std::uint16_t pml_index() const { return pml_index_; }
   /// What the last `next` proved fit for caching: used by a translation that succeeded, accessed
   /// flags set. Valid until `next` is called again. Guest-physical entries come with the end of
   /// each guest-physical translation, combined ones with that of the whole.
@@ -169,6 +172,7 @@ class Walk {
   bool hit_ = false;      ///< a hit has been used since the start
   std::uint8_t fill_count_ = 0;
   std::uint16_t references_ = 0;
+  std::uint16_t pml_index_ = 0;
 
   // The arrays are indexed by level. The element above the first entry that is read holds what the
   // entries above it left: all rights at the root, a hit's rights beneath a hit.

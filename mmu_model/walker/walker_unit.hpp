@@ -39,6 +39,7 @@ struct WalkResponse {
   Outcome outcome = {};
   std::uint16_t references = 0;
   Cycle cycles = 0;  ///< from the cycle after the request was taken to the first with the response
+  std::uint16_t pml_index = 0;  ///< of the VMCS, as the walk leaves it
 };
 
 /// What the unit sees in one cycle.

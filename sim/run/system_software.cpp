@@ -83,12 +83,12 @@ void SystemSoftware::unmap(std::uint16_t asid, std::uint64_t linear) {
   guest_->unmap(asid, linear);
 }
 
-std::optional<mmu::TlbScope> SystemSoftware::take_owed_invalidation() {
+std::optional<mmu::InvalidationScope> SystemSoftware::take_owed_invalidation() {
   if (!hypervisor_) return std::nullopt;
   const bool owed = hypervisor_->pending().needs_invept();
   hypervisor_->complete();
   if (!owed) return std::nullopt;
-  return mmu::TlbScope{.ept_root = arch::eptp::kAddress.mask() & hypervisor_->eptp()};
+  return mmu::InvalidationScope{.ept_root = arch::eptp::kAddress.mask() & hypervisor_->eptp()};
 }
 
 // In nested mode the guest's tables lie in backed memory too.

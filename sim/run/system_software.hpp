@@ -43,7 +43,7 @@ class SystemSoftware {
 
   /// What the last changes of the EPT owe, if anything: the caller must remove it from the TLBs
   /// before the next access.
-  std::optional<mmu::TlbScope> take_owed_invalidation();
+  std::optional<mmu::InvalidationScope> take_owed_invalidation();
 
   std::uint64_t page_faults() const { return page_faults_; }
   /// All VM exits for EPT violations, the ones in the guest's handler included.
