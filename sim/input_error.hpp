@@ -1,6 +1,6 @@
 #pragma once
 
-#include <optional>
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -20,6 +20,13 @@ class InputError : public std::runtime_error {
  private:
   std::string place_;
   std::string hint_;
+};
+
+/// A wait for input was broken off by SIGINT or SIGTERM: the program stops with exit status 130,
+/// after what it has measured so far is reported.
+class Interrupted : public std::exception {
+ public:
+  const char* what() const noexcept override { return "interrupted"; }
 };
 
 }  // namespace eptsim::sim

@@ -78,6 +78,8 @@ Status run_and_send(const RunRequest& request, const std::atomic<bool>& stop, in
   } catch (const InputError& error) {
     std::fprintf(stderr, "%s\n", error_line(error).c_str());
     return Status::kBadInput;
+  } catch (const Interrupted&) {
+    return Status::kInterrupted;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "eptsim: internal error: %s\n", error.what());
     return Status::kInternal;

@@ -6,8 +6,8 @@
 
 #include "sim/cli/child_run.hpp"
 #include "sim/cli/commands.hpp"
-#include "sim/cli/interrupt.hpp"
 #include "sim/cli/run_options.hpp"
+#include "sim/interrupt.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/output/results.hpp"
 #include "sim/output/style.hpp"

@@ -245,6 +245,9 @@ int run_program(int argc, char** argv) {
   } catch (const InputError& error) {
     say(error_line(error));
     return static_cast<int>(Status::kBadInput);
+  } catch (const Interrupted&) {
+    say("eptsim: interrupted");
+    return static_cast<int>(Status::kInterrupted);
   } catch (const std::exception& error) {
     say(std::string("eptsim: internal error: ") + error.what());
     return static_cast<int>(Status::kInternal);

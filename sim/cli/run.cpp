@@ -3,9 +3,9 @@
 #include <optional>
 
 #include "sim/cli/commands.hpp"
-#include "sim/cli/interrupt.hpp"
 #include "sim/cli/run_options.hpp"
 #include "sim/cli/run_trace.hpp"
+#include "sim/interrupt.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/output/results.hpp"
 #include "sim/output/style.hpp"

@@ -4,6 +4,7 @@
 
 #include "sim/cli/commands.hpp"
 #include "sim/cli/trace_options.hpp"
+#include "sim/interrupt.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/output/style.hpp"
 #include "sim/trace/convert.hpp"
@@ -30,13 +31,15 @@ class TraceConvertCommand : public Command {
   }
 
   Status run() override {
+    const Interrupt interrupt;
     const own::Index index = convert_trace(input_.value(), output_.value(),
                                            {.format = format_,
                                             .skip = options_.skip(),
                                             .limit = options_.limit(),
                                             .fetches = options_.fetches(),
                                             .level = options_.level(),
-                                            .notes = options_.notes()});
+                                            .notes = options_.notes(),
+                                            .stop = &interrupt.asked()});
     write_standard_output(fmt::format("{}: {} accesses, {} instructions\n", *output_,
                                       grouped(index.counts.accesses()),
                                       grouped(index.counts.instructions)));

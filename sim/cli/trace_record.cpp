@@ -6,6 +6,7 @@
 
 #include "sim/cli/commands.hpp"
 #include "sim/cli/trace_options.hpp"
+#include "sim/interrupt.hpp"
 #include "sim/output/style.hpp"
 #include "sim/trace/recorder.hpp"
 
@@ -29,13 +30,15 @@ class TraceRecordCommand : public Command {
 
   Status run() override {
     const std::string output = output_.value_or("program.trace");
+    const Interrupt interrupt;
     const RecordResult result = record_trace({.output = output,
                                               .command = command_,
                                               .skip = options_.skip(),
                                               .limit = options_.limit(),
                                               .fetches = options_.fetches(),
                                               .level = options_.level(),
-                                              .notes = options_.notes()});
+                                              .notes = options_.notes(),
+                                              .stop = &interrupt.asked()});
     // Standard output is the program's.
     for (const std::string& remark : result.remarks) say(remark);
     if (result.signal != 0 && !result.limited) {
@@ -45,7 +48,8 @@ class TraceRecordCommand : public Command {
     }
     say(fmt::format("{}: {} accesses, {} instructions", output, grouped(result.counts.accesses()),
                     grouped(result.counts.instructions)));
-    return result.signal == SIGINT ? Status::kInterrupted : Status::kDone;
+    const bool interrupted = result.signal == SIGINT || interrupt.asked();
+    return interrupted ? Status::kInterrupted : Status::kDone;
   }
 
  private:

@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "sim/cli/commands.hpp"
-#include "sim/cli/interrupt.hpp"
 #include "sim/cli/verify_report.hpp"
+#include "sim/interrupt.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/statistics/stats_json.hpp"
 #include "testbench/scoreboard/mismatch_text.hpp"

@@ -58,6 +58,8 @@ class Simulation {
         std::rethrow_exception(exception);
       } catch (const InputError& error) {
         result.error = error;
+      } catch (const Interrupted&) {
+        // As with `stop`: what was measured so far is partial.
       }
     }
     core_.report(result);

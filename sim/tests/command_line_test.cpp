@@ -141,6 +141,49 @@ TEST_F(CommandLine, AnInterruptedRunIsReportedAsPartial) {
   EXPECT_EQ(document.at("partial"), true);
 }
 
+/// Starts a command that reads `pipe`, into which comes a trace and then nothing more, and stays
+/// open. Sends `signal` once the file `sign` has something in it.
+std::string with_silent_pipe(const std::string& command, const std::string& sign,
+                             const std::string& signal) {
+  return "mkfifo pipe; exec 8<>pipe\n"
+         "for i in $(seq 20); do cat t; done 8>&- >pipe & feeder=$!\n"
+         "\"$program\" " +
+         command + " & pid=$!\n" + "for i in $(seq 500); do [ ! -s " + sign +
+         " ] && sleep 0.02; done\n"
+         "kill -" +
+         signal + " $pid; wait $pid; status=$?; kill $feeder 2>/dev/null; exit $status";
+}
+
+TEST_F(CommandLine, AnInterruptBreaksOffTheWaitForASilentPipe) {
+  const Ran ran =
+      run(with_silent_pipe("run pipe --json part.json --progress always 2>log", "log", "INT"));
+  EXPECT_EQ(ran.status, 130) << ran.err;
+  EXPECT_THAT(ran.out, StartsWith("PARTIAL"));
+  EXPECT_EQ(Json::parse(read_file(folder_.path() / "part.json")).at("partial"), true);
+}
+
+TEST_F(CommandLine, AnInterruptedConversionLeavesNothing) {
+  for (const char* signal : {"INT", "TERM"}) {
+    const Ran ran = run("rm -f pipe\n" +
+                        with_silent_pipe("trace convert pipe out.trace", "out.trace.part", signal));
+    EXPECT_EQ(ran.status, 130) << ran.err;
+    EXPECT_EQ(ran.err, "eptsim: interrupted\n");
+    EXPECT_THAT(folder_.names(), testing::UnorderedElementsAre("pipe", "t")) << signal;
+  }
+}
+
+TEST_F(CommandLine, ARecordingThatIsToldToEndKeepsWhatItHas) {
+  const Ran ran =
+      run("mkfifo pipe; exec 8<>pipe\n"
+          "\"$program\" trace record --output r.trace -- sh -c 'echo >started; read line' <&8"
+          " & pid=$!\n"
+          "for i in $(seq 500); do [ ! -s started ] && sleep 0.02; done\n"
+          "kill -TERM $pid; wait $pid; exit $?");
+  EXPECT_EQ(ran.status, 130) << ran.err;
+  EXPECT_THAT(folder_.names(), testing::UnorderedElementsAre("pipe", "r.trace", "started", "t"));
+  EXPECT_EQ(run("eptsim trace info r.trace").status, 0);
+}
+
 TEST_F(CommandLine, AnInterruptedComparisonComparesNothing) {
   // A trace too long to end before the signal, which goes to the parent process alone.
   const Ran ran =

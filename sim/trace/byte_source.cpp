@@ -1,6 +1,7 @@
 #include "sim/trace/byte_source.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <cstring>
 
 #include "sim/input_error.hpp"
+#include "sim/interrupt.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -25,6 +27,7 @@ class FileSource final : public ByteSource {
   std::size_t read(std::span<std::byte> bytes) override {
     std::size_t done = 0;
     while (done < bytes.size()) {
+      if (size_ == 0) wait_for_data();
       const auto got = ::read(descriptor_, bytes.data() + done, bytes.size() - done);
       if (got == 0) break;
       if (got < 0) {
@@ -44,6 +47,16 @@ class FileSource final : public ByteSource {
   }
 
  private:
+  /// Of a pipe, which may stay silent for ever. A signal that comes just before the wait doesn't
+  /// break it off: hence a short one, again and again.
+  void wait_for_data() const {
+    constexpr int kLookAgain = 100;  // milliseconds
+    pollfd readable{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    do {
+      if (Interrupt::asked()) throw Interrupted();
+    } while (::poll(&readable, 1, kLookAgain) == 0);
+  }
+
   int descriptor_;
   std::string path_;
   std::uint64_t size_;  ///< 0 where it isn't known
@@ -55,6 +68,7 @@ class FileSource final : public ByteSource {
 std::unique_ptr<ByteSource> open_byte_source(const std::string& path) {
   const bool standard_input = path == "-";
   const int descriptor = standard_input ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0 && errno == EINTR) throw Interrupted();  // a pipe without a writer yet
   if (descriptor < 0)
     throw InputError(path, std::string("cannot be opened: ") + std::strerror(errno));
   struct stat status = {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sim/input_error.hpp"
 #include "sim/trace/own_reader.hpp"
 #include "sim/trace/own_writer.hpp"
 #include "sim/trace/reader.hpp"
@@ -43,6 +44,7 @@ own::Index convert_trace(const std::string& input, const std::string& output,
   std::uint64_t to_skip = options.skip;
   std::uint32_t uncounted = 0;  // instructions of fetches that were dropped
   while (const auto count = reader->read(records)) {
+    if (options.stop != nullptr && *options.stop) throw Interrupted();
     for (auto record : std::span(records).first(count)) {
       if (to_skip > 0) {
         --to_skip;

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,11 +18,12 @@ struct ConvertOptions {
   bool fetches = true;                ///< false drops them, and counts their instructions
   int level = 12;                     ///< of zstd, 1 to 19
   std::vector<std::pair<std::string, std::string>> notes;  ///< added to the header
+  const std::atomic<bool>* stop = nullptr;                 ///< once true, ends it with Interrupted
 };
 
 /// `eptsim trace convert IN OUT`: any known format to the own one. A header of the own format is
 /// kept; otherwise it says which file this was. Throws InputError if the input is damaged (there is
-/// no output then) or the output can't be written.
+/// no output then) or the output can't be written, Interrupted if it was asked to stop: no output.
 own::Index convert_trace(const std::string& input, const std::string& output,
                          const ConvertOptions& options = {});
 

@@ -361,8 +361,9 @@ RecordResult record_trace(const RecordOptions& options) {
     const InterruptsIgnored interrupts;
     Program program(*qemu, plugin, shared.path(), command);
     Drain drain(*shared, events, enough);
-    while (!program.ended() && !enough) drain.take_full_chunks();
-    result.limited = enough && !program.ended();
+    const auto stopped = [&] { return options.stop != nullptr && *options.stop; };
+    while (!program.ended() && !enough && !stopped()) drain.take_full_chunks();
+    result.limited = (enough || stopped()) && !program.ended();
     if (result.limited) {
       shared->stop.store(1);
       program.end();
@@ -373,6 +374,7 @@ RecordResult record_trace(const RecordOptions& options) {
     if (WIFEXITED(status)) result.exit_status = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
   }
+  if (shared->attached.load() == 0 && options.stop != nullptr && *options.stop) throw Interrupted();
   if (shared->attached.load() == 0)
     throw InputError(options.command[0], "QEMU didn't run it with the recorder's plugin");
   result.counts = writer.finish().counts;

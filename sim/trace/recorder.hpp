@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -17,13 +18,14 @@ struct RecordOptions {
   bool fetches = true;               ///< record instruction fetches too
   int level = 3;                     ///< of zstd
   std::vector<std::pair<std::string, std::string>> notes;  ///< for the trace's header
+  const std::atomic<bool>* stop = nullptr;  ///< once true, ends the program as a limit does
 };
 
 struct RecordResult {
   own::Counts counts;
   int exit_status = 0;   ///< the program's, if it ended by itself
   int signal = 0;        ///< that ended the program, 0: none
-  bool limited = false;  ///< the limit was reached and the program ended
+  bool limited = false;  ///< the limit was reached, or a stop asked for, and the program ended
   /// What the user must be told, a sentence each: processes and programs that weren't recorded.
   std::vector<std::string> remarks;
 };

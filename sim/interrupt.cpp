@@ -1,4 +1,4 @@
-#include "sim/cli/interrupt.hpp"
+#include "sim/interrupt.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -14,7 +14,8 @@ void ask_to_stop(int) { asked_to_stop.store(true, std::memory_order_relaxed); }
 Interrupt::Interrupt() {
   struct sigaction action{};
   action.sa_handler = ask_to_stop;
-  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+  // Without SA_RESTART: a wait for input that never comes is broken off.
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, &before_interrupt_);
   sigaction(SIGTERM, &action, &before_terminate_);
 }
@@ -24,6 +25,6 @@ Interrupt::~Interrupt() {
   sigaction(SIGTERM, &before_terminate_, nullptr);
 }
 
-const std::atomic<bool>& Interrupt::asked() const { return asked_to_stop; }
+const std::atomic<bool>& Interrupt::asked() { return asked_to_stop; }
 
 }  // namespace eptsim::sim

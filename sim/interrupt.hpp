@@ -15,7 +15,7 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   /// Set once one has come.
-  const std::atomic<bool>& asked() const;
+  static const std::atomic<bool>& asked();
 
  private:
   struct sigaction before_interrupt_{};
