@@ -24,7 +24,7 @@ struct InvalidationScope {
   bool keep_vpid_zero = false;                 ///< every VPID but 0000H
   std::optional<std::uint16_t> pcid = {};      ///< global TLB entries fit any
   std::optional<std::uint64_t> ept_root = {};  ///< EPTRTA, as an address; no linear mapping fits
-  bool keep_globals = false;                   ///< structure-cache entries are never global
+  bool keep_globals = false;                   ///< of TLB entries: nothing else is ever global
 
   // Addresses; absent: any.
   std::optional<std::uint64_t> linear = {};  ///< every piece of the guest page that holds this

@@ -42,6 +42,9 @@ struct CacheSettings {
   std::array<StructureCacheSettings, 6> combined = {};
   std::array<StructureCacheSettings, 6> ept = {};  ///< the same of the EPT dimension
   StructureCacheSettings nested_tlb = {};
+  /// Every invalidation, a fault's too, removes everything: the SDM lets a processor do that
+  /// (31.4.3.1).
+  bool over_invalidate = false;
 };
 
 struct MachineSettings {

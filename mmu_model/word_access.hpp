@@ -19,6 +19,7 @@ constexpr std::uint64_t mask(unsigned size) {
 }  // namespace word_access
 
 inline std::uint64_t read(const arch::PhysicalMemory& memory, arch::Hpa address, unsigned size) {
+  if (size == 8) return memory.read64(address);
   return (memory.read64(address.align_down(8)) >> word_access::shift(address)) &
          word_access::mask(size);
 }

@@ -1,9 +1,10 @@
 #pragma once
 
 #include "ept/arch/bit_field.hpp"
+#include "ept/arch/exit_reason.hpp"
 
 /// What a refused translation reports: the exit qualification of EPT violations (SDM 30.2.1,
-/// table 30-7), the error code of page faults (SDM 5.7), and basic exit reasons (SDM appendix C).
+/// table 30-7), and the error code of page faults (SDM 5.7).
 namespace eptsim::arch::qualification {
 
 inline constexpr FieldFact kFields[] = {
@@ -43,6 +44,7 @@ inline constexpr BitField kFinal = bits_of(kFields, "FINAL");
 inline constexpr BitField kUserAddress = bits_of(kFields, "USER_ADDRESS");
 inline constexpr BitField kGuestWritable = bits_of(kFields, "GUEST_WRITABLE");
 inline constexpr BitField kGuestNx = bits_of(kFields, "GUEST_NX");
+inline constexpr BitField kNmiUnblocking = bits_of(kFields, "NMI_UNBLOCKING");
 inline constexpr BitField kShadowStack = bits_of(kFields, "SHADOW_STACK");
 inline constexpr BitField kSupervisorShadowStack = bits_of(kFields, "SUPERVISOR_SHADOW_STACK");
 inline constexpr BitField kGuestPagingVerification = bits_of(kFields, "GUEST_PAGING_VERIFICATION");
@@ -71,15 +73,3 @@ inline constexpr BitField kShadowStack = bits_of(kFields, "SHADOW_STACK");
 inline constexpr BitField kHlat = bits_of(kFields, "HLAT");
 
 }  // namespace eptsim::arch::error_code
-
-namespace eptsim::arch {
-
-/// Basic exit reasons that translation can cause (SDM appendix C).
-enum class ExitReason : std::uint16_t {
-  kEptViolation = 48,
-  kEptMisconfiguration = 49,
-  kPmlFull = 62,
-  kSppEvent = 66,
-};
-
-}  // namespace eptsim::arch

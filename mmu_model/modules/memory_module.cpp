@@ -67,7 +67,8 @@ void MemoryModule::serve(MemoryTransaction& transaction) {
   const arch::Hpa address{request.address};
   std::uint64_t value = 0;
   switch (request.kind) {
-    case StepKind::kRead: value = read(memory_, address, request.size); break;
+    case StepKind::kRead:
+    case StepKind::kLoad: value = read(memory_, address, request.size); break;
     case StepKind::kCompareExchange:
       value = compare_exchange(memory_, address, request.size, request.expected, request.desired);
       break;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mmu_model/tests/walk_tables.hpp"
+#include "mmu_model/word_access.hpp"
 
 /// The walker on its ports, cycle by cycle, against docs/microarchitecture.md.
 namespace eptsim::mmu::test {
@@ -82,8 +83,13 @@ class WalkerBench {
 
   std::uint64_t serve(const MemoryRequest& request) {
     const arch::Hpa address{request.address};
-    if (request.kind == StepKind::kRead) return tables.memory.read64(address);
-    return tables.memory.compare_exchange64(address, request.expected, request.desired);
+    switch (request.kind) {
+      case StepKind::kCompareExchange:
+        return compare_exchange(tables.memory, address, request.size, request.expected,
+                                request.desired);
+      case StepKind::kWrite: write(tables.memory, address, request.size, request.desired); return 0;
+      default: return read(tables.memory, address, request.size);
+    }
   }
 
   ModelWalker walker;
@@ -261,6 +267,35 @@ TEST(ModelWalker, AfterAResetAWalkUnderWayIsForgotten) {
   EXPECT_EQ(bench.walker.outputs().next_cycle, kNever);
   bench.run(access(AccessKind::kRead, kGva), 30);
   EXPECT_EQ(bench.response_valid, 30u + 121);
+}
+
+TEST(ModelWalker, LogEntriesAndExceptionInformationPassThroughTheMemoryPort) {
+  WalkerBench bench;
+  Context& context = bench.tables.context;
+  context.eptp |= 1u << 6;
+  context.controls.pml = true;
+  context.controls.ept_violation_ve = true;
+  context.pml_address = 0x1000;
+  context.ve_info_address = 0x2000;
+  const PageAddress page = bench.tables.map(kGva);
+  bench.tables.clear(bench.tables.ept_entry(page.gpa, 1), kW);
+  WalkTables at_once = bench.tables;
+  const TranslateResult expected = at_once.run(access(AccessKind::kWrite, kGva));
+  bench.run(access(AccessKind::kWrite, kGva), 0);
+
+  EXPECT_EQ(describe(bench.response.outcome), describe(expected.outcome));
+  EXPECT_EQ(bench.response.outcome.kind, OutcomeKind::kVirtualizationException);
+  EXPECT_EQ(bench.response.references, 24u) << "no log entry, load or store is one";
+  EXPECT_EQ(bench.response.pml_index, 507) << "four guest tables";
+  EXPECT_EQ(bench.tables.memory.words, at_once.memory.words);
+  unsigned loads = 0, writes = 0;
+  for (const Transfer& transfer : bench.transfers) {
+    loads += transfer.request.kind == StepKind::kLoad;
+    writes += transfer.request.kind == StepKind::kWrite;
+  }
+  EXPECT_EQ(loads, 1u);
+  EXPECT_EQ(writes, 4u + 6u);
+  EXPECT_EQ(bench.response.cycles, bench.transfers.size() * (bench.latency + 1));
 }
 
 }  // namespace

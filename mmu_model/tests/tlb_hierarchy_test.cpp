@@ -15,6 +15,8 @@ constexpr std::uint64_t k4K = 1u << 12;
 constexpr std::uint64_t k2M = 1u << 21;
 constexpr std::uint64_t k1G = 1u << 30;
 constexpr std::uint64_t kAddress = 0x7f12'3456'7000;
+/// Exit qualification: the guest-physical address was the translation of the linear one.
+constexpr std::uint64_t kFinal = 0x180;
 
 constexpr TlbSettings kFirst{.unified = {.entries = 16, .ways = 4}, .hit_cycles = 1};
 constexpr TlbSettings kSecond{.unified = {.entries = 64, .ways = 8}, .hit_cycles = 8};
@@ -415,16 +417,6 @@ TEST_F(Scopes, AnAddressGoesInItsVpidForEveryEptRoot) {
   EXPECT_EQ(left(), kAll & ~(1u << 1 | 1u << 5));
 }
 
-TEST_F(Scopes, AGuestPhysicalPageGoesFromOneEptRoot) {
-  const std::uint64_t gpa = translated(address(4)).gpa + 0xabc;
-  tlbs.invalidate({.ept_root = 0x10'0000, .gpa = gpa});
-  EXPECT_EQ(left(), kAll);
-  tlbs.invalidate({.ept_root = 0x20'0000, .gpa = gpa});
-  EXPECT_EQ(left(), kAll & ~(1u << 4));
-  tlbs.invalidate({.gpa = translated(address(16)).gpa});  // linear: no guest-physical address
-  EXPECT_EQ(left(), kAll & ~(1u << 4));
-}
-
 TEST_F(Scopes, APageFaultDropsItsPageInEveryEptRoot) {
   const WalkContext where = of(4);
   tlbs.take(where, read(address(0)), {.kind = OutcomeKind::kPageFault});
@@ -432,10 +424,33 @@ TEST_F(Scopes, APageFaultDropsItsPageInEveryEptRoot) {
 }
 
 TEST_F(Scopes, AnEptViolationDropsItsPageInItsEptRootAlone) {
-  tlbs.take(of(4), read(address(0)), {.kind = OutcomeKind::kEptViolation});
+  tlbs.take(of(4), read(address(0)), {.kind = OutcomeKind::kEptViolation, .qualification = kFinal});
   EXPECT_EQ(left(), kAll);
-  tlbs.take(of(0), read(address(0)), {.kind = OutcomeKind::kEptViolation});
+  tlbs.take(of(0), read(address(0)), {.kind = OutcomeKind::kEptViolation, .qualification = kFinal});
   EXPECT_EQ(left(), kAll & ~1u);
+}
+
+TEST_F(Scopes, AnEptViolationOfAGuestTableDropsNothing) {
+  tlbs.take(of(0), read(address(0)), {.kind = OutcomeKind::kEptViolation, .qualification = 0x80});
+  EXPECT_EQ(left(), kAll);
+}
+
+TEST_F(Scopes, LinearAndCombinedMappingsGoApart) {
+  tlbs.invalidate({.linear_mappings = false, .vpid = 1});
+  EXPECT_EQ(left(), kAll & (kVpid2 | 1u << 16));
+  tlbs.invalidate({.combined_mappings = false});
+  EXPECT_EQ(left(), kVpid2 & 0xffffu);
+}
+
+TEST_F(Scopes, EveryVpidButZeroGoes) {
+  Context raw = guest();
+  raw.vpid = 0;
+  const WalkContext root(raw);
+  tlbs.take(root, read(address(17)), translated(address(17)));
+  tlbs.invalidate({.keep_vpid_zero = true});
+  EXPECT_EQ(left(), 0u);
+  tlbs.use(root);
+  EXPECT_TRUE(hits(read(address(17))));
 }
 
 TEST_F(Scopes, OutcomesThatNothingCachedComesFromDropNothing) {
@@ -450,11 +465,61 @@ TEST_F(Tlbs, AnEptViolationOfOnePieceLeavesTheOtherPiecesAndAPageFaultTakesAll) 
   const std::uint64_t other = kAddress + k4K;
   walked(read(kAddress), translated(kAddress, PageSize::k2M, PageSize::k4K));
   walked(read(other), translated(other, PageSize::k2M, PageSize::k4K));
-  tlbs.take(context, write(kAddress), {.kind = OutcomeKind::kEptViolation});
+  tlbs.take(context, write(kAddress),
+            {.kind = OutcomeKind::kEptViolation, .qualification = kFinal});
   EXPECT_FALSE(hits(read(kAddress)));
   EXPECT_TRUE(hits(read(other)));
   tlbs.take(context, write(kAddress), {.kind = OutcomeKind::kPageFault});
   EXPECT_FALSE(hits(read(other)));
+}
+
+/// Two PCIDs map one page, one of them globally: whichever was filled last answers where both
+/// could.
+TEST_F(Tlbs, AGlobalEntryAndAnotherOfItsPageNeverAnswerForOnePcid) {
+  Context raw = guest();
+  raw.cr3 |= 7;
+  const WalkContext seven(raw);
+  const auto hpa = [&](const WalkContext& where) -> std::uint64_t {
+    tlbs.use(where);
+    const TlbHit hit = tlbs.lookup(read(kAddress));
+    return hit ? hit.entry->hpa_of(kAddress) : 0;
+  };
+  Outcome own = translated(kAddress);
+  own.hpa = 0x1000;
+  Outcome global = translated(kAddress);
+  global.hpa = 0x2000;
+  global.global = true;
+
+  tlbs.take(seven, read(kAddress), own);
+  tlbs.take(context, read(kAddress), global);
+  EXPECT_EQ(hpa(seven), 0x2000u);
+  EXPECT_EQ(hpa(context), 0x2000u);
+  tlbs.take(seven, read(kAddress), own);
+  EXPECT_EQ(hpa(seven), 0x1000u);
+  EXPECT_EQ(hpa(context), 0u);
+
+  tlbs.take(context, read(kAddress), global);
+  global.page_size = PageSize::k2M;
+  global.guest_page_size = PageSize::k2M;
+  tlbs.take(context, read(kAddress), global);
+  EXPECT_EQ(hpa(seven), kAddress & (k2M - 1));
+  tlbs.invalidate({.vpid = 1, .pcid = 7, .linear = kAddress});
+  EXPECT_EQ(hpa(seven), 0u);
+  EXPECT_EQ(hpa(context), 0u);
+}
+
+TEST_F(Tlbs, NothingIsHeldWithCachesOffAndAHitIsUncacheableThen) {
+  walked(read(kAddress), translated(kAddress));
+  Context raw = guest();
+  raw.cr0 |= 1u << 30;
+  const WalkContext where(raw);
+  tlbs.use(where);
+  const TlbHit hit = tlbs.lookup(read(kAddress));
+  ASSERT_TRUE(hit);
+  EXPECT_EQ(outcome_of(context, *hit.entry, kAddress).memory_type, arch::MemoryType::kWB);
+  EXPECT_EQ(outcome_of(where, *hit.entry, kAddress).memory_type, arch::MemoryType::kUC);
+  tlbs.take(where, read(kAddress + k4K), translated(kAddress + k4K));
+  EXPECT_FALSE(hits(read(kAddress + k4K)));
 }
 
 TEST_F(Tlbs, AnEntryOfAnotherSizeForTheAddressGivesWay) {

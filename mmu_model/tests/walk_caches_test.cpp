@@ -4,80 +4,13 @@
 #include <vector>
 
 #include "mmu_model/tests/walk_tables.hpp"
+#include "mmu_model/tests/walk_toy_caches.hpp"
 
-// Walks with paging-structure caches and a nested TLB: a toy of each, without any limit, that the
-// test may keep from answering.
+// Walks with paging-structure caches and a nested TLB.
 namespace eptsim::mmu::test {
 namespace {
 
 constexpr std::uint64_t kGva = 0x0000'5678'9abc'd010;
-
-std::uint64_t covered(const CachedEntry& entry) {
-  return std::uint64_t{1} << (12 + 9 * (entry.level - 1));
-}
-
-class ToyCaches {
- public:
-  /// Whether an entry may be used; every one by default.
-  std::function<bool(const CachedEntry&)> admit = [](const CachedEntry&) { return true; };
-
-  const CachedEntry* find(LookupKind kind, std::uint64_t address) const {
-    const CachedEntry* best = nullptr;
-    for (const CachedEntry& entry : entries_) {
-      if (entry.kind != kind || (address & ~(covered(entry) - 1)) != entry.key) continue;
-      if ((best == nullptr || entry.level < best->level) && admit(entry)) best = &entry;
-    }
-    return best;
-  }
-  void fill(const CachedEntry& filled) {
-    for (CachedEntry& entry : entries_) {
-      if (entry.kind == filled.kind && entry.level == filled.level && entry.key == filled.key) {
-        entry = filled;
-        return;
-      }
-    }
-    entries_.push_back(filled);
-  }
-  const std::vector<CachedEntry>& entries() const { return entries_; }
-
- private:
-  std::vector<CachedEntry> entries_;
-};
-
-struct CachedResult {
-  Outcome outcome;
-  unsigned references = 0;
-  unsigned fills = 0;
-};
-
-CachedResult run_cached(WalkTables& tables, const Request& request, ToyCaches& caches,
-                        bool fill = true) {
-  const WalkContext context(tables.context);
-  Walk walk(context, request);
-  Answer answer;
-  CachedResult result;
-  std::vector<CachedEntry> fills;
-  for (;;) {
-    const Step step = walk.next(answer);
-    fills.insert(fills.end(), walk.fills().begin(), walk.fills().end());
-    answer = {};
-    switch (step.kind) {
-      case StepKind::kLookup: answer.entry = caches.find(step.lookup, step.key); break;
-      case StepKind::kRead: answer.value = tables.memory.at(step.address); break;
-      case StepKind::kCompareExchange:
-        answer.value =
-            tables.memory.compare_exchange64(arch::Hpa(step.address), step.expected, step.desired);
-        break;
-      case StepKind::kWrite: ADD_FAILURE() << "nothing here writes"; break;
-      case StepKind::kDone:
-        result = {walk.outcome(), walk.references(), static_cast<unsigned>(fills.size())};
-        if (fill) {
-          for (const CachedEntry& entry : fills) caches.fill(entry);
-        }
-        return result;
-    }
-  }
-}
 
 /// A machine whose caches hold one walk of kGva, and the count of a second walk that may use only
 /// what `admit` lets through.
@@ -95,9 +28,6 @@ unsigned second_walk(
   return result.references;
 }
 
-bool holds(const CachedEntry& entry, std::uint64_t gpa) {
-  return (gpa & ~(covered(entry) - 1)) == entry.key;
-}
 bool combined(const CachedEntry& entry, unsigned level) {
   return entry.kind == LookupKind::kCombined && entry.level == level;
 }
@@ -107,7 +37,7 @@ TEST(WalkCaches, WhatHitsDecidesHowManyReferencesAreLeft) {
   EXPECT_EQ(second_walk(4, 4,
                         [](const WalkTables& tables, auto&, const CachedEntry& entry) {
                           return entry.kind == LookupKind::kNestedTlb &&
-                                 holds(entry, tables.guest_entry_gpa(kGva, 4));
+                                 ToyCaches::holds(entry, tables.guest_entry_gpa(kGva, 4));
                         }),
             20u)
       << "nothing but the translation of CR3's address";
@@ -118,15 +48,16 @@ TEST(WalkCaches, WhatHitsDecidesHowManyReferencesAreLeft) {
   }
   EXPECT_EQ(second_walk(4, 4,
                         [](auto&, const PageAddress& page, const CachedEntry& entry) {
-                          return combined(entry, 2) || (entry.kind == LookupKind::kEptStructure &&
-                                                        entry.level == 2 && holds(entry, page.gpa));
+                          return combined(entry, 2) ||
+                                 (entry.kind == LookupKind::kEptStructure && entry.level == 2 &&
+                                  ToyCaches::holds(entry, page.gpa));
                         }),
             2u)
       << "combined PDE, and the EPT's PDE for the data";
   EXPECT_EQ(second_walk(4, 4,
                         [](auto&, const PageAddress& page, const CachedEntry& entry) {
-                          return combined(entry, 2) ||
-                                 (entry.kind == LookupKind::kNestedTlb && holds(entry, page.gpa));
+                          return combined(entry, 2) || (entry.kind == LookupKind::kNestedTlb &&
+                                                        ToyCaches::holds(entry, page.gpa));
                         }),
             1u)
       << "combined PDE, and the nested TLB for the data";
@@ -170,7 +101,7 @@ TEST(WalkCaches, AWalkThatFaultsFillsNoCombinedEntry) {
             OutcomeKind::kEptViolation);
   for (const CachedEntry& entry : caches.entries()) {
     EXPECT_NE(entry.kind, LookupKind::kCombined);
-    EXPECT_FALSE(entry.kind == LookupKind::kNestedTlb && holds(entry, page.gpa));
+    EXPECT_FALSE(entry.kind == LookupKind::kNestedTlb && ToyCaches::holds(entry, page.gpa));
   }
   EXPECT_FALSE(caches.entries().empty()) << "the tables themselves were translated";
 }
@@ -254,21 +185,6 @@ TEST(WalkCaches, AWalkIsAValueThatMayBeCopiedAtAnyStep) {
 }
 
 // --- Any mix of honest hits gives what no hits would ---------------------------------------------
-
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : state_(seed * 0x9e37'79b9'7f4a'7c15 + 1) {}
-  std::uint64_t next() {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return state_;
-  }
-  bool one_in(unsigned n) { return next() % n == 0; }
-
- private:
-  std::uint64_t state_;
-};
 
 void make_context(Random& random, WalkTables& tables) {
   Context& context = tables.context;

@@ -166,8 +166,12 @@ TEST(WalkEptRules, RightsAreTheAndOverAllLevels) {
   expect_outcome(one.tables.run(access(AccessKind::kFetch, kGva)), one, 0x18c, 1);
   const TranslateResult read = one.tables.run(access(AccessKind::kRead, kGva));
   EXPECT_EQ(read.outcome.kind, OutcomeKind::kTranslated);
-  EXPECT_EQ(read.outcome.ept_rights,
-            (EptRights{.read = true, .write = false, .execute = false, .user_execute = false}));
+  EXPECT_EQ(read.outcome.ept_rights, (EptRights{.read = true,
+                                                .write = false,
+                                                .execute = false,
+                                                .user_execute = false,
+                                                .paging_write = false,
+                                                .supervisor_shadow_stack = false}));
 }
 
 TEST(WalkEptRules, ReservedBitsMisconfigureAPresentEntryOnly) {

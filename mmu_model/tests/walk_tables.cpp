@@ -151,7 +151,11 @@ TranslateResult WalkTables::run(const Request& request) {
     ADD_FAILURE() << error->key << ": " << error->text;
     return {};
   }
-  const WalkContext decoded(context);
+  WalkContext decoded(context);
+  if (const auto error = load_pdptes(decoded, memory)) {
+    ADD_FAILURE() << error->key << ": " << error->text;
+    return {};
+  }
   return translate(decoded, request, memory, recording);
 }
 
@@ -166,11 +170,13 @@ std::string describe(const Outcome& o) {
        << (o.ept_page_size ? int(*o.ept_page_size) : 0) << ' ' << int(o.page_size) << " type "
        << int(o.memory_type) << " guest " << o.guest_rights.write << o.guest_rights.user
        << o.guest_rights.execute << " ept " << o.ept_rights.read << o.ept_rights.write
-       << o.ept_rights.execute << o.ept_rights.user_execute << " dirty " << o.dirty << " global "
-       << o.global << " key " << int(o.protection_key) << " qualification " << o.qualification
-       << " code " << o.error_code << " linear " << o.linear_valid << " reason " << int(o.reason)
-       << " place " << int(o.place.guest_level) << ',' << int(o.place.ept_level) << " entry "
-       << o.entry_address << '=' << o.entry;
+       << o.ept_rights.execute << o.ept_rights.user_execute << o.ept_rights.paging_write
+       << o.ept_rights.supervisor_shadow_stack << " dirty " << o.dirty << " stack "
+       << o.shadow_stack << " global " << o.global << " key " << int(o.protection_key)
+       << " qualification " << o.qualification << " code " << o.error_code << " linear "
+       << o.linear_valid << " reason " << int(o.reason) << " place " << int(o.place.guest_level)
+       << ',' << int(o.place.ept_level) << ',' << o.place.hlat << ',' << int(o.place.spp_level)
+       << " entry " << o.entry_address << '=' << o.entry;
   return text.str();
 }
 

@@ -25,17 +25,12 @@ TlbArray::TlbArray(TlbGeometry geometry, Replacement replacement, std::uint64_t 
       replacement_(replacement, geometry.entries / geometry.ways, geometry.ways, seed) {}
 
 void TlbArray::fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& entry) {
+  drop(vpid, linear, entry.size, entry);
   const std::size_t set = set_of(linear, entry.size);
-  const TlbSpace space{.vpid = vpid, .word = entry.space};
-  std::size_t index;
-  if (const TlbEntry* same = find(space, linear, entry.size)) {
-    index = static_cast<std::size_t>(same - entries_.data());
-  } else {
-    const auto first = tags_.begin() + static_cast<std::ptrdiff_t>(set * ways_);
-    const auto free = std::find(first, first + ways_, 0u);
-    index = free != first + ways_ ? static_cast<std::size_t>(free - tags_.begin())
-                                  : set * ways_ + replacement_.victim(set);
-  }
+  const auto first = tags_.begin() + static_cast<std::ptrdiff_t>(set * ways_);
+  const auto free = std::find(first, first + ways_, 0u);
+  const std::size_t index = free != first + ways_ ? static_cast<std::size_t>(free - tags_.begin())
+                                                  : set * ways_ + replacement_.victim(set);
   if (tags_[index] != 0) count(entries_[index], -1);
   tags_[index] = tag(vpid, linear, entry.size);
   entries_[index] = entry;
@@ -45,10 +40,13 @@ void TlbArray::fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& en
   replacement_.filled(set, way);
 }
 
-void TlbArray::drop(const TlbSpace& space, std::uint64_t linear, arch::PageSize size) {
+void TlbArray::drop(std::uint16_t vpid, std::uint64_t linear, arch::PageSize size,
+                    const TlbEntry& entry) {
   if (!has(size)) return;
-  if (const TlbEntry* entry = find(space, linear, size)) {
-    remove(static_cast<std::size_t>(entry - entries_.data()));
+  const std::uint64_t wanted = tag(vpid, linear, size);
+  const std::size_t first = set_of(linear, size) * ways_;
+  for (std::size_t index = first; index < first + ways_; ++index) {
+    if (tags_[index] == wanted && overlap(entries_[index], entry)) remove(index);
   }
 }
 
@@ -59,35 +57,24 @@ void TlbArray::invalidate(const InvalidationScope& scope) {
       if (!has(size)) continue;
       const std::size_t first = set_of(*scope.linear, size) * ways_;
       for (std::size_t index = first; index < first + ways_; ++index) {
-        if (fits(scope, index)) remove(index);
+        if (is_within(scope, index)) remove(index);
       }
     }
     return;
   }
   for (std::size_t index = 0; index < tags_.size(); ++index) {
-    if (fits(scope, index)) remove(index);
+    if (is_within(scope, index)) remove(index);
   }
 }
 
-bool TlbArray::fits(const InvalidationScope& scope, std::size_t index) const {
+bool TlbArray::is_within(const InvalidationScope& scope, std::size_t index) const {
   const std::uint64_t tag = tags_[index];
   if (tag == 0) return false;
   const TlbEntry& entry = entries_[index];
-  if (scope.keep_globals && entry.global) return false;
-  if (scope.vpid && *scope.vpid != ((tag >> 3) & 0xffff)) return false;
-  if (scope.pcid && !entry.global && *scope.pcid != (entry.space & TlbSpace::kPcid)) return false;
-  if (scope.ept_root && (entry.space & ~TlbSpace::kPcid) != (*scope.ept_root | TlbSpace::kEpt)) {
-    return false;
-  }
-  if (scope.linear) {
-    const arch::PageSize size = scope.piece_alone ? entry.size : entry.guest_size;
-    if (!same_page(*scope.linear, tag >> 19 << 12, size)) return false;
-  }
-  if (scope.gpa &&
-      (!entry.is_combined() || (*scope.gpa ^ entry.gpa) >> arch::offset_bits(entry.size) != 0)) {
-    return false;
-  }
-  return true;
+  const TlbSpace space{.vpid = static_cast<std::uint16_t>(tag >> 3), .word = entry.space};
+  if (!fits(scope, space, entry.global)) return false;
+  const arch::PageSize size = scope.piece_alone ? entry.size : entry.guest_size;
+  return !scope.linear || same_page(*scope.linear, tag >> 19 << 12, size);
 }
 
 void TlbArray::remove(std::size_t index) {

@@ -51,12 +51,12 @@ class TlbArray {
     replacement_.used(index / ways_, static_cast<unsigned>(index % ways_));
   }
 
-  /// Puts `entry`, which maps `linear` for `vpid`, in place of one with the same tags, else of
-  /// nothing, else of the set's victim.
+  /// Puts `entry`, which maps `linear` for `vpid`, in place of whatever of its size could answer
+  /// where it does, else of nothing, else of the set's victim.
   void fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& entry);
 
-  /// Removes the entry that `find` gives, if any.
-  void drop(const TlbSpace& space, std::uint64_t linear, arch::PageSize size);
+  /// Removes what maps `linear` by a page of `size` where `entry` could answer too.
+  void drop(std::uint16_t vpid, std::uint64_t linear, arch::PageSize size, const TlbEntry& entry);
 
   /// Removes what fits `scope`.
   void invalidate(const InvalidationScope& scope);
@@ -71,10 +71,15 @@ class TlbArray {
   static bool is_in(const TlbEntry& entry, const TlbSpace& space) {
     return ((entry.space ^ space.word) & entry.space_mask) == 0;
   }
+  /// Whether there is a PCID for which both answer: of a global entry and another that may be so
+  /// whichever was filled first.
+  static bool overlap(const TlbEntry& a, const TlbEntry& b) {
+    return ((a.space ^ b.space) & a.space_mask & b.space_mask) == 0;
+  }
   std::size_t set_of(std::uint64_t linear, arch::PageSize size) const {
     return (linear >> arch::offset_bits(size)) & set_mask_;
   }
-  bool fits(const InvalidationScope& scope, std::size_t index) const;
+  bool is_within(const InvalidationScope& scope, std::size_t index) const;
   void remove(std::size_t index);
   void count(const TlbEntry& entry, int change);
 

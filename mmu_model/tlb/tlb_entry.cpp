@@ -14,6 +14,16 @@ TlbSpace space_of(const WalkContext& context) {
   return space;
 }
 
+bool fits(const InvalidationScope& scope, const TlbSpace& space, bool global) {
+  const bool combined = (space.word & TlbSpace::kEpt) != 0;
+  if (!(combined ? scope.combined_mappings : scope.linear_mappings)) return false;
+  if (scope.vpid && *scope.vpid != space.vpid) return false;
+  if (scope.keep_vpid_zero && space.vpid == 0) return false;
+  if (scope.keep_globals && global) return false;
+  if (scope.pcid && !global && *scope.pcid != (space.word & TlbSpace::kPcid)) return false;
+  return !scope.ept_root || (space.word & ~TlbSpace::kPcid) == (TlbSpace::kEpt | *scope.ept_root);
+}
+
 TlbEntry make_tlb_entry(const WalkContext& context, const Outcome& outcome) {
   const arch::PageSize size = outcome.page_size;
   TlbEntry entry;
@@ -23,13 +33,31 @@ TlbEntry make_tlb_entry(const WalkContext& context, const Outcome& outcome) {
   entry.gpa = outcome.gpa & ~(arch::bytes(size) - 1);
   entry.size = size;
   entry.guest_size = outcome.guest_page_size.value_or(size);
+  entry.walk_size = size;
+  entry.ept_size = outcome.ept_page_size.value_or(size);
   entry.memory_type = outcome.memory_type;
   entry.guest_rights = outcome.guest_rights;
   entry.ept_rights = outcome.ept_rights;
   entry.protection_key = outcome.protection_key;
   entry.dirty = outcome.dirty;
   entry.global = outcome.global;
+  entry.shadow_stack = outcome.shadow_stack;
   return entry;
+}
+
+Outcome outcome_of(const WalkContext& context, const TlbEntry& entry, std::uint64_t linear) {
+  Outcome outcome{.gpa = entry.gpa_of(linear), .hpa = entry.hpa_of(linear)};
+  if (context.guest_levels != 0) outcome.guest_page_size = entry.guest_size;
+  if (context.ept) outcome.ept_page_size = entry.ept_size;
+  outcome.page_size = entry.walk_size;
+  outcome.memory_type = context.caches_off ? arch::MemoryType::kUC : entry.memory_type;
+  outcome.guest_rights = entry.guest_rights;
+  outcome.ept_rights = entry.ept_rights;
+  outcome.dirty = entry.dirty;
+  outcome.global = entry.global;
+  outcome.shadow_stack = entry.shadow_stack;
+  outcome.protection_key = entry.protection_key;
+  return outcome;
 }
 
 TlbEntry piece_of(const TlbEntry& entry, std::uint64_t linear, arch::PageSize size) {
@@ -41,11 +69,7 @@ TlbEntry piece_of(const TlbEntry& entry, std::uint64_t linear, arch::PageSize si
 }
 
 bool allows(const WalkContext& context, const TlbEntry& entry, const Request& request) {
-  using arch::AccessKind;
-  if (request.access == AccessKind::kShadowStackRead ||
-      request.access == AccessKind::kShadowStackWrite) {
-    return false;
-  }
+  if (is_shadow_stack_access(request)) return false;
   if (arch::is_write(request.access) && !entry.dirty) return false;
   if (linear_address_refusal(context, request) != Reason::kNone) return false;
   const bool paging = context.guest_levels != 0;

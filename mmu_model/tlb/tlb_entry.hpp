@@ -21,8 +21,14 @@ struct TlbSpace {
   static constexpr std::uint64_t kPcid = 0xfff;
   static constexpr std::uint64_t kEptRoot = 0x000f'ffff'ffff'f000;
   static constexpr std::uint64_t kEpt = std::uint64_t{1} << 52;
+
+  friend constexpr bool operator==(const TlbSpace&, const TlbSpace&) = default;
 };
 TlbSpace space_of(const WalkContext& context);
+
+/// Whether a linear or combined mapping with these tags is one that `scope` is about; addresses
+/// apart.
+bool fits(const InvalidationScope& scope, const TlbSpace& space, bool global);
 
 /// One mapping, all but its tag (tlb_array.hpp). Fills a cache line.
 struct alignas(64) TlbEntry {
@@ -35,12 +41,15 @@ struct alignas(64) TlbEntry {
   std::uint64_t gpa = 0;                            ///< guest-physical address of the first byte
   arch::PageSize size = arch::PageSize::k4K;        ///< what this entry covers
   arch::PageSize guest_size = arch::PageSize::k4K;  ///< the guest page it is a piece of
+  arch::PageSize ept_size = arch::PageSize::k4K;    ///< the EPT page; meaningless with EPT off
+  arch::PageSize walk_size = arch::PageSize::k4K;   ///< what the walk found: `size` or more
   arch::MemoryType memory_type = arch::MemoryType::kWB;
   GuestRights guest_rights;
   EptRights ept_rights;
   std::uint8_t protection_key = 0;
   bool dirty = false;  ///< a write needs no walk to set D flags
   bool global = false;
+  bool shadow_stack = false;  ///< the guest's page is a shadow-stack page
 
   std::uint64_t hpa_of(std::uint64_t linear) const {
     return frame | (linear & (arch::bytes(size) - 1));
@@ -48,13 +57,15 @@ struct alignas(64) TlbEntry {
   std::uint64_t gpa_of(std::uint64_t linear) const {
     return gpa | (linear & (arch::bytes(size) - 1));
   }
-  bool is_combined() const { return (space & TlbSpace::kEpt) != 0; }
 };
 static_assert(sizeof(TlbEntry) == 64);
 
 /// The entry that a translation with `outcome` (kTranslated) makes. It covers the
 /// smaller of the guest's and the EPT's page (SDM 31.4.1).
 TlbEntry make_tlb_entry(const WalkContext& context, const Outcome& outcome);
+
+/// What a walk would have said of `linear`, which `entry` translates in `context`.
+Outcome outcome_of(const WalkContext& context, const TlbEntry& entry, std::uint64_t linear);
 
 /// The piece of `size` that holds `linear`, of an entry at least as large.
 TlbEntry piece_of(const TlbEntry& entry, std::uint64_t linear, arch::PageSize size);

@@ -1,5 +1,7 @@
 #include "mmu_model/tlb/tlb_hierarchy.hpp"
 
+#include "mmu_model/caches/invalidation.hpp"
+
 namespace eptsim::mmu {
 
 namespace {
@@ -47,34 +49,15 @@ TlbHit TlbHierarchy::lookup_second(TlbLevel& first, const Request& request) {
 
 void TlbHierarchy::take(const WalkContext& context, const Request& request,
                         const Outcome& outcome) {
-  if (!request.linear) return;
-  const TlbSpace space = space_of(context);
-  const auto pcid = static_cast<std::uint16_t>(space.word & TlbSpace::kPcid);
-  switch (outcome.kind) {
-    case OutcomeKind::kTranslated: {
-      const TlbEntry entry = make_tlb_entry(context, outcome);
-      (request.access == arch::AccessKind::kFetch ? l1i_ : l1d_)
-          .fill(space.vpid, request.address, entry);
-      l2_.fill(space.vpid, request.address, entry);
-      break;
-    }
-    case OutcomeKind::kPageFault:
-      invalidate({.vpid = space.vpid, .pcid = pcid, .linear = request.address});
-      break;
-    case OutcomeKind::kEptViolation:
-    case OutcomeKind::kVirtualizationException:
-      // Of this linear address; unlike a page fault it says nothing of the guest page as a whole.
-      invalidate({.vpid = space.vpid,
-                  .pcid = pcid,
-                  .ept_root = context.ept_root,
-                  .linear = request.address,
-                  .piece_alone = true});
-      break;
-    case OutcomeKind::kEptMisconfiguration:
-    case OutcomeKind::kPmlFull:
-    case OutcomeKind::kSppEvent:
-    case OutcomeKind::kGeneralProtection: break;  // nothing cached comes from what they met
+  for (const InvalidationScope& scope : invalidation::after(context, request, outcome)) {
+    invalidate(scope);
   }
+  // With CR0.CD = 1 everything is UC: an entry would outlive that.
+  if (outcome.kind != OutcomeKind::kTranslated || !request.linear || context.caches_off) return;
+  const TlbEntry entry = make_tlb_entry(context, outcome);
+  TlbLevel& first = request.access == arch::AccessKind::kFetch ? l1i_ : l1d_;
+  first.fill(context.raw.vpid, request.address, entry);
+  l2_.fill(context.raw.vpid, request.address, entry);
 }
 
 void TlbHierarchy::invalidate(const InvalidationScope& scope) {

@@ -29,7 +29,7 @@ void TlbLevel::fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& en
   // refusing what the new one allows.
   for (unsigned i = 0; i < kSizes.size(); ++i) {
     if (kSizes[i] != size && array_of_[i] != nullptr) {
-      array_of_[i]->drop({.vpid = vpid, .word = entry.space}, linear, kSizes[i]);
+      array_of_[i]->drop(vpid, linear, kSizes[i], entry);
     }
   }
   array_of_[held - 1]->fill(vpid, linear,

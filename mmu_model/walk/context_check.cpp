@@ -9,20 +9,16 @@
 #include "ept/arch/registers.hpp"
 #include "mmu_model/walk/context.hpp"
 #include "mmu_model/walk/walk.hpp"
+#include "mmu_model/walk/walk_context.hpp"
 
 namespace eptsim::mmu {
 namespace {
 
-using arch::AccessKind;
 using arch::BitField;
 using Error = std::optional<ContextError>;
 
 ContextError refused(std::string key, std::string rule) {
   return {ContextError::Kind::kRefused, std::move(key), std::move(rule)};
-}
-
-ContextError unsupported(std::string key, std::string feature) {
-  return {ContextError::Kind::kUnsupported, std::move(key), std::move(feature)};
 }
 
 /// Bits that no physical address has.
@@ -134,8 +130,7 @@ Error check_pdptes(const Context& context) {
     return {};
   }
   if (!context.pdptes) return refused("pdptes", "are required by PAE paging with EPT on");
-  const std::uint64_t reserved =
-      beyond_physical(context) | BitField{8, 5}.mask() | BitField{2, 1}.mask();
+  const std::uint64_t reserved = pdpte_reserved_bits(context.cpu.maxphyaddr);
   for (const std::uint64_t pdpte : *context.pdptes) {
     if ((pdpte & 1) != 0 && (pdpte & reserved) != 0) {
       return refused("pdptes",
@@ -158,6 +153,9 @@ Error check_guest_state(const Context& context) {
   if (long_mode(context) && !cr4::kPae.any(context.cr4)) {
     return refused("cr4", "LMA needs PAE (SDM 29.3.1.1)");
   }
+  if (cr4::kCet.any(context.cr4) && !cr0::kWp.any(context.cr0)) {
+    return refused("cr4", "CET needs CR0.WP (SDM 29.3.1.1)");
+  }
   std::uint64_t cr3_reserved = beyond_physical(context);
   if (masks_linear_addresses(context)) {
     cr3_reserved &= ~(cr3::kLamU48.mask() | cr3::kLamU57.mask());
@@ -173,33 +171,6 @@ Error check_guest_state(const Context& context) {
   return check_pdptes(context);
 }
 
-/// What this model does not do yet.
-Error check_supported(const Context& context) {
-  const Controls& controls = context.controls;
-  const struct {
-    bool wanted;
-    const char* key;
-    const char* feature;
-  } missing[] = {
-      {masks_linear_addresses(context), "cr4", "linear-address masking (LAM)"},
-      {paging(context) && !arch::cr4::kPae.any(context.cr4), "cr4", "32-bit paging"},
-      {pae_paging(context), "cr4", "PAE paging"},
-      {context.ept_enabled && arch::eptp::kSupervisorShadowStack.any(context.eptp), "eptp",
-       "supervisor shadow-stack control"},
-      {controls.sub_page_permission, "sub_page_permission", "sub-page write permissions (SPP)"},
-      {controls.ept_violation_ve, "ept_violation_ve", "virtualization exceptions (#VE)"},
-      {controls.pml, "pml", "page-modification logging (PML)"},
-      {controls.paging_write, "paging_write", "EPT paging-write control"},
-      {controls.guest_paging_verification, "guest_paging_verification",
-       "guest-paging verification"},
-      {controls.hlat, "hlat", "hypervisor-managed linear-address translation (HLAT)"},
-  };
-  for (const auto& feature : missing) {
-    if (feature.wanted) return unsupported(feature.key, feature.feature);
-  }
-  return {};
-}
-
 }  // namespace
 
 std::optional<ContextError> check(const Context& context) {
@@ -208,15 +179,16 @@ std::optional<ContextError> check(const Context& context) {
   }
   Error error = check_controls(context);
   if (!error) error = check_guest_state(context);
-  if (!error) error = check_supported(context);
+  if (!error && masks_linear_addresses(context)) {
+    return ContextError{ContextError::Kind::kUnsupported, "cr4", "linear-address masking (LAM)"};
+  }
   return error;
 }
 
 std::optional<ContextError> check(const Context& context, const Request& request) {
   if (request.size < 1 || request.size > 64) return refused("size", "must be 1 to 64");
-  if (request.access == AccessKind::kShadowStackRead ||
-      request.access == AccessKind::kShadowStackWrite) {
-    return unsupported("access", "shadow stacks (CET)");
+  if (is_shadow_stack_access(request) && !arch::cr4::kCet.any(context.cr4)) {
+    return refused("access", "of shadow stacks needs CR4.CET (SDM 5.6)");
   }
   if (request.linear) {
     if (!long_mode(context) && request.address >> 32 != 0) {

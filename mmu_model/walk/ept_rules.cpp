@@ -13,6 +13,7 @@ std::uint64_t bit_if(bool condition, arch::BitField bit) { return condition ? bi
 std::uint64_t violation_bits(const WalkContext& context, EptDemand demand, EptRights rights) {
   return bit_if(demand.read, qualification::kRead) | bit_if(demand.write, qualification::kWrite) |
          bit_if(demand.fetch, qualification::kFetch) |
+         bit_if(demand.shadow_stack, qualification::kShadowStack) |
          bit_if(rights.read, qualification::kReadable) |
          bit_if(rights.write, qualification::kWritable) |
          bit_if(rights.execute, qualification::kExecutable) |

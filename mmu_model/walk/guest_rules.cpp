@@ -43,8 +43,13 @@ Reason linear_address_refusal(const WalkContext& context, const Request& request
 }
 
 Reason guest_refusal(const WalkContext& context, const Request& request, GuestRights rights,
-                     std::uint8_t protection_key) {
+                     std::uint8_t protection_key, bool shadow_stack) {
   const bool user = is_user_access(request);
+  if (is_shadow_stack_access(request)) {
+    if (user && !rights.user) return Reason::kGuestSupervisorPage;
+    if (key_refuses(context, request, rights, protection_key)) return Reason::kGuestProtectionKey;
+    return shadow_stack && user == rights.user ? Reason::kNone : Reason::kGuestShadowStack;
+  }
   const bool fetch = request.access == AccessKind::kFetch;
   if (arch::is_write(request.access) && !rights.write && (user || context.write_protect)) {
     return Reason::kGuestNotWritable;
@@ -66,6 +71,7 @@ std::uint32_t access_error_code(const WalkContext& context, const Request& reque
   if (request.access == AccessKind::kFetch && context.reports_fetch) {
     code |= arch::error_code::kFetch.mask();
   }
+  if (is_shadow_stack_access(request)) code |= arch::error_code::kShadowStack.mask();
   return static_cast<std::uint32_t>(code);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "ept/arch/access.hpp"
 #include "ept/arch/memory_type.hpp"
@@ -19,6 +20,15 @@ struct Request {
   bool implicit = false;  ///< an implicit supervisor access, whatever `user` says
   std::uint8_t size = 1;
 };
+
+/// Whether the access counts as one of user mode (CPL 3, and not implicit; SDM 5.6).
+constexpr bool is_user_access(const Request& request) { return request.user && !request.implicit; }
+
+/// Whether it is one that only shadow-stack pages allow (SDM 5.6).
+constexpr bool is_shadow_stack_access(const Request& request) {
+  return request.access == arch::AccessKind::kShadowStackRead ||
+         request.access == arch::AccessKind::kShadowStackWrite;
+}
 
 /// Where in the two-dimensional walk a reference is made. `guest_level` is the level of the guest
 /// entry being located or read, 0 for the access's own guest-physical address; `ept_level` is the
@@ -46,6 +56,21 @@ enum class OutcomeKind : std::uint8_t {
   kVirtualizationException,
   kGeneralProtection,
 };
+
+/// As results spell it: "ept_violation".
+constexpr std::string_view name(OutcomeKind kind) {
+  switch (kind) {
+    case OutcomeKind::kTranslated: return "translated";
+    case OutcomeKind::kPageFault: return "page_fault";
+    case OutcomeKind::kEptViolation: return "ept_violation";
+    case OutcomeKind::kEptMisconfiguration: return "ept_misconfig";
+    case OutcomeKind::kPmlFull: return "pml_full";
+    case OutcomeKind::kSppEvent: return "spp_event";
+    case OutcomeKind::kVirtualizationException: return "virtualization_exception";
+    case OutcomeKind::kGeneralProtection: return "general_protection";
+  }
+  return "?";
+}
 
 /// Which rule decided an outcome other than kTranslated.
 enum class Reason : std::uint8_t {
@@ -89,6 +114,12 @@ struct EptRights {
   bool write = true;
   bool execute = true;
   bool user_execute = true;
+  /// What a walk may write of guest paging structures: `write`, or where the leaf alone lacks that,
+  /// its paging-write access (SDM 31.3.3.2).
+  bool paging_write = true;
+  /// Supervisor shadow-stack accesses, where EPTP bit 7 is set: reads at every level, writes above
+  /// the leaf, and the leaf's own bit (SDM 31.3.3.2).
+  bool supervisor_shadow_stack = true;
   friend constexpr bool operator==(EptRights, EptRights) = default;
 };
 struct GuestRights {
@@ -115,7 +146,8 @@ struct Outcome {
   EptRights ept_rights{};
   bool dirty =
       false;  ///< a write through the entry needs no walk: every D flag it would set is set
-  bool global = false;  ///< guest leaf G with CR4.PGE
+  bool global = false;        ///< guest leaf G with CR4.PGE
+  bool shadow_stack = false;  ///< the guest's page is a shadow-stack page (SDM 5.6)
   std::uint8_t protection_key = 0;
 
   // Refusals.

@@ -5,6 +5,7 @@
 #include "ept/arch/address.hpp"
 #include "ept/arch/page_size.hpp"
 #include "mmu_model/walk/guest_rules.hpp"
+#include "mmu_model/word_access.hpp"
 
 namespace eptsim::mmu {
 namespace {
@@ -40,15 +41,17 @@ Outcome run(Walk& walk, arch::PhysicalMemory& memory, Recorder& recorder) {
     switch (step.kind) {
       case StepKind::kLookup: answer.entry = nullptr; break;
       case StepKind::kRead:
-        answer.value = memory.read64(Hpa(step.address));
+        answer.value = read(memory, Hpa(step.address), step.size);
         recorder.reference({step.place, step.address, answer.value});
         break;
       case StepKind::kCompareExchange:
-        answer.value = memory.compare_exchange64(Hpa(step.address), step.expected, step.desired);
+        answer.value =
+            compare_exchange(memory, Hpa(step.address), step.size, step.expected, step.desired);
         if (answer.value == step.expected) recorder.write({step.address, step.size, step.desired});
         break;
+      case StepKind::kLoad: answer.value = read(memory, Hpa(step.address), step.size); break;
       case StepKind::kWrite:
-        memory.write64(Hpa(step.address), step.desired);
+        write(memory, Hpa(step.address), step.size, step.desired);
         recorder.write({step.address, step.size, step.desired});
         break;
       case StepKind::kDone: return walk.outcome();
@@ -63,6 +66,7 @@ TranslateResult translate(const WalkContext& context, const Request& request,
                           arch::PhysicalMemory& memory, Recorder& recorder) {
   const Pages pages = split(context, request);
   TranslateResult result;
+  result.pml_index = context.raw.pml_index;
   if (pages.count == 2 && request.linear &&
       linear_address_refusal(context, pages.part[0]) == Reason::kNone) {
     const Reason reason = linear_address_refusal(context, pages.part[1]);
@@ -73,9 +77,10 @@ TranslateResult translate(const WalkContext& context, const Request& request,
     }
   }
   for (unsigned i = 0; i < pages.count; ++i) {
-    Walk walk(context, pages.part[i], Walk::Lookups::kOff);
+    Walk walk(context, pages.part[i], Walk::Lookups::kOff, result.pml_index);
     const Outcome outcome = run(walk, memory, recorder);
     result.references += walk.references();
+    result.pml_index = walk.pml_index();
     if (i == 0 || outcome.kind != OutcomeKind::kTranslated) {
       result.outcome = outcome;
       result.address = pages.part[i].address;

@@ -14,7 +14,7 @@ namespace eptsim::mmu {
 struct Reference {
   Place place{};
   std::uint64_t address = 0;  ///< host-physical
-  std::uint64_t value = 0;    ///< the entry as read
+  std::uint64_t value = 0;    ///< the entry as read; of 32 bits in 32-bit paging
 
   friend constexpr bool operator==(const Reference&, const Reference&) = default;
 };

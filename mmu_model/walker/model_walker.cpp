@@ -43,7 +43,8 @@ void ModelWalker::advance(std::uint64_t answer, Cycle now) {
     outputs_.response = WalkResponse{.tag = tag_,
                                      .outcome = walk_.outcome(),
                                      .references = static_cast<std::uint16_t>(walk_.references()),
-                                     .cycles = now + 1 - first_cycle_};
+                                     .cycles = now + 1 - first_cycle_,
+                                     .pml_index = walk_.pml_index()};
     state_ = State::kRespond;
     return;
   }

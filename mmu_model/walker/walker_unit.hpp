@@ -21,7 +21,7 @@ struct WalkRequest {
 
 struct MemoryRequest {
   std::uint8_t id = 0;
-  StepKind kind = StepKind::kRead;  ///< kRead, kCompareExchange or kWrite
+  StepKind kind = StepKind::kRead;  ///< kRead, kCompareExchange, kLoad or kWrite
   std::uint8_t size = 8;
   std::uint64_t address = 0;
   std::uint64_t expected = 0;
@@ -31,7 +31,7 @@ struct MemoryRequest {
 
 struct MemoryAnswer {
   std::uint8_t id = 0;
-  std::uint64_t value = 0;  ///< the entry read, or the word that a compare-and-swap found
+  std::uint64_t value = 0;  ///< what was read, or the word that a compare-and-swap found
 };
 
 struct WalkResponse {

@@ -89,6 +89,22 @@ void add_walks(Table& table, const Json& walker, const Figures& figures, bool ne
                          cycles("max")));
 }
 
+void add_stale(Table& table, const Json& stale) {
+  table.gap();
+  table.heading("Stale translations", "accesses");
+  table.line("after a change by the guest", grouped(stale.at("guest").get<std::uint64_t>()));
+  table.line("after a change of the EPT", grouped(stale.at("ept").get<std::uint64_t>()));
+  const auto text = [](const Json& object, const char* key) {
+    return object.at(key).get<std::string>();
+  };
+  for (const Json& use : stale.at("first")) {
+    table.fact(grouped(use.at("number").get<std::uint64_t>()),
+               fmt::format("{} {}: the TLB said {}, memory says {} ({}); owed: {}",
+                           text(use, "access"), text(use, "address"), text(use, "tlb"),
+                           text(use, "memory"), text(use, "change"), text(use, "owed")));
+  }
+}
+
 }  // namespace
 
 std::string summary(const Json& document, Style style) {
@@ -132,10 +148,17 @@ std::string summary(const Json& document, Style style) {
   if (nested) {
     table.line("exits, EPT violation", grouped(count("/vmx/exits/ept_violation")));
     table.line("exits, EPT misconfiguration", grouped(count("/vmx/exits/ept_misconfig")));
+    if (const auto times = count("/hypervisor/write_protections"); times > 0) {
+      table.line("writes to protected pages", grouped(count("/hypervisor/protected_writes")),
+                 fmt::format("all pages were write-protected {}x", grouped(times)));
+    }
   }
   table.line("memory: program's pages", size_text(count("/memory/page_bytes")));
   table.line("memory: guest tables", size_text(count("/memory/guest_table_bytes")));
   if (nested) table.line("memory: EPT", size_text(count("/memory/ept_table_bytes")));
+  if (document.at(Json::json_pointer("/machine/simulation/stale_check")) == "on") {
+    add_stale(table, stats.at("stale"));
+  }
   return table.take();
 }
 

@@ -109,13 +109,29 @@ bool Core::translate(const mmu::Request& request, std::uint64_t ip) {
     const mmu::TlbHit hit = port_.lookup(request);
     cycle_ += hit.cycles;
     counted_.translation_cycles += hit.cycles;
-    if (hit) [[likely]]
+    if (hit) [[likely]] {
+      if (work_.settings.machine.stale_check) check_hit(request, *hit.entry);
       break;
+    }
     if (walk(request, ip)) break;
     // A fault was served: the instruction begins anew.
   }
   ++counted_.accesses;
   return ++translated_ != next_milestone_ || reach_milestone();
+}
+
+/// Counts the hit of `entry` if memory says otherwise.
+void Core::check_hit(const mmu::Request& request, const mmu::TlbEntry& entry) {
+  const auto use = mmu::find_stale_use(*context_, request, entry, work_.memory);
+  if (!use) return;
+  StaleAccesses& stale = counted_.stale;
+  ++(use->in_ept ? stale.ept : stale.guest);
+  if (stale.first.size() == kStaleAccesses) return;
+  stale.first.push_back({.number = translated_ + 1,
+                         .address = request.address,
+                         .kind = request.access,
+                         .eptp = context_->raw.eptp,
+                         .use = *use});
 }
 
 /// Whether the walk translated. A fault was served otherwise.
@@ -190,13 +206,30 @@ void Core::account_for_software() {
   cycle_ += cycles;
   counted_.page_faults += software_.page_faults() - faults_accounted_;
   faults_accounted_ = software_.page_faults();
-  if (const auto scope = software_.take_owed_invalidation()) tlbs_.invalidate(*scope);
+  counted_.protected_writes += software_.protected_writes() - protected_writes_accounted_;
+  protected_writes_accounted_ = software_.protected_writes();
+  for (const mmu::InvalidationScope& scope : software_.take_owed_invalidation()) {
+    tlbs_.invalidate(scope);
+  }
+}
+
+/// The hypervisor's turn: something made it run, which costs what any exit does.
+void Core::write_protect() {
+  if (!software_.write_protect()) return;
+  const Machine& machine = work_.settings.machine;
+  const std::uint64_t cycles = std::uint64_t{machine.exit_cycles} + machine.handler_cycles;
+  ++counted_.write_protections;
+  counted_.exit_cycles += cycles;
+  cycle_ += cycles;
+  account_for_software();
 }
 
 /// Does what is due after this many accesses. Returns whether the run goes on.
 bool Core::reach_milestone() {
   if (!warm_ && translated_ == work_.settings.warmup) end_warmup();
   if (warm_ && counted_.accesses == work_.settings.limit) return false;
+  const std::uint64_t interval = work_.settings.machine.protect_interval;
+  if (interval != 0 && translated_ % interval == 0) write_protect();
   if (work_.progress && translated_ % kProgressInterval == 0) work_.progress(translated_);
   set_next_milestone();
   return true;
@@ -204,6 +237,9 @@ bool Core::reach_milestone() {
 
 void Core::set_next_milestone() {
   next_milestone_ = (translated_ / kProgressInterval + 1) * kProgressInterval;
+  if (const std::uint64_t interval = work_.settings.machine.protect_interval; interval != 0) {
+    next_milestone_ = std::min(next_milestone_, (translated_ / interval + 1) * interval);
+  }
   if (!warm_) {
     next_milestone_ = std::min(next_milestone_, work_.settings.warmup);
   } else if (work_.settings.limit) {
@@ -236,6 +272,9 @@ void Core::report(RunResult& result) const {
   result.guest_page_faults = counted_.page_faults;
   result.ept_violations = counted_.ept_violations;
   result.exit_cycles = counted_.exit_cycles;
+  result.write_protections = counted_.write_protections;
+  result.protected_writes = counted_.protected_writes;
+  result.stale = counted_.stale;
   result.hot_pages = counted_.pages.top(kHotSpots);
   result.hot_instructions = counted_.instruction_addresses.top(kHotSpots);
 }

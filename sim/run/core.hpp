@@ -22,22 +22,24 @@ namespace eptsim::sim {
 /// What the core is to do, and for whom.
 struct CoreWork {
   const RunSettings& settings;
+  const arch::PhysicalMemory& memory;  ///< what TLB hits are held against, if they are to be
   TraceReader& trace;
   const std::atomic<bool>& stop;
   std::function<void(std::uint64_t accesses)> progress;  ///< may be empty
   std::function<void()> reset_counters;  ///< of the other units, when the warm-up ends
 };
 
-/// The core of this version: one instruction a cycle, and an access that the first-level TLB does
-/// not translate blocks everything until it is done. So every cycle is one of three kinds:
+/// The core of this version: one instruction a cycle, and an access blocks everything until it is
+/// translated. So every cycle is one of three kinds:
 ///
 ///   cycles = instructions + translation cycles + exit cycles
 ///
-/// Translation cycles are lost to TLB look-ups beyond the first level's, and to walks: from the
-/// cycle in which one is asked for to the first in which the core goes on, whether it ended in a
-/// translation or a fault. Exit cycles are VM exits with entry and the hypervisor's work, those in
-/// the guest's page-fault handler included. The handler's own instructions are not in the trace and
-/// cost nothing; nor do the trace's events.
+/// Translation cycles are lost to TLB look-ups, each the hit cycles of the last level asked (0 for
+/// a first level that is looked up beside its cache), and to walks: from the cycle in which one is
+/// asked for to the first in which the core goes on, whether it ended in a translation or a fault.
+/// Exit cycles are VM exits with entry and the hypervisor's work, those in the guest's page-fault
+/// handler included. The handler's own instructions are not in the trace and cost nothing; nor do
+/// the trace's events.
 ///
 /// The thread runs ahead of the kernel as long as the TLBs hit, unless in lockstep.
 class Core final : public sc_core::sc_module {
@@ -68,6 +70,9 @@ class Core final : public sc_core::sc_module {
     std::uint64_t exit_cycles = 0;
     std::uint64_t page_faults = 0;
     std::uint64_t ept_violations = 0;
+    std::uint64_t write_protections = 0;
+    std::uint64_t protected_writes = 0;
+    StaleAccesses stale;
     HotSpots pages;
     HotSpots instruction_addresses;
   };
@@ -78,6 +83,7 @@ class Core final : public sc_core::sc_module {
   bool access(const Record& record);
   bool translate(const mmu::Request& request, std::uint64_t ip);
   bool walk(const mmu::Request& request, std::uint64_t ip);
+  void check_hit(const mmu::Request& request, const mmu::TlbEntry& entry);
   void act(const Record& record);
   /// Whether `record` belongs to where the core is.
   bool is_current(const Record& record) const {
@@ -85,6 +91,7 @@ class Core final : public sc_core::sc_module {
   }
   void enter(const Record& record);
   void account_for_software();
+  void write_protect();
   bool reach_milestone();
   void set_next_milestone();
   void end_warmup();
@@ -102,10 +109,11 @@ class Core final : public sc_core::sc_module {
   std::uint8_t vcpu_ = 0;
   std::uint16_t vm_ = 0;
   std::uint64_t records_ = 0;
-  std::uint64_t translated_ = 0;        ///< accesses since the trace's beginning
-  std::uint64_t next_milestone_ = 0;    ///< the next of them that anything is due after
-  std::uint64_t exits_accounted_ = 0;   ///< of software_.ept_violations()
-  std::uint64_t faults_accounted_ = 0;  ///< of software_.page_faults()
+  std::uint64_t translated_ = 0;                  ///< accesses since the trace's beginning
+  std::uint64_t next_milestone_ = 0;              ///< the next of them that anything is due after
+  std::uint64_t exits_accounted_ = 0;             ///< of software_.ept_violations()
+  std::uint64_t faults_accounted_ = 0;            ///< of software_.page_faults()
+  std::uint64_t protected_writes_accounted_ = 0;  ///< of software_.protected_writes()
 
   bool warm_ = false;
   Counted counted_;

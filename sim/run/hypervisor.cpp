@@ -31,6 +31,7 @@ Hypervisor::Hypervisor(arch::PhysicalMemory& memory, PhysicalFrames& frames, uns
 
 void Hypervisor::handle_violation(arch::Gpa gpa) {
   ++violations_;
+  if (make_writable(gpa)) return;
   const auto frame = frames_.take(page_);
   if (!frame) throw out_of_memory(frames_, "an EPT page of " + std::string(name(page_)));
   auto mapped = ept_.map(gpa.align_down(arch::bytes(page_)), arch::Hpa(*frame), ept::kAllAccess,
@@ -45,6 +46,22 @@ void Hypervisor::handle_violation(arch::Gpa gpa) {
   }
   pending_.merge(std::move(*mapped));
   mapped_bytes_ += arch::bytes(page_);
+}
+
+/// Gives a write-protected page its right back, which owes nothing: one that was lacking may be
+/// cached, but a violation has just removed it (SDM 31.4.3.1). Whether there was such a page.
+bool Hypervisor::make_writable(arch::Gpa gpa) {
+  const auto leaf = ept_.walk(gpa);
+  if (!leaf || leaf->mapping.permission().write) return false;
+  ++protected_writes_;
+  auto changed = ept_.protect(leaf->mapping.gpa, ept::kAllAccess, leaf->mapping.size);
+  pending_.merge(std::move(changed.value()));
+  return true;
+}
+
+void Hypervisor::write_protect() {
+  const arch::Gpa end(std::uint64_t{1} << ept_.settings().guest_physical_width());
+  pending_.merge(std::move(ept_.protect_range({arch::Gpa(0), end}, ept::kReadExecute).value()));
 }
 
 std::optional<arch::Hpa> Hypervisor::host_address(arch::Gpa gpa) {

@@ -14,8 +14,9 @@ namespace eptsim::sim {
 
 /// The hypervisor's policy: the virtual machine's memory is given on first touch. On an EPT
 /// violation the page around the guest-physical address gets a frame, and an EPT leaf with all
-/// rights and write-back memory. All pages have one size. Nothing is ever taken away, and EPT
-/// accessed and dirty flags are off.
+/// rights and write-back memory. All pages have one size. Nothing is ever taken away but the right
+/// to write, to learn which pages are written, as live migration does. EPT accessed and dirty flags
+/// are off.
 class Hypervisor final : public ept::GuestPhysicalMap {
  public:
   /// Throws InputError if there is no room for the EPT's root. Both outlive it.
@@ -24,16 +25,23 @@ class Hypervisor final : public ept::GuestPhysicalMap {
 
   std::uint64_t eptp() const { return ept_.eptp(); }
 
-  /// The handler of an EPT violation at `gpa`, where nothing is mapped yet. Throws InputError if
-  /// memory has run out, std::logic_error if a violation there can't be.
+  /// The handler of an EPT violation at `gpa`, where nothing is mapped yet, or a page that was
+  /// write-protected: it is made writable again. Throws InputError if memory has run out,
+  /// std::logic_error if a violation there can't be.
   void handle_violation(arch::Gpa gpa);
 
+  /// Takes the right to write from every page, the guest's tables included. Owes an INVEPT.
+  void write_protect();
+
   /// Where a store of the guest's own kernel to its paging structures ends up. The first one to a
-  /// page exits, and is served as any other violation.
+  /// page exits, and is served as any other violation. Write protection it passes by: a trace has
+  /// the program's accesses alone.
   std::optional<arch::Hpa> host_address(arch::Gpa gpa) override;
 
   /// VM exits for EPT violations so far.
   std::uint64_t violations() const { return violations_; }
+  /// Of them, for writes to pages that were write-protected.
+  std::uint64_t protected_writes() const { return protected_writes_; }
   /// What the changes so far owe. The caller does the INVEPT, if one is needed, and calls
   /// `complete`.
   const ept::PendingInvalidation& pending() const { return pending_; }
@@ -44,12 +52,15 @@ class Hypervisor final : public ept::GuestPhysicalMap {
   std::uint64_t table_bytes() const { return table_frames_.bytes(); }
 
  private:
+  bool make_writable(arch::Gpa gpa);
+
   PhysicalFrames& frames_;
   TableFrames<arch::Hpa> table_frames_;
   arch::PageSize page_;
   ept::ExtendedPageTable ept_;
   ept::PendingInvalidation pending_;
   std::uint64_t violations_ = 0;
+  std::uint64_t protected_writes_ = 0;
   std::uint64_t mapped_bytes_ = 0;
 };
 

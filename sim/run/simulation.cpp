@@ -39,6 +39,7 @@ class Simulation {
         software_(hardware_.dram(), settings.machine, settings.mode),
         core_("core", hardware_.timeline(), hardware_.mmu().tlbs(), software_,
               {.settings = settings,
+               .memory = hardware_.dram(),
                .trace = trace,
                .stop = stop,
                .progress = progress,

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "ept/arch/access.hpp"
 #include "ept/arch/page_size.hpp"
+#include "mmu_model/caches/stale_check.hpp"
 #include "mmu_model/counters.hpp"
 #include "mmu_model/settings.hpp"
 #include "sim/input_error.hpp"
@@ -36,6 +38,9 @@ struct Machine {
   unsigned handler_cycles = 3000;                   ///< the hypervisor's work on an exit
   arch::PageSize guest_page = arch::PageSize::k4K;  ///< 4K, 2M or 1G
   arch::PageSize ept_page = arch::PageSize::k4K;    ///< 4K, 2M or 1G
+  std::uint64_t protect_interval = 0;  ///< accesses between write protections by the hypervisor
+  bool invalidate = true;              ///< the hypervisor does the INVEPTs that it owes
+  bool stale_check = false;            ///< hold every TLB hit against memory
 };
 
 struct RunSettings {
@@ -56,6 +61,23 @@ struct HotSpot {
 };
 inline constexpr std::size_t kHotSpots = 20;
 
+/// An access that a TLB translated otherwise than memory says.
+struct StaleAccess {
+  std::uint64_t number = 0;   ///< of the access, from 1 at the trace's beginning
+  std::uint64_t address = 0;  ///< linear
+  arch::AccessKind kind = arch::AccessKind::kRead;
+  std::uint64_t eptp = 0;  ///< 0 with EPT off
+  mmu::StaleUse use;
+};
+inline constexpr std::size_t kStaleAccesses = 20;
+
+/// What Machine::stale_check found: software forgot an invalidation.
+struct StaleAccesses {
+  std::uint64_t guest = 0;         ///< after a change of the guest's tables
+  std::uint64_t ept = 0;           ///< after a change of the EPT
+  std::vector<StaleAccess> first;  ///< the first kStaleAccesses of both
+};
+
 /// What was measured, from the end of the warm-up on.
 struct RunResult {
   std::uint64_t translated = 0;    ///< accesses of the whole run, warm-up included
@@ -73,7 +95,9 @@ struct RunResult {
   std::uint64_t guest_page_faults = 0;  ///< served by the guest's operating system
   std::uint64_t ept_violations = 0;     ///< VM exits by reason
   std::uint64_t ept_misconfigurations = 0;
-  std::uint64_t exit_cycles = 0;  ///< exits, entries and the handler's work, in `cycles` too
+  std::uint64_t write_protections = 0;  ///< by the hypervisor, of all pages
+  std::uint64_t protected_writes = 0;   ///< EPT violations by writes to write-protected pages
+  std::uint64_t exit_cycles = 0;        ///< exits, entries and the handler's work, in `cycles` too
 
   // Memory in use at the end, warm-up included.
   std::uint64_t page_bytes = 0;         ///< the program's pages, in host-physical memory
@@ -84,6 +108,8 @@ struct RunResult {
   /// where the trace doesn't tell them.
   std::vector<HotSpot> hot_pages;
   std::vector<HotSpot> hot_instructions;
+
+  StaleAccesses stale;
 
   /// The run ended before the trace or the limit did: `stop` was set, or `error` says why.
   bool partial = false;

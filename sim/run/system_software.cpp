@@ -27,7 +27,9 @@ std::uint64_t checked_memory(const Machine& machine) {
 }  // namespace
 
 SystemSoftware::SystemSoftware(mmu::Dram& memory, const Machine& machine, Mode mode)
-    : maxphyaddr_(machine.hardware.maxphyaddr), host_frames_(checked_memory(machine)) {
+    : maxphyaddr_(machine.hardware.maxphyaddr),
+      invalidates_(machine.invalidate),
+      host_frames_(checked_memory(machine)) {
   if (mode == Mode::kNative) {
     guest_ =
         std::make_unique<Guest>(memory, identity_, host_frames_, maxphyaddr_, machine.guest_page);
@@ -83,12 +85,17 @@ void SystemSoftware::unmap(std::uint16_t asid, std::uint64_t linear) {
   guest_->unmap(asid, linear);
 }
 
-std::optional<mmu::InvalidationScope> SystemSoftware::take_owed_invalidation() {
-  if (!hypervisor_) return std::nullopt;
+bool SystemSoftware::write_protect() {
+  if (hypervisor_) hypervisor_->write_protect();
+  return hypervisor_ != nullptr;
+}
+
+mmu::InvalidationScopes SystemSoftware::take_owed_invalidation() {
+  if (!hypervisor_) return {};
   const bool owed = hypervisor_->pending().needs_invept();
   hypervisor_->complete();
-  if (!owed) return std::nullopt;
-  return mmu::InvalidationScope{.ept_root = arch::eptp::kAddress.mask() & hypervisor_->eptp()};
+  if (!owed || !invalidates_) return {};
+  return mmu::invalidation::invept(mmu::InveptType::kSingle, hypervisor_->eptp());
 }
 
 // In nested mode the guest's tables lie in backed memory too.

@@ -5,8 +5,8 @@
 #include <memory>
 #include <optional>
 
+#include "mmu_model/caches/invalidation.hpp"
 #include "mmu_model/dram.hpp"
-#include "mmu_model/tlb/tlb_entry.hpp"
 #include "mmu_model/walk/outcome.hpp"
 #include "mmu_model/walk/walk.hpp"
 #include "sim/run/guest.hpp"
@@ -41,13 +41,21 @@ class SystemSoftware {
   /// caller's.
   void unmap(std::uint16_t asid, std::uint64_t linear);
 
+  /// The hypervisor write-protects every page. Whether there is a hypervisor.
+  bool write_protect();
+
   /// What the last changes of the EPT owe, if anything: the caller must remove it from the TLBs
-  /// before the next access.
-  std::optional<mmu::InvalidationScope> take_owed_invalidation();
+  /// before the next access. Nothing ever if the hypervisor is one that forgets.
+  mmu::InvalidationScopes take_owed_invalidation();
 
   std::uint64_t page_faults() const { return page_faults_; }
   /// All VM exits for EPT violations, the ones in the guest's handler included.
   std::uint64_t ept_violations() const { return hypervisor_ ? hypervisor_->violations() : 0; }
+
+  /// Of them, for writes to write-protected pages.
+  std::uint64_t protected_writes() const {
+    return hypervisor_ ? hypervisor_->protected_writes() : 0;
+  }
 
   std::uint64_t page_bytes() const;
   std::uint64_t guest_table_bytes() const { return guest_->table_bytes(); }
@@ -55,6 +63,7 @@ class SystemSoftware {
 
  private:
   unsigned maxphyaddr_;
+  bool invalidates_;
   PhysicalFrames host_frames_;
   std::optional<PhysicalFrames> guest_frames_;  ///< nested
   std::unique_ptr<Hypervisor> hypervisor_;      ///< nested

@@ -67,14 +67,15 @@ Parameter page_size(std::string key, PageSize Machine::* field, std::string help
   return parameter;
 }
 
-Parameter lockstep() {
+/// A setting that is on or off. Field: a member of Machine or of its hardware.
+template <typename Field>
+Parameter on_or_off(std::string key, Field field, std::string help) {
   Parameter parameter;
-  parameter.key = "simulation.lockstep";
+  parameter.key = std::move(key);
   parameter.type = Type::kWord;
   parameter.words = {"off", "on"};
-  parameter.help = "leave nothing to be computed ahead of the kernel; no result depends on it";
-  parameter.get = [](const Machine& m) { return std::uint64_t{m.hardware.lockstep}; };
-  parameter.set = [](Machine& m, std::uint64_t value) { m.hardware.lockstep = value != 0; };
+  parameter.help = std::move(help);
+  access(parameter, field);
   return parameter;
 }
 
@@ -186,11 +187,20 @@ std::vector<Parameter> make_parameters() {
                          &Machine::exit_cycles, "a VM exit and the entry after it"));
   table.push_back(number("hypervisor.handler_cycles", Type::kNumber, "cycle", 0, 1'000'000'000,
                          &Machine::handler_cycles, "the hypervisor's work on one exit"));
+  table.push_back(number("hypervisor.protect_interval", Type::kNumber, "1", 0, 1ull << 48,
+                         &Machine::protect_interval,
+                         "accesses from one write protection of all pages to the next (0: never)"));
+  table.push_back(on_or_off("hypervisor.invalidate", &Machine::invalidate,
+                            "whether the hypervisor does the INVEPTs that it owes"));
   table.push_back(page_size("hypervisor.page", &Machine::ept_page,
                             "page size with which the hypervisor backs the guest"));
   table.push_back(page_size("guest.page", &Machine::guest_page,
                             "page size that the guest's operating system gives the program"));
-  table.push_back(lockstep());
+  table.push_back(on_or_off("simulation.lockstep", &MachineSettings::lockstep,
+                            "leave nothing to be computed ahead of the kernel; no result depends "
+                            "on it"));
+  table.push_back(on_or_off("simulation.stale_check", &Machine::stale_check,
+                            "hold every TLB hit against memory, to find forgotten invalidations"));
   return table;
 }
 

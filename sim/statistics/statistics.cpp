@@ -108,6 +108,49 @@ Statistic hot_list(std::string key, std::string help, std::vector<HotSpot> RunRe
           std::move(get)};
 }
 
+/// The invalidation that software owed when the access was made.
+std::string owed_by(const StaleAccess& stale) {
+  if (stale.use.in_ept) {
+    return fmt::format("INVEPT of EPTP {:#x}, for guest-physical {:#x}", stale.eptp, stale.use.gpa);
+  }
+  return fmt::format("INVLPG of {:#x}, or INVPCID or MOV CR3", stale.address);
+}
+
+Json stale_accesses(const RunSettings&, const RunResult& result) {
+  Json list = Json::array();
+  for (const StaleAccess& stale : result.stale.first) {
+    const mmu::Outcome& memory = stale.use.memory;
+    list.push_back(
+        {{"number", stale.number},
+         {"address", hexadecimal(stale.address)},
+         {"access", arch::name(stale.kind)},
+         {"tlb", hexadecimal(stale.use.hpa)},
+         {"memory", memory.kind == mmu::OutcomeKind::kTranslated ? hexadecimal(memory.hpa)
+                                                                 : std::string(name(memory.kind))},
+         {"table", stale.use.in_ept ? "ept" : "guest"},
+         {"change", name(stale.use.change)},
+         {"owed", owed_by(stale)}});
+  }
+  return list;
+}
+
+void add_stale(std::vector<Statistic>& table) {
+  const auto add = [&](const std::string& key, const std::string& help, auto function) {
+    table.push_back(number("stale." + key, "1", help, function));
+  };
+  add("uses", "accesses that a TLB translated otherwise than memory says; 0 without stale_check",
+      [](const RunResult& r) { return r.stale.guest + r.stale.ept; });
+  add("guest", "of them, after a change of the guest's tables",
+      [](const RunResult& r) { return r.stale.guest; });
+  add("ept", "of them, after a change of the EPT", [](const RunResult& r) { return r.stale.ept; });
+  table.push_back({"stale.first",
+                   "",
+                   "the first of them: what the TLB said, what memory says, and the invalidation "
+                   "that was owed",
+                   {{"number", "1"}},
+                   stale_accesses});
+}
+
 std::vector<Statistic> make_statistics() {
   std::vector<Statistic> table;
   table.push_back(number("accesses", "1", "accesses translated; two for one across a page boundary",
@@ -164,6 +207,12 @@ std::vector<Statistic> make_statistics() {
   table.push_back(number("vmx.exit_cycles", "cycle",
                          "cycles of VM exits, entries and the hypervisor's handler",
                          &RunResult::exit_cycles));
+  table.push_back(number("hypervisor.write_protections", "1",
+                         "times that the hypervisor write-protected all pages",
+                         &RunResult::write_protections));
+  table.push_back(number("hypervisor.protected_writes", "1",
+                         "EPT violations by writes to write-protected pages",
+                         &RunResult::protected_writes));
   table.push_back(number("guest.page_faults", "1", "page faults served by the guest's system",
                          &RunResult::guest_page_faults));
   table.push_back(number("memory.page_bytes", "byte", "the program's pages at the end",
@@ -172,6 +221,7 @@ std::vector<Statistic> make_statistics() {
                          &RunResult::guest_table_bytes));
   table.push_back(number("memory.ept_table_bytes", "byte", "extended page tables at the end",
                          &RunResult::ept_table_bytes));
+  add_stale(table);
   table.push_back(
       hot_list("hot.pages", "4 KiB pages whose walks cost most cycles", &RunResult::hot_pages));
   table.push_back(hot_list("hot.instructions", "instructions whose walks cost most cycles",

@@ -162,6 +162,9 @@ std::optional<std::string> RtlWalker::unsupported(const mmu::Context& context) {
       cr4::kLamSup.any(context.cr4)) {
     return "linear-address masking";
   }
+  if (context.ept_enabled && eptp::kSupervisorShadowStack.any(context.eptp)) {
+    return "supervisor shadow-stack control";
+  }
   const mmu::Controls& controls = context.controls;
   if (controls.sub_page_permission) return "sub-page write permissions";
   if (controls.ept_violation_ve) return "virtualization exceptions";

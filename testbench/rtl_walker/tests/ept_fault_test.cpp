@@ -166,16 +166,6 @@ TEST_F(EptFault, AdvancedInformationDescribesTheGuestsPage) {
   EXPECT_EQ(code(AccessKind::kRead), 0x81u) << "nothing of it for a paging structure";
 }
 
-TEST_F(EptFault, ShadowStackControlCopiesBitSixtyOfTheLeaf) {
-  ept_leaf() = (ept_leaf() & ~kW) | 1ull << 60;
-  EXPECT_EQ(code(AccessKind::kWrite), 0x1aau);
-  context.cpu.supervisor_shadow_stack = true;
-  context.eptp |= 1 << 7;
-  EXPECT_EQ(code(AccessKind::kWrite), 0x41aau);
-  ept_leaf() &= ~kRwx;
-  EXPECT_EQ(code(AccessKind::kWrite), 0x182u) << "no leaf was reached";
-}
-
 TEST_F(EptFault, ReservedBitsOfPresentEntriesAreMisconfigurations) {
   data_apart();
   const auto check = [&](unsigned level, unsigned bit, bool refused) {

@@ -22,6 +22,7 @@ TEST_F(Facade, WhatTheRtlLacksIsNamed) {
   EXPECT_EQ(named([](mmu::Context& c) { c.cr4 |= 1 << 12; }), std::nullopt);
   EXPECT_EQ(named([](mmu::Context& c) { c.cr4 |= 1 << 28; }), "linear-address masking");
   EXPECT_EQ(named([](mmu::Context& c) { c.cr3 |= 1ull << 62; }), "linear-address masking");
+  EXPECT_EQ(named([](mmu::Context& c) { c.eptp |= 1 << 7; }), "supervisor shadow-stack control");
   EXPECT_EQ(named([](mmu::Context& c) { c.controls.pml = true; }), "page-modification logging");
   EXPECT_EQ(named([](mmu::Context& c) { c.controls.hlat = true; }), "HLAT paging");
   EXPECT_EQ(named([](mmu::Context& c) { c.controls.paging_write = true; }),
