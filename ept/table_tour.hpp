@@ -35,7 +35,8 @@ inline TouredTable root_of(std::uint64_t eptp, const Settings& settings) {
 
 /// Calls `visitor.enter(table)`, then `visitor.entry(entry)` for each present entry, and
 /// `visitor.leave(table)`. Goes down into the table of an entry that is not a leaf if `entry` said
-/// so and the table was not seen before.
+/// so and the table was not seen before. A visitor that has `absent(entry)` gets the entries, too,
+/// that are not present and not zero.
 template <class Visitor>
 class TableTour {
  public:
@@ -53,7 +54,15 @@ class TableTour {
     for (unsigned index = 0; index < arch::ept_entry::kEntriesPerTable; ++index) {
       const arch::Hpa address = table.address + 8 * index;
       const std::uint64_t value = memory_.read64(address);
-      if (!format::is_present(value, settings_)) continue;
+      if (!format::is_present(value, settings_)) {
+        if constexpr (requires(const TouredEntry& entry) { visitor_.absent(entry); }) {
+          if (value != 0)
+            visitor_.absent({table.level, index, address, value,
+                             table.gpa + index * format::coverage(table.level), false, arch::Hpa(0),
+                             false});
+        }
+        continue;
+      }
       const bool leaf = format::maps_page(value, table.level);
       const arch::Hpa target = format::address(value, table.level, settings_);
       const bool seen = !leaf && !seen_.insert(target.value()).second;

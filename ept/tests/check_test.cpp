@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "ept/tests/table_fixture.hpp"
 
 namespace eptsim::ept::test {
@@ -47,6 +49,7 @@ class Check : public testing::Test {
   static constexpr std::uint64_t kPdpt = 0x2000;
   static constexpr std::uint64_t kPd = 0x3000;
   static constexpr std::uint64_t kPt = 0x4000;
+  static constexpr std::uint64_t kAddressBits = 0x3fff'ffff'f000;  // MAXPHYADDR is 46
   SparseMemory memory_;
 };
 
@@ -123,10 +126,10 @@ TEST_F(Check, FindsATableThatIsUsedTwiceAndEndsInACircle) {
   write(kPml4 + 8, 0x1007);
   const auto found = findings();
   ASSERT_EQ(found.size(), 2u);
-  EXPECT_EQ(found[0],
-            (Finding{FindingKind::kTableUsedTwice, 2, Hpa(kPd + 16), 0x4007, Gpa(4 * kMiB)}));
-  EXPECT_EQ(found[1],
-            (Finding{FindingKind::kTableUsedTwice, 4, Hpa(kPml4 + 8), 0x1007, Gpa(512 * kGiB)}));
+  EXPECT_EQ(found[0], (Finding{FindingKind::kTableUsedTwice, 2, Hpa(kPd + 16), 0x4007,
+                               Gpa(4 * kMiB), kAddressBits, 1, Hpa(kPd)}));
+  EXPECT_EQ(found[1], (Finding{FindingKind::kTableCycle, 4, Hpa(kPml4 + 8), 0x1007, Gpa(512 * kGiB),
+                               kAddressBits, 1, std::nullopt}));
 }
 
 TEST_F(Check, FindsTablesThatNoWalkReaches) {
@@ -142,6 +145,180 @@ TEST_F(Check, FindsTablesThatNoWalkReaches) {
   EXPECT_EQ(found[2].gpa, Gpa(std::uint64_t{1} << 46));
   EXPECT_EQ(found[3], (Finding{FindingKind::kUnreachableTable, 0, Hpa(0x7000), 0, Gpa(0)}));
   EXPECT_EQ(check(memory_, 0x101e, {.maxphyaddr = 47}).size(), 2u);
+}
+
+/// The same image, surveyed for what is legal but seldom meant.
+class Oddities : public Check {
+ protected:
+  Survey surveyed(SurveyScope scope = {}, std::uint64_t eptp = 0x101e,
+                  const Settings& settings = {}) const {
+    scope.oddities = true;
+    return survey(memory_, eptp, settings, scope);
+  }
+  /// The one finding there is.
+  Finding only(SurveyScope scope = {}, std::uint64_t eptp = 0x101e,
+               const Settings& settings = {}) const {
+    const Survey found = surveyed(std::move(scope), eptp, settings);
+    EXPECT_EQ(found.findings.size(), 1u);
+    return found.findings.empty() ? Finding{} : found.findings.front();
+  }
+};
+
+TEST_F(Oddities, AreNoneInASoundImage) {
+  const Survey found = surveyed();
+  EXPECT_TRUE(found.findings.empty());
+  EXPECT_FALSE(found.stopped_at);
+  EXPECT_EQ(found.tables, 4u);
+  EXPECT_EQ(found.pages, 3u);
+}
+
+TEST_F(Oddities, AreBitsInEntriesThatAreNotPresentButSuppressVe) {
+  write(kPd + 16, std::uint64_t{1} << 63);
+  write(kPt + 24, 0x5000'0030);
+  write(kPt + 32, 0x5000'0400);  // user-execute alone, without mode-based execute control
+  const Finding found = only();
+  EXPECT_EQ(found.kind, FindingKind::kBitsInAbsentEntry);
+  EXPECT_EQ(found.entry_address, Hpa(kPt + 24));
+  EXPECT_EQ(found.gpa, Gpa(0x3000));
+  EXPECT_EQ(found.entries, 2u) << "entries in a row are one finding";
+  EXPECT_EQ(found.bits, 0x5000'0430u);
+}
+
+TEST_F(Oddities, ArePagesThatNoRightReaches) {
+  write(kPml4, 0x2001);
+  write(kPt, 0x9034);
+  const Finding found = only();
+  EXPECT_EQ(found.kind, FindingKind::kNoAccess);
+  EXPECT_EQ(found.entry_address, Hpa(kPt));
+  EXPECT_EQ(found.bits, 4u);
+}
+
+TEST_F(Oddities, AreDirtyPagesThatNobodyAccessedIfTheFlagsAreInUse) {
+  write(kPt, 0x9237);
+  EXPECT_TRUE(surveyed().findings.empty());
+  const Finding found = only({}, 0x105e);
+  EXPECT_EQ(found.kind, FindingKind::kDirtyWithoutAccessed);
+  EXPECT_EQ(found.bits, 0x200u);
+  write(kPt, 0x9337);
+  EXPECT_TRUE(surveyed({}, 0x105e).findings.empty());
+}
+
+TEST_F(Oddities, ArePagesBeyondTheGuestPhysicalWidth) {
+  const Settings narrow{.maxphyaddr = 36};
+  write(kPdpt + 8 * 64, 0x4000'00b7);
+  write(kPdpt + 8 * 63, 0x8000'00b7);
+  const Finding found = only({}, 0x101e, narrow);
+  EXPECT_EQ(found.kind, FindingKind::kPageOutOfReach);
+  EXPECT_EQ(found.gpa, Gpa(64 * kGiB));
+}
+
+TEST_F(Oddities, AreTablesThatTheMemoryDoesNotHold) {
+  write(kPd + 8 * 5, 0x5007);
+  const auto below = [](std::uint64_t end) {
+    return SurveyScope{.holds = [end](Hpa address) { return address < Hpa(end); }};
+  };
+  EXPECT_TRUE(surveyed(below(0x6000)).findings.empty());
+  for (const std::uint64_t end : {0x5000, 0x5008, 0x5ff8}) {
+    const Finding found = only(below(end));
+    EXPECT_EQ(found.kind, FindingKind::kTableOutsideMemory) << end;
+    EXPECT_EQ(found.entry_address, Hpa(kPd + 8 * 5));
+  }
+  const Finding root = only(below(0x1000));
+  EXPECT_EQ(root.kind, FindingKind::kTableOutsideMemory);
+  EXPECT_EQ(root.level, 0u);
+  EXPECT_EQ(root.value, 0x101eu);
+}
+
+TEST_F(Oddities, AreTablesInUseAtTwoLevels) {
+  write(kPdpt + 16, 0x4007);  // the page table, as a page directory
+  const auto found = surveyed().findings;
+  // Met first at level 1, in the way of guest-physical addresses.
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0], (Finding{FindingKind::kTableAtTwoLevels, 3, Hpa(kPdpt + 16), 0x4007,
+                               Gpa(2 * kGiB), kAddressBits, 1, Hpa(kPd)}));
+}
+
+TEST_F(Oddities, AreTablesThatTheGuestCanWrite) {
+  write(kPt + 8, 0x3031);  // read-only
+  EXPECT_TRUE(surveyed().findings.empty());
+  write(kPt + 16, 0x3033);
+  write(kPt + 24, 0x4033);
+  write(kPt + 32, 0x5033);  // no table
+  Finding found = only();
+  EXPECT_EQ(found, (Finding{FindingKind::kTablesWritable, 1, Hpa(kPt + 16), 0x3033, Gpa(0x2000), 2,
+                            2, Hpa(0x3000)}));
+  write(kPml4, 0x2005);  // what no entry above allows, no entry below does
+  EXPECT_TRUE(surveyed().findings.empty());
+  write(kPml4, 0x2007);
+  write(kPt + 16, 0);
+  write(kPt + 24, 0);
+  write(kPd + 16, 0x0000'00b3);  // 2 MiB with all four
+  found = only();
+  EXPECT_EQ(found.level, 2u);
+  EXPECT_EQ(found.entries, 1u);
+  EXPECT_EQ(found.other, Hpa(0x1000));
+}
+
+TEST_F(Oddities, AreMemoryTypesThatDiffer) {
+  write(kPt + 8, 0x60'1001);  // UC, within the 2 MiB page at 0x600000, which is WB
+  write(kPt + 16, 0x60'2001);
+  write(kPt + 24, 0x60'3031);
+  const Finding found = only();
+  EXPECT_EQ(found, (Finding{FindingKind::kMemoryTypesDiffer, 1, Hpa(kPt + 8), 0x60'1001,
+                            Gpa(0x1000), 0x38, 2, Hpa(kPd + 8)}));
+}
+
+TEST_F(Oddities, AreReportedOnlyOnDemand) {
+  write(kPt + 8, 0x3037);
+  write(kPt + 16, 0x60'0000);
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST(Survey, OfATreeOfAliasesIsShort) {
+  // Four tables, each entry of which refers to the next: 512 to the fourth pages.
+  SparseMemory memory;
+  for (const std::uint64_t table : {0x1000, 0x2000, 0x3000, 0x4000}) {
+    for (unsigned index = 0; index < 512; ++index) {
+      memory.write64(Hpa(table + 8 * index), table == 0x4000 ? 0x10'0037 : (table + 0x1000) | 7);
+    }
+  }
+  const Survey found = survey(memory, 0x101e, {.maxphyaddr = 48}, {.oddities = true});
+  EXPECT_EQ(found.tables, 4u);
+  EXPECT_EQ(found.pages, 512u);
+  ASSERT_EQ(found.findings.size(), 3u);
+  for (const Finding& finding : found.findings) {
+    EXPECT_EQ(finding.kind, FindingKind::kTableUsedTwice);
+    EXPECT_EQ(finding.entries, 511u);
+  }
+}
+
+TEST(Survey, OfATableThatRefersToItselfReportsTheCircleOnce) {
+  SparseMemory memory;
+  for (unsigned index = 0; index < 512; ++index) memory.write64(Hpa(0x1000 + 8 * index), 0x1007);
+  const Survey found = survey(memory, 0x101e, {.maxphyaddr = 48}, {.oddities = true});
+  ASSERT_EQ(found.findings.size(), 1u);
+  EXPECT_EQ(found.findings[0].kind, FindingKind::kTableCycle);
+  EXPECT_EQ(found.findings[0].entries, 512u);
+}
+
+TEST(Survey, EndsAtItsLimitsAndSaysWhere) {
+  SparseMemory memory;
+  memory.write64(Hpa(0x1000), 0x2007);
+  for (unsigned index = 0; index < 512; ++index) {
+    memory.write64(Hpa(0x2000 + 8 * index), (0x10000 + 0x1000 * index) | 7);
+    memory.write64(Hpa(0x10000 + 0x1000 * index + 8), 0x80'0000 + 0x1000'0000 * index + 0xb2);
+  }
+  const Survey whole = survey(memory, 0x101e, {}, {.oddities = true});
+  EXPECT_FALSE(whole.stopped_at);
+  EXPECT_EQ(whole.tables, 514u);
+  EXPECT_EQ(whole.findings.size(), 512u);
+
+  const Survey of_tables = survey(memory, 0x101e, {}, {.oddities = true, .most_tables = 10});
+  EXPECT_EQ(of_tables.tables, 11u);
+  EXPECT_EQ(of_tables.stopped_at, Gpa(8 * kGiB + 2 * kMiB));
+  const Survey of_findings = survey(memory, 0x101e, {}, {.oddities = true, .most_findings = 5});
+  EXPECT_EQ(of_findings.findings.size(), 5u);
+  EXPECT_EQ(of_findings.stopped_at, Gpa(5 * kGiB));
 }
 
 }  // namespace

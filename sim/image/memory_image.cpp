@@ -26,6 +26,7 @@ std::pair<std::string, std::optional<std::uint64_t>> split_base(const std::strin
                                                      "FILE@BASE with BASE decimal or 0x…",
                                                      base));
   }
+  if (at == 0) throw InputError("--memory " + text, "no file, expected FILE or FILE@BASE");
   return {text.substr(0, at), number};
 }
 
@@ -47,9 +48,10 @@ void MemoryImage::add(const std::string& file_at_base) {
 }
 
 void MemoryImage::add_segment(const PhysicalSegment& memory, const std::string& path) {
-  if (memory.base + memory.size < memory.base) {
-    throw InputError(path, fmt::format("{} bytes at {:#x} run past the end of the address space",
-                                       memory.size, memory.base));
+  if (memory.base >= kEndOfPhysicalMemory || kEndOfPhysicalMemory - memory.base < memory.size) {
+    throw InputError(path,
+                     fmt::format("{} bytes at {:#x} run past the end of physical memory, 2^52",
+                                 memory.size, memory.base));
   }
   const auto next = std::ranges::lower_bound(segments_, memory.base, {},
                                              [](const Segment& s) { return s.memory.base; });
@@ -68,10 +70,21 @@ void MemoryImage::add_segment(const PhysicalSegment& memory, const std::string& 
   segments_.insert(next, {memory, path});
 }
 
+bool MemoryImage::holds(arch::Hpa address) const {
+  const PhysicalSegment* memory = segment_of(address.value());
+  return memory != nullptr && address.value() - memory->base < memory->size;
+}
+
 const PhysicalSegment* MemoryImage::segment_of(std::uint64_t address) const {
+  if (recent_ < segments_.size()) {
+    const PhysicalSegment& recent = segments_[recent_].memory;
+    if (address - recent.base < recent.size) return &recent;
+  }
   const auto after = std::ranges::upper_bound(segments_, address, {},
                                               [](const Segment& s) { return s.memory.base; });
-  return after == segments_.begin() ? nullptr : &std::prev(after)->memory;
+  if (after == segments_.begin()) return nullptr;
+  recent_ = static_cast<std::size_t>(std::prev(after) - segments_.begin());
+  return &segments_[recent_].memory;
 }
 
 std::uint64_t MemoryImage::loaded(std::uint64_t address) const {
@@ -95,14 +108,14 @@ std::uint64_t MemoryImage::loaded(std::uint64_t address) const {
 
 std::uint64_t MemoryImage::read64(arch::Hpa address) const {
   if (!written_.empty()) {
-    const auto found = written_.find(address.value());
-    if (found != written_.end()) return found->second;
+    const std::uint64_t* found = written_.find(address.value());
+    if (found != nullptr) return *found;
   }
   return loaded(address.value());
 }
 
 void MemoryImage::write64(arch::Hpa address, std::uint64_t value) {
-  written_[address.value()] = value;
+  written_.put(address.value(), value);
 }
 
 std::uint64_t MemoryImage::compare_exchange64(arch::Hpa address, std::uint64_t expected,

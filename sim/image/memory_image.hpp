@@ -2,12 +2,12 @@
 
 #include <cstdint>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "ept/arch/physical_memory.hpp"
 #include "sim/image/elf_core.hpp"
 #include "sim/image/mapped_file.hpp"
+#include "sim/image/write_overlay.hpp"
 
 namespace eptsim::sim {
 
@@ -21,13 +21,16 @@ class MemoryImage final : public arch::PhysicalMemory {
 
   /// Adds FILE or FILE@BASE: a raw dump that starts at BASE (0 if not given), or an ELF64 core,
   /// told by content. Throws InputError: unreadable, a BASE that is no number, a BASE for a core,
-  /// an overlap with what is there.
+  /// an end beyond physical memory, an overlap with what is there.
   void add(const std::string& file_at_base);
 
   std::uint64_t read64(arch::Hpa address) const override;
   void write64(arch::Hpa address, std::uint64_t value) override;
   std::uint64_t compare_exchange64(arch::Hpa address, std::uint64_t expected,
                                    std::uint64_t desired) override;
+
+  /// Whether a dump says what lies at `address`.
+  bool holds(arch::Hpa address) const;
 
   /// The image as it was loaded.
   void forget_writes() { written_.clear(); }
@@ -45,7 +48,8 @@ class MemoryImage final : public arch::PhysicalMemory {
 
   std::vector<MappedFile> files_;
   std::vector<Segment> segments_;  ///< by base
-  std::unordered_map<std::uint64_t, std::uint64_t> written_;
+  WriteOverlay written_;
+  mutable std::size_t recent_ = 0;  ///< the segment found last: where the next is too, mostly
 };
 
 }  // namespace eptsim::sim
