@@ -40,6 +40,17 @@ oracle::Kind kind_of(arch::AccessKind access) {
   return oracle::Kind::kRead;
 }
 
+mmu::Place place_of(const oracle::Reference& reference) {
+  const auto level = static_cast<std::uint8_t>(reference.level);
+  switch (reference.structure) {
+    case oracle::Structure::kGuest: return {.guest_level = level};
+    case oracle::Structure::kHlat: return {.guest_level = level, .hlat = true};
+    case oracle::Structure::kEpt: return {.ept_level = level};
+    case oracle::Structure::kSpp: return {.spp_level = level};
+  }
+  return {};
+}
+
 }  // namespace
 
 oracle::State state_of(const mmu::Context& context) {
@@ -106,10 +117,7 @@ mmu::Outcome outcome_of(const oracle::Page& page) {
 mmu::Recording recording_of(const oracle::Result& result) {
   mmu::Recording recording;
   for (const oracle::Reference& reference : result.references) {
-    const bool ept = reference.structure == oracle::Structure::kEpt;
-    const auto level = static_cast<std::uint8_t>(reference.level);
-    const mmu::Place place = ept ? mmu::Place{0, level} : mmu::Place{level, 0};
-    recording.references.push_back({place, reference.address, reference.value});
+    recording.references.push_back({place_of(reference), reference.address, reference.value});
   }
   for (const oracle::Write& write : result.writes) {
     recording.writes.push_back({write.address, static_cast<std::uint8_t>(write.size), write.value});

@@ -18,7 +18,8 @@ oracle::Access access_of(const mmu::Request& request);
 mmu::Outcome outcome_of(const oracle::Page& page);
 
 /// References and writes in order. The oracle tells kind and level of a reference, not at which
-/// guest level an EPT entry was read: there `guest_level` is 0.
+/// guest level an EPT entry was read, nor whether for an HLAT entry: there
+/// `guest_level` is 0, and `hlat` false.
 mmu::Recording recording_of(const oracle::Result& result);
 
 }  // namespace eptsim::tb

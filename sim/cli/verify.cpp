@@ -8,7 +8,9 @@
 #include <optional>
 
 #include "sim/cli/commands.hpp"
+#include "sim/cli/vectors_report.hpp"
 #include "sim/cli/verify_report.hpp"
+#include "sim/cli/verify_voices.hpp"
 #include "sim/interrupt.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/statistics/stats_json.hpp"
@@ -59,6 +61,8 @@ Replay replay_of(const std::string& text) {
 
 class VerifyCommand : public Command {
  public:
+  explicit VerifyCommand(VoicesMaker voices) : voices_(std::move(voices)) {}
+
   std::string name() const override { return "verify"; }
   std::string help() const override {
     return "Check the RTL against the model and the oracle, walk by walk";
@@ -73,12 +77,14 @@ class VerifyCommand : public Command {
     options.text("--features", "LIST", features_, features);
     options.text("--wave", "FILE.fst", wave_, "A waveform of the RTL (a later version has it)");
     options.text("--replay", "SEED:N", replay_, "Run walk N of a seed again and show it");
+    options.flag("--vectors", vectors_, "Put the rules, as vectors, to each walker instead");
     options.text("--json", "FILE|-", json_, "Write the results as JSON");
     options.footer(
         "Examples:\n"
         "  eptsim verify --walks 1000000 --seed 7\n"
         "  eptsim verify --features ept,ept-ad,faults\n"
         "  eptsim verify --replay 7:4711\n"
+        "  eptsim verify --vectors\n"
         "Exit status 1 if there is a mismatch.");
   }
 
@@ -87,6 +93,7 @@ class VerifyCommand : public Command {
     const tb::Features features = features_ ? features_of(*features_) : tb::Features{};
     std::optional<OutputFile> file;
     if (json_ && json_ != "-") file.emplace(*json_);
+    if (vectors_) return run_vectors(file);
     return replay_ ? show_again(features, file) : cross_check(features, file);
   }
 
@@ -100,12 +107,15 @@ class VerifyCommand : public Command {
     if (replay_ && (seed_ || walks_)) {
       throw InputError("--replay", "names seed and walk itself, and takes no --seed or --walks");
     }
+    if (vectors_ && (walks_ || seed_ || features_ || replay_)) {
+      throw InputError("--vectors", "are always the same, and take no option but --json");
+    }
   }
 
   Status cross_check(tb::Features features, const std::optional<OutputFile>& file) const {
     const std::uint64_t seed = seed_.value_or(1);
     const std::uint64_t walks = walks_.value_or(kDefaultWalks);
-    tb::CrossCheck check(tb::built_voices(), seed, features);
+    tb::CrossCheck check(voices_(), seed, features);
     const Interrupt interrupt;
     const auto begin = std::chrono::steady_clock::now();
     const auto mismatch = check.run(walks, [&](std::uint64_t) { return !interrupt.asked(); });
@@ -131,7 +141,7 @@ class VerifyCommand : public Command {
 
   Status show_again(tb::Features features, const std::optional<OutputFile>& file) const {
     const Replay replay = replay_of(*replay_);
-    tb::CrossCheck check(tb::built_voices(), replay.seed, features);
+    tb::CrossCheck check(voices_(), replay.seed, features);
     const auto mismatch = check.replay(replay.number);
     const VerifyReport report{.seed = replay.seed,
                               .walks = 1,
@@ -146,6 +156,18 @@ class VerifyCommand : public Command {
         mismatch ? verify_summary(report, Style::for_standard_output()) : walk_shown(check, replay),
         file);
     return mismatch ? Status::kMismatch : Status::kDone;
+  }
+
+  Status run_vectors(const std::optional<OutputFile>& file) const {
+    const Interrupt interrupt;
+    tb::conformance::Suite suite(voices_());
+    suite.run_all(tb::conformance::Strides::whole(), [&] { return !interrupt.asked(); });
+    if (interrupt.asked()) return Status::kInterrupted;
+    const std::string json = json_text(vectors_document(suite.report()));
+    if (file) file->write(json);
+    write_standard_output(
+        json_ == "-" ? json : vectors_summary(suite.report(), Style::for_standard_output()));
+    return suite.report().passed() ? Status::kDone : Status::kMismatch;
   }
 
   void write(const VerifyReport& report, const std::string& text,
@@ -165,12 +187,13 @@ class VerifyCommand : public Command {
   static std::string walk_shown(const tb::CrossCheck& check, const Replay& replay) {
     std::string text = fmt::format("Walk {} of seed {}: no mismatch\n\nThe case:\n{}",
                                    replay.number, replay.seed, tb::case_text(check.test()));
-    if (!check.accepted()) return text + "\nVM entry refuses the context.\n";
+    if (!check.accepted()) return text + "\nIt is refused before it is walked.\n";
     return text + fmt::format("\nThe walk:\n{}\nOutcome: {}\n",
                               tb::walk_text(check.judge().recording()),
-                              tb::name(check.judge().answer().outcome.kind));
+                              mmu::name(check.judge().answer().outcome.kind));
   }
 
+  VoicesMaker voices_;
   std::optional<std::uint64_t> walks_;
   std::optional<std::uint64_t> seed_;
   std::optional<std::string> configuration_;
@@ -178,10 +201,15 @@ class VerifyCommand : public Command {
   std::optional<std::string> wave_;
   std::optional<std::string> replay_;
   std::optional<std::string> json_;
+  bool vectors_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Command> make_verify_command() { return std::make_unique<VerifyCommand>(); }
+std::unique_ptr<Command> make_verify_command() { return make_verify_command(tb::built_voices); }
+
+std::unique_ptr<Command> make_verify_command(VoicesMaker voices) {
+  return std::make_unique<VerifyCommand>(std::move(voices));
+}
 
 }  // namespace eptsim::sim

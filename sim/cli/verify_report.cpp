@@ -17,44 +17,87 @@ using mmu::Reason;
 
 constexpr std::uint8_t kMostLevels = 5;
 
-/// Outcomes that the walkers of this version can have.
-constexpr OutcomeKind kOutcomes[] = {OutcomeKind::kTranslated, OutcomeKind::kPageFault,
-                                     OutcomeKind::kEptViolation, OutcomeKind::kEptMisconfiguration,
+constexpr OutcomeKind kOutcomes[] = {OutcomeKind::kTranslated,
+                                     OutcomeKind::kPageFault,
+                                     OutcomeKind::kEptViolation,
+                                     OutcomeKind::kEptMisconfiguration,
+                                     OutcomeKind::kPmlFull,
+                                     OutcomeKind::kSppEvent,
+                                     OutcomeKind::kVirtualizationException,
                                      OutcomeKind::kGeneralProtection};
+static_assert(std::size(kOutcomes) == tb::kOutcomes);
 
 std::uint64_t count_of(const tb::Coverage& coverage, OutcomeKind kind) {
   return coverage.outcomes[static_cast<unsigned>(kind)];
 }
 
-std::uint64_t count_at(const tb::Coverage& coverage, OutcomeKind kind, Place place) {
-  return coverage.places[static_cast<unsigned>(kind)][place.guest_level][place.ept_level];
+/// Walks that were refused at `place`; of one rule, or by any.
+std::uint64_t count_at(const tb::Coverage& coverage, Place place,
+                       std::optional<Reason> reason = std::nullopt) {
+  std::uint64_t walks = 0;
+  for (unsigned rule = 1; rule < tb::kReasons; ++rule) {
+    if (reason && static_cast<Reason>(rule) != *reason) continue;
+    for (unsigned access = 0; access < tb::kAccesses; ++access) {
+      for (const bool user : {false, true}) {
+        const tb::Bin bin{place, static_cast<Reason>(rule), static_cast<arch::AccessKind>(access),
+                          user};
+        walks += coverage.bins[bin.index()];
+      }
+    }
+  }
+  return walks;
 }
 
-/// The places of the longest walk, in its order.
+/// The places of the longest walk, in its order: HLAT tables, guest tables, sub-page permissions.
 std::vector<Place> all_places() {
   std::vector<Place> places;
-  for (std::uint8_t guest = kMostLevels;; --guest) {
-    for (std::uint8_t ept = kMostLevels; ept > 0; --ept) places.push_back({guest, ept});
-    if (guest == 0) return places;
-    places.push_back({guest, 0});
+  for (const bool hlat : {true, false}) {
+    for (std::uint8_t guest = kMostLevels; guest + !hlat > 0; --guest) {
+      for (std::uint8_t ept = kMostLevels; ept > 0; --ept) places.push_back({guest, ept, hlat});
+      if (guest == 0) break;
+      places.push_back({guest, 0, hlat});
+    }
   }
+  for (std::uint8_t level = 4; level > 0; --level) places.push_back({.spp_level = level});
+  return places;
 }
 
-/// How many places the outcome can be decided at, and at how many it was. None for an outcome that
-/// no entry decides.
-struct Reached {
+/// How many of the ways in which a walk can be refused there were, and those of which there was
+/// none.
+struct Bins {
   unsigned possible = 0;
   unsigned reached = 0;
+  std::vector<tb::Bin> missing;
+  std::vector<tb::Bin> impossible;  ///< reached all the same
 };
-Reached reached(const tb::Coverage& coverage, OutcomeKind kind) {
-  Reached result;
-  if (kind == OutcomeKind::kTranslated || kind == OutcomeKind::kGeneralProtection) return result;
-  for (const Place place : all_places()) {
-    if (place.is_guest_entry() != (kind == OutcomeKind::kPageFault)) continue;
-    ++result.possible;
-    if (count_at(coverage, kind, place) > 0) ++result.reached;
+Bins bins_of(const tb::Coverage& coverage) {
+  Bins bins;
+  for (unsigned index = 0; index < tb::Bin::kCount; ++index) {
+    const tb::Bin bin = tb::Bin::of_index(index);
+    const bool reached = coverage.bins[index] > 0;
+    if (!bin.possible()) {
+      if (reached) bins.impossible.push_back(bin);
+      continue;
+    }
+    ++bins.possible;
+    if (reached) {
+      ++bins.reached;
+    } else {
+      bins.missing.push_back(bin);
+    }
   }
-  return result;
+  return bins;
+}
+
+Json bins_array(const std::vector<tb::Bin>& bins) {
+  Json array = Json::array();
+  for (const tb::Bin& bin : bins) {
+    array.push_back({{"place", tb::name(bin.place)},
+                     {"reason", tb::name(bin.reason)},
+                     {"access", arch::name(bin.access)},
+                     {"user", bin.user}});
+  }
+  return array;
 }
 
 Json features_array(tb::Features features) {
@@ -67,23 +110,44 @@ Json features_array(tb::Features features) {
 
 Json places_array(const tb::Coverage& coverage) {
   Json places = Json::array();
-  for (const OutcomeKind kind : kOutcomes) {
-    for (const Place place : all_places()) {
-      const std::uint64_t walks = count_at(coverage, kind, place);
+  for (const Place place : all_places()) {
+    for (unsigned reason = 1; reason < tb::kReasons; ++reason) {
+      const std::uint64_t walks = count_at(coverage, place, static_cast<Reason>(reason));
       if (walks == 0) continue;
-      places.push_back({{"outcome", tb::name(kind)},
-                        {"guest_level", place.guest_level},
-                        {"ept_level", place.ept_level},
+      places.push_back({{"place", tb::name(place)},
+                        {"reason", tb::name(static_cast<Reason>(reason))},
                         {"walks", walks}});
     }
   }
   return places;
 }
 
+/// Walks that each feature concerned, by their outcomes.
+Json features_object(const tb::Coverage& coverage) {
+  Json features = Json::object();
+  for (const tb::FeatureFact& fact : tb::kFeatures) {
+    const auto& counts = coverage.features[static_cast<unsigned>(fact.feature)];
+    Json outcomes = Json::object();
+    for (const OutcomeKind kind : kOutcomes) {
+      const std::uint64_t walks = counts[static_cast<unsigned>(kind)];
+      if (walks != 0) outcomes[std::string(mmu::name(kind))] = walks;
+    }
+    if (!outcomes.empty()) features[std::string(fact.name)] = outcomes;
+  }
+  return features;
+}
+
+Json deeds_object(const tb::Coverage::Deeds& deeds) {
+  return {{"hlat_walks", deeds.hlat_walks},         {"hlat_restarts", deeds.hlat_restarts},
+          {"sub_page_walks", deeds.sub_page_walks}, {"sub_page_allowed", deeds.sub_page_allowed},
+          {"pages_logged", deeds.pages_logged},     {"second_pages", deeds.second_pages},
+          {"pdpte_faults", deeds.pdpte_faults}};
+}
+
 Json coverage_object(const tb::Coverage& coverage) {
   Json outcomes = Json::object();
   for (const OutcomeKind kind : kOutcomes) {
-    outcomes[std::string(tb::name(kind))] = count_of(coverage, kind);
+    outcomes[std::string(mmu::name(kind))] = count_of(coverage, kind);
   }
   Json reasons = Json::object();
   for (unsigned reason = 1; reason < tb::kReasons; ++reason) {
@@ -97,8 +161,8 @@ Json coverage_object(const tb::Coverage& coverage) {
         {"walks", counter.walks}, {"decided", counter.decided}};
   }
   Json pages = Json::array();
-  constexpr const char* kSizes[] = {"none", "4K", "2M", "1G"};
-  for (unsigned guest = 0; guest < 4; ++guest) {
+  constexpr const char* kSizes[] = {"none", "4K", "2M", "1G", "4M"};
+  for (unsigned guest = 0; guest < 5; ++guest) {
     for (unsigned ept = 0; ept < 4; ++ept) {
       if (coverage.pages[guest][ept] == 0) continue;
       pages.push_back({{"guest_page", kSizes[guest]},
@@ -119,8 +183,16 @@ Json coverage_object(const tb::Coverage& coverage) {
                           {"walks", coverage.accesses[access][user]}});
     }
   }
+  const Bins bins = bins_of(coverage);
   return {{"accesses", accesses},
           {"outcomes", outcomes},
+          {"features", features_object(coverage)},
+          {"deeds", deeds_object(coverage.deeds)},
+          {"bins",
+           {{"possible", bins.possible},
+            {"reached", bins.reached},
+            {"missing", bins_array(bins.missing)},
+            {"impossible", bins_array(bins.impossible)}}},
           {"reasons", reasons},
           {"places", places_array(coverage)},
           {"planted_faults", planted},
@@ -152,20 +224,19 @@ std::string compared_text(const VerifyReport& report) {
   std::string text =
       line("walks", coverage.walks) +
       line("references", tally.references, "kind, level, address and value of each") +
-      line("flag updates", coverage.swaps,
+      line("flag updates", tally.swaps,
            fmt::format("{} failed, for another had changed the entry",
-                       grouped(coverage.failed_swaps))) +
+                       grouped(tally.failed_swaps))) +
+      line("writes", tally.writes, "address, size and value of each") +
       line("judged by the oracle", tally.oracle_walks,
            fmt::format("{} not: it knows no time in which a word changes",
                        grouped(tally.oracle_absent))) +
-      line("contexts refused", coverage.refused_contexts, "by model and oracle alike");
+      line("refused before", coverage.refused, "contexts and requests, by model and oracle alike");
   if (!report.judge.has_device()) {
     return text + "  The RTL is not in this build: only model and oracle were compared.\n";
   }
-  std::uint64_t absent = 0;
-  for (const auto& [feature, walks] : tally.not_in_device) absent += walks;
-  text += line("RTL responses", tally.responses,
-               absent == 0 ? "" : fmt::format("{} walks not in the RTL", grouped(absent)));
+  text += line("walked by the RTL too", tally.device_walks,
+               fmt::format("{} responses", grouped(tally.responses)));
   for (const auto& [feature, walks] : tally.not_in_device) {
     text += line("  " + feature, walks, "walks not in the RTL");
   }
@@ -175,17 +246,37 @@ std::string compared_text(const VerifyReport& report) {
 std::string outcomes_text(const tb::Coverage& coverage) {
   std::string text;
   for (const OutcomeKind kind : kOutcomes) {
-    const Reached places = reached(coverage, kind);
     const std::uint64_t walks = count_of(coverage, kind);
     text +=
-        fmt::format("  {:<22}{:>14}{:>10}", tb::name(kind), grouped(walks),
+        fmt::format("  {:<26}{:>12}{:>10}\n", mmu::name(kind), grouped(walks),
                     percent(static_cast<double>(walks), static_cast<double>(coverage.walks), 1));
-    if (places.possible != 0) {
-      text += fmt::format("   at {} of {} places", places.reached, places.possible);
-    }
-    text += '\n';
   }
   return text;
+}
+
+/// A row for each feature that can be told, a column for each outcome.
+std::string features_text(const tb::Coverage& coverage) {
+  constexpr const char* kHeads[] = {"translated", "#PF", "violation", "misconfig",
+                                    "PML full",   "SPP", "#VE",       "#GP"};
+  std::string text = fmt::format("  {:<26}{:>9}", "", "walks");
+  for (const char* const head : kHeads) text += fmt::format("{:>11}", head);
+  text += '\n';
+  for (const tb::FeatureFact& fact : tb::kFeatures) {
+    const auto& counts = coverage.features[static_cast<unsigned>(fact.feature)];
+    std::uint64_t walks = 0;
+    for (const std::uint64_t count : counts) walks += count;
+    if (walks == 0) continue;
+    text += fmt::format("  {:<26}{:>9}", fact.name, grouped(walks));
+    for (const std::uint64_t count : counts) text += fmt::format("{:>11}", grouped(count));
+    text += '\n';
+  }
+  const tb::Coverage::Deeds& deeds = coverage.deeds;
+  return text +
+         line("HLAT walks", deeds.hlat_walks,
+              fmt::format("{} restarted from CR3", grouped(deeds.hlat_restarts))) +
+         line("sub-page walks", deeds.sub_page_walks,
+              fmt::format("{} allowed the write", grouped(deeds.sub_page_allowed))) +
+         line("pages logged", deeds.pages_logged) + line("second pages", deeds.second_pages);
 }
 
 /// How many walks were refused at each place: a row for each guest entry, a column for each EPT
@@ -195,16 +286,26 @@ std::string places_text(const tb::Coverage& coverage) {
   for (unsigned ept = kMostLevels; ept > 0; --ept)
     text += fmt::format("{:>9}", fmt::format("EPT L{}", ept));
   text += fmt::format("{:>9}\n", "itself");
-  for (unsigned guest = kMostLevels + 1; guest-- > 0;) {
-    text += fmt::format("  {:<14}", guest == 0 ? "the access" : fmt::format("guest L{}", guest));
-    for (unsigned ept = kMostLevels + 1; ept-- > 0;) {
-      if (guest == 0 && ept == 0) break;
-      const Place place{static_cast<std::uint8_t>(guest), static_cast<std::uint8_t>(ept)};
-      std::uint64_t walks = 0;
-      for (const OutcomeKind kind : kOutcomes) walks += count_at(coverage, kind, place);
-      text += fmt::format("{:>9}", grouped(walks));
+  for (const Place place : all_places()) {
+    if (place.spp_level != 0) {
+      text += fmt::format("  {:<14}{:>9}\n", tb::name(place), grouped(count_at(coverage, place)));
+      continue;
     }
-    text += '\n';
+    const bool access = place.guest_level == 0;
+    if (place.ept_level == kMostLevels) {
+      const Place itself{.guest_level = place.guest_level, .hlat = place.hlat};
+      text += fmt::format("  {:<14}", access ? "the access" : tb::name(itself));
+    }
+    text += fmt::format("{:>9}", grouped(count_at(coverage, place)));
+    if (place.is_guest_entry() || (access && place.ept_level == 1)) text += '\n';
+  }
+  const Bins bins = bins_of(coverage);
+  text += fmt::format("  {} of {} ways to be refused (rule, place, access, user)\n",
+                      grouped(bins.reached), grouped(bins.possible));
+  for (const tb::Bin& bin : bins.impossible) {
+    text +=
+        fmt::format("  IMPOSSIBLE, and yet met: {} at {}, {}, {}\n", tb::name(bin.reason),
+                    tb::name(bin.place), arch::name(bin.access), bin.user ? "user" : "supervisor");
   }
   return text;
 }
@@ -237,14 +338,15 @@ Json verify_document(const VerifyReport& report) {
                    {"mismatch", nullptr},
                    {"compared",
                     {{"walks", coverage.walks},
-                     {"refused_contexts", coverage.refused_contexts},
+                     {"refused", coverage.refused},
                      {"references", tally.references},
                      {"writes", tally.writes},
-                     {"swaps", coverage.swaps},
-                     {"failed_swaps", coverage.failed_swaps},
+                     {"swaps", tally.swaps},
+                     {"failed_swaps", tally.failed_swaps},
                      {"walks_with_stores", coverage.stores},
                      {"oracle_walks", tally.oracle_walks},
                      {"oracle_absent", tally.oracle_absent},
+                     {"rtl_walks", tally.device_walks},
                      {"rtl_responses", tally.responses},
                      {"rtl_cycles", tally.cycles},
                      {"not_in_rtl", absent}}},
@@ -265,6 +367,8 @@ std::string verify_summary(const VerifyReport& report, Style style) {
                                     report.partial ? " until the interrupt" : "")) +
           "\n" + compared_text(report);
   text += "\n" + style.heading("Outcomes") + "\n" + outcomes_text(coverage);
+  text += "\n" + style.heading("Walks that a feature concerned, by their outcomes") + "\n" +
+          features_text(coverage);
   text += "\n" + style.heading("Where walks were refused") + "\n" + places_text(coverage);
   text += "\n" + style.heading("Planted faults, and how many decided the walk") + "\n" +
           planted_text(coverage);

@@ -113,7 +113,8 @@ std::optional<std::string> unsupported(const State& state, const Access& access)
   } else {
     if (access.user || access.implicit)
       return "a guest-physical access is neither user nor implicit";
-    if (any_bit(access.address + access.size - 1, 63, state.cpu.maxphyaddr)) {
+    const std::uint64_t last = access.address + access.size - 1;
+    if (any_bit(access.address | last, 63, state.cpu.maxphyaddr)) {
       return "a guest-physical address has MAXPHYADDR bits";
     }
   }

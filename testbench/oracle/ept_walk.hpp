@@ -63,6 +63,9 @@ class EptWalk {
   // The right to update a flag of a guest entry whose address was just translated.
   void check_flag_update(const GuestPhysicalAccess& walk, const EptMapping& mapping);
 
+  // The VMCS field as it stands now.
+  std::uint16_t pml_index() const { return pml_index_; }
+
  private:
   void descend(unsigned level, std::uint64_t table, const GuestPhysicalAccess& access,
                EptMapping& mapping);

@@ -99,6 +99,7 @@ Result translate(const State& state, const Access& access, const Memory& memory)
   Result result;
   Journal journal(memory, result);
   EptWalk ept(state, journal);
+  result.pml_index = state.pml_index;
 
   const auto to_page_end = static_cast<unsigned>(0x1000 - bits(access.address, 11, 0));
   const unsigned lower_size = std::min(access.size, to_page_end);
@@ -127,6 +128,7 @@ Result translate(const State& state, const Access& access, const Memory& memory)
     convert_violation(state, stop, journal);
     static_cast<Page&>(result) = stop.page;
   }
+  result.pml_index = ept.pml_index();
   return result;
 }
 

@@ -132,6 +132,7 @@ struct Result : Page {
   std::optional<Page> second;  // the upper page, where both were translated
   std::vector<Reference> references;
   std::vector<Write> writes;
+  std::uint16_t pml_index = 0;  // the VMCS field afterwards
   bool operator==(const Result&) const = default;
 };
 

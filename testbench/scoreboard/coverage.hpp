@@ -2,41 +2,61 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
-#include "mmu_model/walk/outcome.hpp"
+#include "mmu_model/walk/translate.hpp"
+#include "testbench/scoreboard/coverage_bin.hpp"
+#include "testbench/stimulus/feature.hpp"
 #include "testbench/stimulus/test_case.hpp"
 
 namespace eptsim::tb {
 
 inline constexpr unsigned kOutcomes =
     static_cast<unsigned>(mmu::OutcomeKind::kGeneralProtection) + 1;
-inline constexpr unsigned kReasons = static_cast<unsigned>(mmu::Reason::kSppMisconfiguration) + 1;
 
-/// What the walks of a run have met.
+/// What the walks of a run have met. Only walks on which all voices agreed are counted.
 struct Coverage {
   /// What a planted fault came to.
   struct Planted {
     std::uint64_t walks = 0;
     std::uint64_t decided = 0;  ///< the walk ended at the fault's place
   };
+  /// What walks did beside reading entries and setting flags.
+  struct Deeds {
+    std::uint64_t hlat_walks = 0;  ///< that read entries of HLAT tables
+    std::uint64_t hlat_restarts = 0;
+    std::uint64_t sub_page_walks = 0;    ///< that read entries of sub-page permissions
+    std::uint64_t sub_page_allowed = 0;  ///< of these, that translated
+    std::uint64_t pages_logged = 0;
+    std::uint64_t second_pages = 0;  ///< accesses of which both pages translated
+    std::uint64_t pdpte_faults = 0;
+  };
+
+  Coverage();
 
   std::uint64_t walks = 0;
-  std::uint64_t refused_contexts = 0;
-  std::uint64_t stores = 0;  ///< walks with a store from outside
-  std::uint64_t swaps = 0;
-  std::uint64_t failed_swaps = 0;
+  std::uint64_t refused = 0;  ///< contexts and requests
+  std::uint64_t stores = 0;   ///< walks with a store from outside
+  Deeds deeds;
   std::array<std::uint64_t, kOutcomes> outcomes{};
+  /// [feature][outcome] of walks that it can change.
+  std::array<std::array<std::uint64_t, kOutcomes>, kFeatureCount> features{};
   std::array<std::uint64_t, kReasons> reasons{};
-  /// [outcome][guest level][EPT level]: the place at which it was decided.
-  std::array<std::array<std::array<std::uint64_t, 6>, 6>, kOutcomes> places{};
+  /// By Bin::index(): walks that were refused, by rule, place, access and user.
+  std::vector<std::uint32_t> bins;
   std::array<Planted, kFaultKinds> planted{};
-  /// [guest page][EPT page] of translations: 0 none, else the leaf's level.
-  std::array<std::array<std::uint64_t, 4>, 4> pages{};
+  /// [guest page][EPT page] of translations: 0 none, else the leaf's level; 4 is 4 MiB.
+  std::array<std::array<std::uint64_t, 4>, 5> pages{};
   /// [access][user]
-  std::array<std::array<std::uint64_t, 2>, 4> accesses{};
-  std::array<std::uint64_t, 64> references{};  ///< walks by their number of references
+  std::array<std::array<std::uint64_t, 2>, kAccesses> accesses{};
+  std::array<std::uint64_t, 128> references{};  ///< walks by their number of references
 
-  void count(const TestCase& test, const mmu::Outcome& outcome, unsigned reference_count);
+  void count(const TestCase& test, const mmu::TranslateResult& answer,
+             const mmu::Recording& recording);
 };
+
+/// Whether the feature can make a difference to this case. Nothing is told of some features, which
+/// an answer alone would show: large pages, execute-only entries.
+bool concerns(Feature feature, const TestCase& test);
 
 }  // namespace eptsim::tb

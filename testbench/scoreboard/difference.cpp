@@ -44,6 +44,17 @@ void compare_rights(const mmu::Outcome& expected, const mmu::Outcome& got,
   differences.number("protection_key", expected.protection_key, got.protection_key);
 }
 
+/// Rights that belong to features which a walker may lack.
+void compare_special_rights(const mmu::Outcome& expected, const mmu::Outcome& got,
+                            Differences& differences) {
+  differences.flag("ept_rights.paging_write", expected.ept_rights.paging_write,
+                   got.ept_rights.paging_write);
+  differences.flag("ept_rights.supervisor_shadow_stack",
+                   expected.ept_rights.supervisor_shadow_stack,
+                   got.ept_rights.supervisor_shadow_stack);
+  differences.flag("shadow_stack", expected.shadow_stack, got.shadow_stack);
+}
+
 bool is_missing_ept_right(mmu::Reason reason) {
   return reason == mmu::Reason::kEptNotReadable || reason == mmu::Reason::kEptNotWritable ||
          reason == mmu::Reason::kEptNotExecutable;
@@ -79,7 +90,8 @@ std::string text_of(const mmu::Reference& reference) {
 }
 
 std::string text_of(const mmu::MemoryWrite& write) {
-  return hex(write.address) + " = " + hex(write.value);
+  return hex(write.address) + " = " + hex(write.value) + ", " + std::to_string(write.size) +
+         " bytes";
 }
 
 /// Compares up to the first element that differs; what comes after follows from it.
@@ -101,6 +113,7 @@ std::string_view name(mmu::StepKind kind) {
   switch (kind) {
     case mmu::StepKind::kLookup: return "lookup";
     case mmu::StepKind::kRead: return "read";
+    case mmu::StepKind::kLoad: return "load";
     case mmu::StepKind::kCompareExchange: return "compare-and-swap";
     case mmu::StepKind::kWrite: return "write";
     case mmu::StepKind::kDone: return "done";
@@ -118,7 +131,7 @@ void compare(const mmu::MemoryRequest& expected, const mmu::MemoryRequest& got,
   if (expected.kind == mmu::StepKind::kCompareExchange) {
     differences.hex("memory.expected", expected.expected, got.expected);
   }
-  if (expected.kind != mmu::StepKind::kRead) {
+  if (expected.kind == mmu::StepKind::kCompareExchange || expected.kind == mmu::StepKind::kWrite) {
     differences.hex("memory.desired", expected.desired, got.desired);
   }
 }
@@ -164,24 +177,11 @@ std::string hex(std::uint64_t value) {
 }
 
 std::string name(mmu::Place place) {
-  const std::string guest = "guest L" + std::to_string(place.guest_level);
+  if (place.spp_level != 0) return "SPP L" + std::to_string(place.spp_level);
+  const std::string guest = (place.hlat ? "HLAT L" : "guest L") + std::to_string(place.guest_level);
   if (place.is_guest_entry()) return guest;
   return "EPT L" + std::to_string(place.ept_level) + " of " +
          (place.guest_level == 0 ? "the access" : guest);
-}
-
-std::string_view name(mmu::OutcomeKind kind) {
-  switch (kind) {
-    case mmu::OutcomeKind::kTranslated: return "translated";
-    case mmu::OutcomeKind::kPageFault: return "page_fault";
-    case mmu::OutcomeKind::kEptViolation: return "ept_violation";
-    case mmu::OutcomeKind::kEptMisconfiguration: return "ept_misconfig";
-    case mmu::OutcomeKind::kPmlFull: return "pml_full";
-    case mmu::OutcomeKind::kSppEvent: return "spp_event";
-    case mmu::OutcomeKind::kVirtualizationException: return "virtualization_exception";
-    case mmu::OutcomeKind::kGeneralProtection: return "general_protection";
-  }
-  return "?";
 }
 
 std::string_view name(mmu::Reason reason) {
@@ -225,6 +225,7 @@ void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Detail detai
   if (expected.kind == OutcomeKind::kTranslated) {
     compare_translation(expected, got, differences);
     compare_rights(expected, got, differences);
+    if (detail == Detail::kAll) compare_special_rights(expected, got, differences);
     return;
   }
   if (expected.kind == OutcomeKind::kPageFault) {
@@ -237,10 +238,12 @@ void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Detail detai
   compare_deciding_entry(expected, got, detail, differences);
 }
 
-void compare(const oracle::Result& expected, const mmu::Outcome& got, std::uint64_t linear,
+void compare(const oracle::Result& expected, const mmu::TranslateResult& result,
              Differences& differences) {
   using mmu::OutcomeKind;
   const mmu::Outcome outcome = outcome_of(expected);
+  const mmu::Outcome& got = result.outcome;
+  const std::uint64_t linear = result.address;
   differences.word("outcome", name(outcome.kind), name(got.kind));
   switch (outcome.kind) {
     case OutcomeKind::kTranslated: compare_translation(outcome, got, differences); break;
@@ -258,6 +261,16 @@ void compare(const oracle::Result& expected, const mmu::Outcome& got, std::uint6
       if (outcome.linear_valid) differences.hex("linear address", expected.gva, linear);
       break;
   }
+  differences.flag("second page", expected.second.has_value(), result.second.has_value());
+  if (expected.second && result.second) {
+    Differences upper;
+    compare_translation(outcome_of(*expected.second), *result.second, upper);
+    for (Difference& difference : upper.take()) {
+      differences.word("second." + difference.field, difference.expected, difference.got);
+    }
+  }
+  differences.number("pml_index", expected.pml_index, result.pml_index);
+  differences.number("number of references", expected.references.size(), result.references);
 }
 
 void compare(const mmu::Recording& expected, const mmu::Recording& got, Differences& differences) {
@@ -270,9 +283,9 @@ void compare(const oracle::Result& expected, const mmu::Recording& got, Differen
   const mmu::Recording recording = recording_of(expected);
   // The oracle doesn't tell at which guest level an EPT entry was read.
   const auto same_read = [](const mmu::Reference& a, const mmu::Reference& b) {
-    return a.place.ept_level == b.place.ept_level &&
-           (!b.place.is_guest_entry() || a.place.guest_level == b.place.guest_level) &&
-           a.address == b.address && a.value == b.value;
+    mmu::Place place = b.place;
+    if (place.ept_level != 0) place = {.ept_level = place.ept_level};
+    return a.place == place && a.address == b.address && a.value == b.value;
   };
   const auto equal = [](const auto& a, const auto& b) { return a == b; };
   compare_lists("references", recording.references, got.references, same_read, differences);

@@ -38,9 +38,9 @@ class Differences {
 };
 
 std::string hex(std::uint64_t value);
-/// "guest L3" for a guest entry's read, "EPT L2 of guest L3", "EPT L2 of the access".
+/// "guest L3" for a guest entry's read, "EPT L2 of guest L3", "EPT L2 of the access"; "HLAT L3" for
+/// an entry of the HLAT tables; "SPP L2".
 std::string name(mmu::Place place);
-std::string_view name(mmu::OutcomeKind kind);
 std::string_view name(mmu::Reason reason);
 
 enum class Detail : std::uint8_t {
@@ -50,9 +50,8 @@ enum class Detail : std::uint8_t {
 void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Detail detail,
              Differences& differences);
 
-/// What the architecture defines, which is all that the oracle knows. `linear` is the address that
-/// the voice names for the outcome.
-void compare(const oracle::Result& expected, const mmu::Outcome& got, std::uint64_t linear,
+/// What the architecture defines, which is all that the oracle knows.
+void compare(const oracle::Result& expected, const mmu::TranslateResult& got,
              Differences& differences);
 
 /// References and writes, in order.

@@ -1,6 +1,7 @@
 #include "testbench/scoreboard/judge.hpp"
 
 #include "testbench/oracle_adapter.hpp"
+#include "testbench/scoreboard/walk_order.hpp"
 
 namespace eptsim::tb {
 
@@ -39,58 +40,71 @@ Judge::Judge(Voices voices)
 std::optional<Finding> Judge::prepare(PreparedCase& prepared) {
   const TestCase& test = prepared.test;
   prepared.context.reset();
+  prepared.not_in_device.clear();
+  // With EPT off, PDPTEs are in memory.
+  if (!test.context.ept_enabled) oracle_memory_.load(test.image);
   auto refusal = mmu::check(test.context);
   if (!refusal) refusal = mmu::check(test.context, test.request);
+  if (!refusal) {
+    prepared.context.emplace(test.context);
+    refusal = mmu::load_pdptes(*prepared.context, oracle_memory_);
+  }
   const oracle::State state = state_of(test.context);
-  auto oracle_refusal = oracle::refused(state);
+  auto oracle_refusal = oracle::refused(state, oracle_access_);
   if (!oracle_refusal) oracle_refusal = oracle::unsupported(state, access_of(test.request));
 
-  Differences differences;
-  differences.word("accepted by VM entry", oracle_refusal ? *oracle_refusal : "yes",
-                   refusal ? refusal->key + " " + refusal->text : "yes");
   if (refusal.has_value() != oracle_refusal.has_value()) {
+    Differences differences;
+    differences.word("accepted", oracle_refusal ? *oracle_refusal : "yes",
+                     refusal ? refusal->key + " " + refusal->text : "yes");
     return finding(kOracle, kStepMachine, differences.take(), {});
   }
-  if (refusal) return std::nullopt;
-  prepared.context.emplace(test.context);
-  prepared.in_device = false;
-  if (voices_.device) {
-    const auto missing = voices_.device->unsupported(test);
-    prepared.in_device = !missing;
-    if (missing) ++tally_.not_in_device[*missing];
+  if (refusal) {
+    prepared.context.reset();
+    return std::nullopt;
   }
+  prepared.parts = page_parts(test.context, test.request);
+  if (voices_.device) prepared.not_in_device = voices_.device->unsupported(test).value_or("");
   return std::nullopt;
 }
 
 std::optional<Finding> Judge::check(const PreparedCase& prepared, const PreparedCase* next) {
   if (!prepared.context) {
-    ++coverage_.refused_contexts;
+    ++coverage_.refused;
     return std::nullopt;
   }
+  auto found = compare_all(prepared, next);
+  if (!found) count(prepared);
+  return found;
+}
+
+std::optional<Finding> Judge::compare_all(const PreparedCase& prepared, const PreparedCase* next) {
   const TestCase& test = prepared.test;
   memory_.load(test);
   recording_.references.clear();
   recording_.writes.clear();
   answer_ = voices_.step_machine(*prepared.context, test.request, memory_, recording_);
+  run_clocked(prepared, next);
 
-  coverage_.count(test, answer_.outcome, answer_.references);
-  coverage_.swaps += memory_.swaps();
-  coverage_.failed_swaps += memory_.failed_swaps();
-  tally_.references += recording_.references.size();
-  tally_.writes += recording_.writes.size();
+  // The oracle comes first: what all walkers share is told by it alone.
+  if (oracle_can_judge()) {
+    if (auto found = ask_oracle(test)) return found;
+  }
+  if (clocked_.finding) return std::move(clocked_.finding);
+  if (auto found = compare_model()) return found;
+  if (prepared.parts.count > 1) return std::nullopt;
+  Differences differences;
+  compare_order(recording_, answer_.outcome, lockstep_.failed_swaps() != 0, differences);
+  return finding("the walk's order", kStepMachine, differences.take(), recording_);
+}
 
-  if (auto found = ask_oracle(test)) return found;
-  return run_clocked(prepared, next);
+/// The oracle has no time in which a word could change. A store to a word that the walk had not
+/// come to might as well have been made before.
+bool Judge::oracle_can_judge() const {
+  return lockstep_.failed_swaps() == 0 && !(memory_.store_made() && memory_.store_seen());
 }
 
 std::optional<Finding> Judge::ask_oracle(const TestCase& test) {
-  // The oracle has no time in which a word could change. A store to a word that the walk had not
-  // come to might as well have been made before.
-  if (memory_.failed_swaps() != 0 || (memory_.store_made() && memory_.store_seen())) {
-    ++tally_.oracle_absent;
-    return std::nullopt;
-  }
-  ++tally_.oracle_walks;
   oracle_memory_.load(test.image);
   if (memory_.store_made()) {
     oracle_memory_.write64(arch::Hpa(test.store->word.address), test.store->word.value);
@@ -98,62 +112,114 @@ std::optional<Finding> Judge::ask_oracle(const TestCase& test) {
   const oracle::Result result =
       voices_.oracle(state_of(test.context), access_of(test.request), oracle_access_);
   Differences differences;
-  compare(result, answer_.outcome, answer_.address, differences);
-  differences.number("number of references", result.references.size(), answer_.references);
+  compare(result, answer_, differences);
   compare(result, recording_, differences);
   compare(oracle_memory_, memory_.words(), differences);
   return finding(kOracle, kStepMachine, differences.take(), recording_);
 }
 
-std::optional<Finding> Judge::run_clocked(const PreparedCase& prepared, const PreparedCase* next) {
-  const ClockedCase walk{&prepared.test, &*prepared.context, prepared.tag};
-  ClockedCase after;
-  if (next != nullptr) after = {&next->test, &*next->context, next->tag};
-  // A walker that takes no part in the next walk must not be offered its request.
-  const bool offer = next != nullptr && next->in_device == prepared.in_device;
-  Lockstep::Result result = lockstep_.run(walk, offer ? &after : nullptr, prepared.in_device);
-  tally_.cycles += result.compared;
-  if (!result.differences.empty()) {
-    auto found =
-        finding(kModel, voices_.device->name, std::move(result.differences), lockstep_.recording());
-    found->cycle = result.cycle;
-    return found;
+/// An access to two pages is two walks, of which the second goes on with the PML index that the
+/// first left. Both parts are refused before paging if one of them is: then the walk that says so
+/// is the only one.
+void Judge::run_clocked(const PreparedCase& prepared, const PreparedCase* next) {
+  const auto walk_of = [](const PreparedCase& from, const mmu::WalkContext* context,
+                          unsigned part) {
+    return ClockedWalk{{from.tag, context, from.parts.part[part]}, from.test.timing};
+  };
+  clocked_ = {};
+  lockstep_.load(prepared.test);
+  // A walker that takes no part in the next walk must not be offered its request, and which of two
+  // parts comes first is known only when the step machine has answered.
+  const bool offer =
+      next != nullptr && next->in_device() == prepared.in_device() && next->parts.count == 1;
+  ClockedWalk after;
+  if (offer) after = walk_of(*next, &*next->context, 0);
+  const ClockedWalk* const offered = offer ? &after : nullptr;
+
+  const unsigned last = prepared.parts.count - 1;
+  const bool refused_first = last == 1 &&
+                             answer_.outcome.kind == mmu::OutcomeKind::kGeneralProtection &&
+                             answer_.address == prepared.parts.part[last].address;
+  if (last == 0 || refused_first) {
+    run_part(prepared, walk_of(prepared, &*prepared.context, last), offered);
+    return;
   }
-  if (!result.response) {
-    return Finding{kStepMachine,
-                   kModel,
-                   {{"response", "one", "none after " + std::to_string(result.cycle) + " cycles"}},
-                   result.cycle,
-                   lockstep_.recording()};
-  }
-  if (prepared.in_device) ++tally_.responses;
-  if (result.response->tag != prepared.tag) {
-    return finding(kStepMachine, kModel,
-                   {{"tag", std::to_string(prepared.tag), std::to_string(result.response->tag)}},
-                   lockstep_.recording());
-  }
-  return compare_model(*result.response);
+  if (!run_part(prepared, walk_of(prepared, &*prepared.context, 0), nullptr)) return;
+  if (clocked_.responses[0].outcome.kind != mmu::OutcomeKind::kTranslated) return;
+  mmu::WalkContext context = *prepared.context;
+  context.raw.pml_index = clocked_.responses[0].pml_index;
+  run_part(prepared, walk_of(prepared, &context, 1), offered);
 }
 
-std::optional<Finding> Judge::compare_model(const mmu::WalkResponse& response) {
+/// Whether there was a response, and no difference.
+bool Judge::run_part(const PreparedCase& prepared, const ClockedWalk& walk,
+                     const ClockedWalk* next) {
+  const bool with_device = voices_.device.has_value() && prepared.in_device();
+  Lockstep::Result result = lockstep_.run(walk, next, with_device);
+  clocked_.compared += result.compared;
+  if (!result.differences.empty()) {
+    clocked_.finding =
+        finding(kModel, voices_.device->name, std::move(result.differences), lockstep_.recording());
+  } else if (!result.response) {
+    clocked_.finding =
+        finding(kStepMachine, kModel,
+                {{"response", "one", "none after " + std::to_string(result.cycle) + " cycles"}},
+                lockstep_.recording());
+  } else if (result.response->tag != prepared.tag) {
+    clocked_.finding =
+        finding(kStepMachine, kModel,
+                {{"tag", std::to_string(prepared.tag), std::to_string(result.response->tag)}},
+                lockstep_.recording());
+  } else {
+    clocked_.responses[clocked_.count++] = *result.response;
+    return true;
+  }
+  clocked_.finding->cycle = result.cycle;
+  return false;
+}
+
+std::optional<Finding> Judge::compare_model() {
   Differences differences;
-  tb::compare(answer_.outcome, response.outcome, Detail::kAll, differences);
-  differences.number("references", answer_.references, response.references);
+  const mmu::WalkResponse& first = clocked_.responses[0];
+  const mmu::WalkResponse& last = clocked_.responses[clocked_.count - 1];
+  // Of two walks the answer keeps the lower page's outcome only if both translated.
+  const bool both = answer_.second.has_value() && clocked_.count == 2;
+  tb::compare(answer_.outcome, both ? first.outcome : last.outcome, Detail::kAll, differences);
+  differences.flag("second page", answer_.second.has_value(),
+                   clocked_.count == 2 && last.outcome.kind == mmu::OutcomeKind::kTranslated);
+  if (both) tb::compare(*answer_.second, last.outcome, Detail::kAll, differences);
+  unsigned references = first.references;
+  if (clocked_.count == 2) references += last.references;
+  differences.number("references", answer_.references, references);
+  differences.number("pml_index", answer_.pml_index, last.pml_index);
   tb::compare(recording_, lockstep_.recording(), differences);
   compare(memory_.words(), lockstep_.memory().words(), differences);
   return finding(kStepMachine, kModel, differences.take(), lockstep_.recording());
 }
 
+void Judge::count(const PreparedCase& prepared) {
+  coverage_.count(prepared.test, answer_, recording_);
+  tally_.references += recording_.references.size();
+  tally_.writes += recording_.writes.size();
+  tally_.swaps += lockstep_.swaps();
+  tally_.failed_swaps += lockstep_.failed_swaps();
+  ++(oracle_can_judge() ? tally_.oracle_walks : tally_.oracle_absent);
+  tally_.cycles += clocked_.compared;
+  if (!voices_.device) return;
+  if (prepared.in_device()) {
+    ++tally_.device_walks;
+    tally_.responses += clocked_.count;
+  } else {
+    ++tally_.not_in_device[prepared.not_in_device];
+  }
+}
+
 std::optional<Finding> Judge::check_alone(const TestCase& test) {
-  const Coverage coverage = coverage_;
-  const Tally tally = tally_;
   PreparedCase prepared;
   prepared.test = test;
   reset();
   auto found = prepare(prepared);
-  if (!found) found = check(prepared, nullptr);
-  coverage_ = coverage;
-  tally_ = tally;
+  if (!found && prepared.context) found = compare_all(prepared, nullptr);
   return found;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "testbench/scoreboard/difference.hpp"
 #include "testbench/scoreboard/lockstep.hpp"
 #include "testbench/scoreboard/voices.hpp"
+#include "testbench/stimulus/page_parts.hpp"
 #include "testbench/stimulus/sparse_memory.hpp"
 #include "testbench/stimulus/test_case.hpp"
 
@@ -28,10 +30,13 @@ struct Finding {
 struct Tally {
   std::uint64_t references = 0;  ///< reads of entries that the step machine made
   std::uint64_t writes = 0;
+  std::uint64_t swaps = 0;  ///< of the clocked model
+  std::uint64_t failed_swaps = 0;
   std::uint64_t oracle_walks = 0;   ///< that the oracle could judge
-  std::uint64_t oracle_absent = 0;  ///< a compare-and-swap failed: the oracle knows no time
-  std::uint64_t responses = 0;      ///< of the device
-  std::uint64_t cycles = 0;         ///< in which the device was compared with the model
+  std::uint64_t oracle_absent = 0;  ///< an entry changed in mid-walk: the oracle knows no time
+  std::uint64_t responses = 0;      ///< of the device: two for an access to two pages
+  std::uint64_t device_walks = 0;
+  std::uint64_t cycles = 0;  ///< in which the device was compared with the model
   std::map<std::string, std::uint64_t> not_in_device;  ///< walks by what the device lacks
 };
 
@@ -40,7 +45,10 @@ struct PreparedCase {
   TestCase test;
   std::uint32_t tag = 0;
   std::optional<mmu::WalkContext> context;  ///< none: VM entry refuses it
-  bool in_device = false;
+  PageParts parts;
+  std::string not_in_device;  ///< what the device lacks; empty if it takes part
+
+  bool in_device() const { return not_in_device.empty(); }
 };
 
 /// Puts one case to all voices and compares what they say.
@@ -54,7 +62,7 @@ class Judge {
   /// Fills what depends on `prepared.test`. The voices may disagree on whether VM entry accepts it.
   std::optional<Finding> prepare(PreparedCase& prepared);
   /// `next`, if not null, is the case after; it must be accepted. After a finding only `reset` may
-  /// follow.
+  /// follow. Counts the case if there is none.
   std::optional<Finding> check(const PreparedCase& prepared, const PreparedCase* next);
 
   /// Both of these from the reset state, for a case on its own, which is not counted.
@@ -68,9 +76,21 @@ class Judge {
   const mmu::Recording& recording() const { return recording_; }
 
  private:
+  /// What the clocked walkers did in one case.
+  struct Clocked {
+    std::optional<Finding> finding;
+    std::array<mmu::WalkResponse, 2> responses{};
+    unsigned count = 0;
+    mmu::Cycle compared = 0;
+  };
+
+  std::optional<Finding> compare_all(const PreparedCase& prepared, const PreparedCase* next);
+  bool oracle_can_judge() const;
   std::optional<Finding> ask_oracle(const TestCase& test);
-  std::optional<Finding> run_clocked(const PreparedCase& prepared, const PreparedCase* next);
-  std::optional<Finding> compare_model(const mmu::WalkResponse& response);
+  void run_clocked(const PreparedCase& prepared, const PreparedCase* next);
+  bool run_part(const PreparedCase& prepared, const ClockedWalk& walk, const ClockedWalk* next);
+  std::optional<Finding> compare_model();
+  void count(const PreparedCase& prepared);
 
   Voices voices_;
   Lockstep lockstep_;
@@ -79,6 +99,7 @@ class Judge {
   oracle::Memory oracle_access_;
   mmu::TranslateResult answer_;
   mmu::Recording recording_;
+  Clocked clocked_;
   Coverage coverage_;
   Tally tally_;
 };

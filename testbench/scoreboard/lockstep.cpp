@@ -10,10 +10,6 @@ using mmu::kNever;
 /// No walk takes as long.
 constexpr Cycle kPatience = 20'000;
 
-mmu::WalkRequest request_of(const ClockedCase& walk) {
-  return {.tag = walk.tag, .context = walk.context, .request = walk.test->request};
-}
-
 /// When the ports are served, in cycles.
 class Schedule {
  public:
@@ -56,27 +52,38 @@ void Lockstep::reset() {
   offered_ = false;
 }
 
+void Lockstep::load(const TestCase& test) {
+  memory_.load(test);
+  recording_.references.clear();
+  recording_.writes.clear();
+  swaps_ = failed_swaps_ = 0;
+}
+
 std::uint64_t Lockstep::carry_out(const mmu::MemoryRequest& request) {
-  const arch::Hpa address(request.address);
-  if (request.kind == mmu::StepKind::kRead) {
-    const std::uint64_t value = memory_.read64(address);
-    recording_.references.push_back({request.place, request.address, value});
-    return value;
-  }
-  const std::uint64_t found =
-      memory_.compare_exchange64(address, request.expected, request.desired);
-  if (found == request.expected) {
-    recording_.writes.push_back({request.address, request.size, request.desired});
+  const std::uint64_t found = memory_.carry_out(request.kind, arch::Hpa(request.address),
+                                                request.size, request.expected, request.desired);
+  switch (request.kind) {
+    case mmu::StepKind::kRead:
+      recording_.references.push_back({request.place, request.address, found});
+      break;
+    case mmu::StepKind::kCompareExchange:
+      ++swaps_;
+      if (found != request.expected) {
+        ++failed_swaps_;
+        break;
+      }
+      [[fallthrough]];
+    case mmu::StepKind::kWrite:
+      recording_.writes.push_back({request.address, request.size, request.desired});
+      break;
+    default: break;
   }
   return found;
 }
 
-Lockstep::Result Lockstep::run(const ClockedCase& walk, const ClockedCase* next, bool with_second) {
-  memory_.load(*walk.test);
-  recording_.references.clear();
-  recording_.writes.clear();
+Lockstep::Result Lockstep::run(const ClockedWalk& walk, const ClockedWalk* next, bool with_second) {
   mmu::WalkerUnit* const second = with_second ? second_ : nullptr;
-  const Timing& timing = walk.test->timing;
+  const Timing& timing = walk.timing;
   Schedule schedule(timing);
 
   Result result;
@@ -97,6 +104,12 @@ Lockstep::Result Lockstep::run(const ClockedCase& walk, const ClockedCase* next,
     if (second != nullptr) {
       Differences differences;
       compare(outputs, second->outputs(), differences);
+      // A walker that logs no pages need not know the index.
+      if (outputs.response && second->outputs().response &&
+          walk.request.context->raw.controls.pml) {
+        differences.number("pml_index", outputs.response->pml_index,
+                           second->outputs().response->pml_index);
+      }
       if (!differences.empty()) {
         result.differences = differences.take();
         return result;
@@ -107,9 +120,9 @@ Lockstep::Result Lockstep::run(const ClockedCase& walk, const ClockedCase* next,
     mmu::WalkerInputs inputs;
     inputs.cycle = now_;
     if (!accepted && now_ >= request_at) {
-      inputs.request = request_of(walk);
+      inputs.request = walk.request;
     } else if (accepted && next != nullptr && now_ >= next_at) {
-      inputs.request = request_of(*next);
+      inputs.request = next->request;
       offered_ = true;
     }
     if (now_ == answer_at) inputs.answer = answer;

@@ -12,11 +12,10 @@
 
 namespace eptsim::tb {
 
-/// A case as the clocked walkers get it.
-struct ClockedCase {
-  const TestCase* test = nullptr;
-  const mmu::WalkContext* context = nullptr;
-  std::uint32_t tag = 0;
+/// A walk as the clocked walkers get it.
+struct ClockedWalk {
+  mmu::WalkRequest request;
+  Timing timing;
 };
 
 /// Clocks a walker, and another beside it, with the same requests, memory answers and
@@ -35,14 +34,18 @@ class Lockstep {
   };
 
   void reset();
+  /// Memory as `test` has it, for walks that follow; the recording begins anew.
+  void load(const TestCase& test);
   /// Runs one walk until its response has left, or until the walkers differ; then only `reset` may
   /// follow. `next`, if not null, is what the next call runs. `with_second`: whether the second
   /// walker takes part.
-  Result run(const ClockedCase& walk, const ClockedCase* next, bool with_second);
+  Result run(const ClockedWalk& walk, const ClockedWalk* next, bool with_second);
 
-  /// Of the last walk.
+  /// Since `load`.
   const mmu::Recording& recording() const { return recording_; }
   const SharedMemory& memory() const { return memory_; }
+  unsigned swaps() const { return swaps_; }
+  unsigned failed_swaps() const { return failed_swaps_; }
 
  private:
   std::uint64_t carry_out(const mmu::MemoryRequest& request);
@@ -53,6 +56,8 @@ class Lockstep {
   bool offered_ = false;  ///< the next walk's request is on the port already
   SharedMemory memory_;
   mmu::Recording recording_;
+  unsigned swaps_ = 0;
+  unsigned failed_swaps_ = 0;
 };
 
 }  // namespace eptsim::tb

@@ -1,6 +1,7 @@
 #include "testbench/scoreboard/mismatch_text.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "ept/arch/access.hpp"
 
@@ -44,7 +45,29 @@ std::string cpu_text(const mmu::Capabilities& cpu) {
   object.flag("page_2m", cpu.page_2m, plain.page_2m);
   object.flag("guest_page_1g", cpu.guest_page_1g, plain.guest_page_1g);
   object.flag("advanced_exit_info", cpu.advanced_exit_info, plain.advanced_exit_info);
+  object.flag("supervisor_shadow_stack", cpu.supervisor_shadow_stack,
+              plain.supervisor_shadow_stack);
   return object.str();
+}
+
+std::string controls_text(const mmu::Controls& controls) {
+  Object object;
+  object.flag("mode_based_execute", controls.mode_based_execute, false);
+  object.flag("sub_page_permission", controls.sub_page_permission, false);
+  object.flag("ept_violation_ve", controls.ept_violation_ve, false);
+  object.flag("pml", controls.pml, false);
+  object.flag("paging_write", controls.paging_write, false);
+  object.flag("guest_paging_verification", controls.guest_paging_verification, false);
+  object.flag("hlat", controls.hlat, false);
+  return object.str();
+}
+
+std::string pdptes_text(const std::array<std::uint64_t, 4>& pdptes) {
+  std::string text;
+  for (const std::uint64_t pdpte : pdptes) {
+    text += (text.empty() ? "[\"" : ", \"") + hex(pdpte) + '"';
+  }
+  return text + "]";
 }
 
 std::string table_of(const std::vector<Difference>& differences, const Finding& finding) {
@@ -68,7 +91,7 @@ std::string planted_text(const TestCase& test) {
   std::string text(test.origin);
   for (const PlantedFault& fault : test.planted) {
     text += ", planted " + std::string(name(fault.kind));
-    if (fault.kind < FaultKind::kNotCanonical) text += " at " + name(fault.place);
+    if (fault.kind < FaultKind::kPdpteNotPresent) text += " at " + name(fault.place);
   }
   return text;
 }
@@ -87,8 +110,24 @@ std::string context_text(const mmu::Context& context) {
   if (context.pat != arch::kResetPat) object.hex("pat", context.pat);
   object.flag("rflags_ac", context.rflags_ac, false);
   object.plain("cpu", cpu_text(context.cpu));
-  if (context.controls.mode_based_execute) {
-    object.plain("controls", R"({"mode_based_execute": true})");
+  if (context.pdptes) object.plain("pdptes", pdptes_text(*context.pdptes));
+  const mmu::Controls& controls = context.controls;
+  if (const std::string text = controls_text(controls); text != "{}") {
+    object.plain("controls", text);
+  }
+  // What belongs to controls that are off means nothing.
+  if (controls.sub_page_permission) object.hex("sppt_pointer", context.sppt_pointer);
+  if (controls.pml) {
+    object.hex("pml_address", context.pml_address);
+    object.plain("pml_index", std::to_string(context.pml_index));
+  }
+  if (controls.ept_violation_ve) {
+    object.hex("ve_info_address", context.ve_info_address);
+    object.plain("eptp_index", std::to_string(context.eptp_index));
+  }
+  if (controls.hlat) {
+    object.hex("hlat_pointer", context.hlat_pointer);
+    object.plain("hlat_prefix_size", std::to_string(context.hlat_prefix_size));
   }
   return object.str();
 }
@@ -111,7 +150,8 @@ std::string walk_text(const mmu::Recording& recording) {
             padded(hex(reference.address), 18) + hex(reference.value) + "\n";
   }
   for (const mmu::MemoryWrite& write : recording.writes) {
-    text += "  " + padded("written", 28) + padded(hex(write.address), 18) + hex(write.value) + "\n";
+    text += "  " + padded("written", 28) + padded(hex(write.address), 18) + hex(write.value) +
+            (write.size == 8 ? "\n" : ", " + std::to_string(write.size) + " bytes\n");
   }
   return text;
 }

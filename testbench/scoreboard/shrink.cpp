@@ -1,10 +1,21 @@
 #include "testbench/scoreboard/shrink.hpp"
 
 #include "ept/arch/memory_type.hpp"
+#include "testbench/stimulus/page_parts.hpp"
 
 namespace eptsim::tb {
 
 namespace {
+
+constexpr bool mmu::Controls::* kControls[] = {
+    &mmu::Controls::mode_based_execute,
+    &mmu::Controls::sub_page_permission,
+    &mmu::Controls::ept_violation_ve,
+    &mmu::Controls::pml,
+    &mmu::Controls::paging_write,
+    &mmu::Controls::guest_paging_verification,
+    &mmu::Controls::hlat,
+};
 
 class Shrinker {
  public:
@@ -58,14 +69,31 @@ class Shrinker {
   void shrink_surroundings() {
     if (best_.store) attempt([](TestCase& test) { test.store.reset(); });
     attempt_plain_timing();
-    set([](TestCase& test) -> auto& { return test.request.size; }, std::uint8_t{1});
+    shrink_size();
     set([](TestCase& test) -> auto& { return test.request.implicit; }, false);
     set([](TestCase& test) -> auto& { return test.request.user; }, false);
   }
 
+  /// One byte, one of the two pages, or one byte of each.
+  void shrink_size() {
+    set([](TestCase& test) -> auto& { return test.request.size; }, std::uint8_t{1});
+    const PageParts parts = page_parts(best_.context, best_.request);
+    if (parts.count == 1) return;
+    for (const mmu::Request& part : parts.part) {
+      if (attempt([&](TestCase& test) { test.request = part; })) return;
+    }
+    mmu::Request least = best_.request;
+    least.address |= 4095;
+    least.size = 2;
+    if (least.size != best_.request.size) {
+      attempt([&](TestCase& test) { test.request = least; });
+    }
+  }
+
   void attempt_plain_timing() {
     const Timing& timing = best_.timing;
-    if (timing.seed != 0 || timing.stall != 0 || timing.latency != 1 || timing.clock_always) {
+    if (timing.seed != 0 || timing.stall != 0 || timing.latency != 1 || timing.clock_always ||
+        timing.random_latency || timing.early_request) {
       attempt([](TestCase& test) { test.timing = {}; });
     }
   }
@@ -83,13 +111,20 @@ class Shrinker {
     set([](TestCase& test) -> auto& { return test.context.vpid; }, std::uint16_t{1});
     set([](TestCase& test) -> auto& { return test.context.pml_index; }, std::uint16_t{511});
     set([](TestCase& test) -> auto& { return test.context.rflags_ac; }, false);
-    set([](TestCase& test) -> auto& { return test.context.controls.mode_based_execute; }, false);
+    for (bool mmu::Controls::* const control : kControls) {
+      set([control](TestCase& test) -> auto& { return test.context.controls.*control; }, false);
+    }
     set([](TestCase& test) -> auto& { return test.context.cpu.execute_only; }, true);
     set([](TestCase& test) -> auto& { return test.context.cpu.page_1g; }, true);
     set([](TestCase& test) -> auto& { return test.context.cpu.page_2m; }, true);
     set([](TestCase& test) -> auto& { return test.context.cpu.guest_page_1g; }, true);
     set([](TestCase& test) -> auto& { return test.context.cpu.advanced_exit_info; }, false);
     set([](TestCase& test) -> auto& { return test.context.cpu.supervisor_shadow_stack; }, false);
+    for (unsigned i = 0; best_.context.pdptes && i < 4; ++i) {
+      clear_bits([i](TestCase& test) -> auto& { return (*test.context.pdptes)[i]; });
+    }
+    clear_bits([](TestCase& test) -> auto& { return test.context.hlat_prefix_size; });
+    clear_bits([](TestCase& test) -> auto& { return test.context.eptp_index; });
     clear_bits([](TestCase& test) -> auto& { return test.context.sppt_pointer; });
     clear_bits([](TestCase& test) -> auto& { return test.context.pml_address; });
     clear_bits([](TestCase& test) -> auto& { return test.context.ve_info_address; });

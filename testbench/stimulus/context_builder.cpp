@@ -30,11 +30,6 @@ unsigned random_width(Random& random) {
   return random.coin() ? random.pick(kWidths) : 32 + static_cast<unsigned>(random.below(21));
 }
 
-/// A page's address of `width` bits.
-std::uint64_t random_frame(Random& random, unsigned width) {
-  return random_address(random, width) & bits(51, 12);
-}
-
 std::uint32_t random_keys(Random& random) {
   if (random.coin()) return 0;
   const std::uint64_t sparse = random.next() & random.next();
@@ -63,28 +58,106 @@ void set_registers(Random& random, Features features, Levels levels, mmu::Contex
                                  cr4::kCet.mask() | cr4::kLass.mask() | cr4::kLamSup.mask();
   constexpr std::uint64_t kEfer = efer::kLme.mask() | efer::kLma.mask() | efer::kNxe.mask();
   const bool paging = levels.guest != 0;
+  const bool long_mode = levels.guest >= 4;
 
-  const bool write_protect = !random.one_in(3);
+  const bool shadow_stacks = features.has(Feature::kShadowStacks);
+  const bool types = features.has(Feature::kMemoryTypes);
+  const bool write_protect = shadow_stacks || !random.one_in(3);
   context.cr0 = (random.next() & 0xffffffff & ~kCr0) | maybe(cr0::kPe, paging || random.coin()) |
-                maybe(cr0::kWp, write_protect) | maybe(cr0::kCd, random.one_in(10)) |
+                maybe(cr0::kWp, write_protect) | maybe(cr0::kCd, types && random.one_in(10)) |
                 maybe(cr0::kPg, paging);
   const bool keys = features.has(Feature::kProtectionKeys);
-  context.cr4 = (random.next() & 0xffffffff & ~kCr4) | maybe(cr4::kPae, paging || random.coin()) |
-                maybe(cr4::kLa57, levels.guest == 5 || (!paging && random.coin())) |
+  const bool pae = long_mode || levels.pae || (!paging && random.coin());
+  context.cr4 = (random.next() & 0xffffffff & ~kCr4) | maybe(cr4::kPae, pae) |
+                maybe(cr4::kLa57, levels.guest == 5 || (!long_mode && random.coin())) |
                 maybe(cr4::kSmep, features.has(Feature::kSmep) && random.one_in(3)) |
                 maybe(cr4::kSmap, features.has(Feature::kSmap) && random.one_in(3)) |
                 maybe(cr4::kPke, keys && random.one_in(3)) |
                 maybe(cr4::kPks, keys && random.one_in(3)) |
-                maybe(cr4::kCet, write_protect && random.one_in(4)) |
+                maybe(cr4::kCet, shadow_stacks || (write_protect && random.one_in(4))) |
                 maybe(cr4::kLass, features.has(Feature::kLass) && random.one_in(4));
-  context.efer = (random.next() & 0xffff & ~kEfer) | maybe(efer::kLme, paging || random.coin()) |
-                 maybe(efer::kLma, paging) | maybe(efer::kNxe, !random.one_in(4));
-  context.cr3 =
-      random_frame(random, guest_physical_width(context, levels)) | (random.next() & 0xfff);
+  context.efer = (random.next() & 0xffff & ~kEfer) |
+                 maybe(efer::kLme, long_mode || (!paging && random.coin())) |
+                 maybe(efer::kLma, long_mode) | maybe(efer::kNxe, !random.one_in(4));
   context.pkru = random_keys(random);
   context.pkrs = random_keys(random);
-  context.pat = random_pat(random);
+  if (types) context.pat = random_pat(random);
   context.rflags_ac = random.coin();
+}
+
+/// Where guest tables begin.
+void set_roots(Random& random, Levels levels, mmu::Context& context) {
+  const unsigned width = guest_physical_width(context, levels);
+  context.cr3 = random_frame(random, width) | (random.next() & 0xfff);
+  // Of what the older modes ignore, VM entry looks at the bits that no address has.
+  const bool upper = levels.legacy() && context.cpu.maxphyaddr > 32 && random.coin();
+  if (levels.legacy()) context.cr3 &= 0xffffffff;
+  if (upper) context.cr3 |= random.next() & bits(context.cpu.maxphyaddr - 1, 32);
+  if (!levels.pae || !context.ept_enabled) return;
+  context.pdptes.emplace();
+  for (std::uint64_t& pdpte : *context.pdptes) {
+    pdpte = random_pdpte(random, context, levels, !random.one_in(16));
+  }
+}
+
+/// VM-execution controls, and what they need beside them.
+void set_controls(Random& random, Features features, Levels levels, mmu::Context& context) {
+  const unsigned width = context.cpu.maxphyaddr;
+  mmu::Controls& controls = context.controls;
+  // What belongs to controls that are off means nothing.
+  context.sppt_pointer = random.next();
+  context.pml_address = random.next();
+  context.pml_index = static_cast<std::uint16_t>(random.next());
+  context.ve_info_address = random.next();
+  context.eptp_index = static_cast<std::uint16_t>(random.next());
+  context.hlat_pointer = random.next();
+  context.hlat_prefix_size = static_cast<std::uint16_t>(random.next());
+
+  controls.ept_violation_ve = features.has(Feature::kVirtualizationExceptions);
+  if (controls.ept_violation_ve) context.ve_info_address = random_frame(random, width);
+  if (!context.ept_enabled) return;
+  controls.mode_based_execute = features.has(Feature::kModeBasedExecute) && random.one_in(3);
+  if (features.has(Feature::kPml)) {
+    constexpr std::array<std::uint16_t, 8> kIndexes{511, 511, 256, 3, 1, 0, 0, 512};
+    controls.pml = true;
+    context.pml_address = random_frame(random, width);
+    context.pml_index =
+        random.one_in(4) ? static_cast<std::uint16_t>(random.below(512)) : random.pick(kIndexes);
+    if (random.one_in(16)) context.pml_index = static_cast<std::uint16_t>(random.next());
+  }
+  if (features.has(Feature::kGuestPagingVerification)) {
+    controls.guest_paging_verification = true;
+    controls.paging_write = !random.one_in(8);
+  }
+  if (features.has(Feature::kPagingWrite)) controls.paging_write = true;
+  if (features.has(Feature::kHlat) && (levels.guest >= 4 || random.one_in(4))) {
+    controls.hlat = true;
+    context.hlat_pointer =
+        random_frame(random, guest_physical_width(context, levels)) | (random.next() & bits(4, 3));
+    context.hlat_prefix_size =
+        random.one_in(3) ? 0 : static_cast<std::uint16_t>(random.coin() ? 1 : random.next());
+  }
+  if (features.has(Feature::kSubPages)) {
+    controls.sub_page_permission = true;
+    context.sppt_pointer = random_frame(random, width);
+  }
+}
+
+void set_eptp(Random& random, Features features, Levels levels, mmu::Context& context) {
+  context.ept_enabled = levels.ept != 0;
+  if (!context.ept_enabled) {
+    context.eptp = random.next();
+    return;
+  }
+  const bool flags = features.has(Feature::kEptAccessedDirty) &&
+                     (features.has(Feature::kPml) ? !random.one_in(8) : random.coin());
+  if (features.has(Feature::kShadowStacks) && random.coin()) {
+    context.cpu.supervisor_shadow_stack = true;
+    context.eptp |= eptp::kSupervisorShadowStack.mask();
+  }
+  context.eptp |= random_frame(random, context.cpu.maxphyaddr) |
+                  eptp::kWalkLength.set(0, levels.ept - 1) | (random.coin() ? 6 : 0) |
+                  (flags ? eptp::kAccessedDirty.mask() : 0);
 }
 
 }  // namespace
@@ -99,91 +172,46 @@ std::uint64_t random_address(Random& random, unsigned width) {
   }
 }
 
+std::uint64_t random_frame(Random& random, unsigned width) {
+  return random_address(random, width) & bits(51, 12);
+}
+
+std::uint64_t random_pdpte(Random& random, const mmu::Context& context, Levels levels,
+                           bool present) {
+  if (!present) return random.next() & ~std::uint64_t{1};
+  return random_frame(random, guest_physical_width(context, levels)) |
+         (random.next() & (bits(11, 9) | bits(4, 3))) | 1;
+}
+
 unsigned guest_physical_width(const mmu::Context& context, Levels levels) {
-  return levels.ept == 4 ? std::min(context.cpu.maxphyaddr, 48u) : context.cpu.maxphyaddr;
+  const unsigned width =
+      levels.ept == 4 ? std::min(context.cpu.maxphyaddr, 48u) : context.cpu.maxphyaddr;
+  return levels.narrow() ? std::min(width, 32u) : width;
 }
 
 Levels random_levels(Random& random, Features features) {
   const bool five = features.has(Feature::kFiveLevel);
   Levels levels;
   levels.guest = five && random.one_in(4) ? 5 : random.one_in(12) ? 0 : 4;
+  // HLAT paging has 4 or 5 levels.
+  if (features.has(Feature::kLegacyPaging) && !(features.has(Feature::kHlat) && random.coin())) {
+    levels.guest = 2;
+    levels.pae = random.coin();
+  }
   levels.ept = five && random.one_in(4) ? 5 : 4;
-  if (!features.has(Feature::kEpt) || random.one_in(8)) levels.ept = 0;
+  if (!features.has(Feature::kEpt) || random.one_in(12)) levels.ept = 0;
   return levels;
 }
 
 mmu::Context random_context(Random& random, Features features, Levels levels) {
   mmu::Context context;
   context.cpu = random_capabilities(random, features);
-  context.ept_enabled = levels.ept != 0;
-  if (context.ept_enabled) {
-    context.eptp =
-        random_frame(random, context.cpu.maxphyaddr) | eptp::kWalkLength.set(0, levels.ept - 1) |
-        (random.coin() ? 6 : 0) |
-        (features.has(Feature::kEptAccessedDirty) && random.coin() ? eptp::kAccessedDirty.mask()
-                                                                   : 0);
-    context.controls.mode_based_execute =
-        features.has(Feature::kModeBasedExecute) && random.one_in(3);
-  } else {
-    context.eptp = random.next();
-  }
+  set_eptp(random, features, levels, context);
   set_registers(random, features, levels, context);
+  set_roots(random, levels, context);
+  set_controls(random, features, levels, context);
   context.vpid = static_cast<std::uint16_t>(random.next() | 1);
-  // Of controls that are off.
-  context.sppt_pointer = random.next();
-  context.pml_address = random.next();
-  context.pml_index = static_cast<std::uint16_t>(random.next());
-  context.ve_info_address = random.next();
-  context.hlat_pointer = random.next();
   return context;
-}
-
-mmu::Request random_request(Random& random, const mmu::Context& context, Levels levels) {
-  constexpr std::array<AccessKind, 4> kAccesses{AccessKind::kRead, AccessKind::kWrite,
-                                                AccessKind::kFetch, AccessKind::kReadModifyWrite};
-  mmu::Request request;
-  request.access = random.pick(kAccesses);
-  request.linear = !random.one_in(16);
-  if (!request.linear) {
-    request.address = random_address(random, guest_physical_width(context, levels));
-  } else {
-    request.user = random.coin();
-    request.implicit = random.one_in(8);
-    if (levels.guest == 0) {
-      request.address = random_address(random, 32);
-    } else {
-      const unsigned width = levels.guest == 5 ? 57 : 48;
-      request.address = random_address(random, width - 1);
-      // With LASS the half that suits the access.
-      const bool upper =
-          cr4::kLass.any(context.cr4) ? !request.user || request.implicit : random.coin();
-      if (upper) request.address |= ~std::uint64_t{0} << (width - 1);
-    }
-  }
-  const std::uint64_t room = 4096 - (request.address & 4095);
-  request.size = static_cast<std::uint8_t>(1 + random.below(std::min<std::uint64_t>(room, 64)));
-  return request;
-}
-
-void spoil(Random& random, mmu::Context& context) {
-  const std::uint64_t too_high = ~std::uint64_t{0} << context.cpu.maxphyaddr;
-  constexpr std::array<std::uint64_t, 6> kBadTypes{1, 2, 3, 4, 5, 7};
-  constexpr std::array<std::uint64_t, 6> kBadLengths{0, 1, 2, 5, 6, 7};
-  constexpr std::array<std::uint64_t, 4> kBadPat{2, 3, 8, 0x86};
-  switch (random.below(context.ept_enabled ? 8 : 4)) {
-    case 0: context.cr3 |= random.bit_of(too_high & bits(60, 0)); break;
-    case 1: {
-      const auto at = static_cast<unsigned>(8 * random.below(8));
-      context.pat = (context.pat & ~(std::uint64_t{0xff} << at)) | random.pick(kBadPat) << at;
-      break;
-    }
-    case 2: context.efer ^= efer::kLma.mask(); break;
-    case 3: context.cpu.maxphyaddr = random.coin() ? 31 : 53; break;
-    case 4: context.eptp = eptp::kMemoryType.set(context.eptp, random.pick(kBadTypes)); break;
-    case 5: context.eptp = eptp::kWalkLength.set(context.eptp, random.pick(kBadLengths)); break;
-    case 6: context.eptp |= random.bit_of(eptp::kReserved.mask()); break;
-    default: context.eptp |= random.bit_of(too_high); break;
-  }
 }
 
 }  // namespace eptsim::tb

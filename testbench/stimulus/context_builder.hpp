@@ -1,32 +1,27 @@
 #pragma once
 
 #include "mmu_model/walk/context.hpp"
-#include "mmu_model/walk/outcome.hpp"
+#include "testbench/stimulus/entry_layout.hpp"
 #include "testbench/stimulus/feature.hpp"
 #include "testbench/stimulus/random.hpp"
 
 namespace eptsim::tb {
 
-/// How many levels there are. 0: no EPT, no guest paging.
-struct Levels {
-  unsigned guest = 4;
-  unsigned ept = 4;
-};
-
 Levels random_levels(Random& random, Features features);
 
 /// A context that VM entry accepts, with these levels and random roots; what translation ignores is
-/// random too.
+/// random too. With EPT off and PAE paging the PDPTEs in memory are the table builder's.
 mmu::Context random_context(Random& random, Features features, Levels levels);
 
-/// A request that is not refused before paging. Its bytes lie in one 4 KiB page.
-mmu::Request random_request(Random& random, const mmu::Context& context, Levels levels);
-
-/// Breaks one rule of VM entry, so that the context must be refused.
-void spoil(Random& random, mmu::Context& context);
+/// A PDPTE that is present, or one that is not.
+std::uint64_t random_pdpte(Random& random, const mmu::Context& context, Levels levels,
+                           bool present);
 
 /// A random number of `width` bits; extreme numbers are frequent.
 std::uint64_t random_address(Random& random, unsigned width);
+
+/// A page's address of `width` bits.
+std::uint64_t random_frame(Random& random, unsigned width);
 
 /// Bits of the guest-physical addresses that these tables can use.
 unsigned guest_physical_width(const mmu::Context& context, Levels levels);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "ept/arch/bit_field.hpp"
@@ -19,6 +20,21 @@ struct EntryLayout {
 
 constexpr std::uint64_t bits(unsigned high, unsigned low) {
   return arch::BitField{static_cast<std::uint8_t>(high), static_cast<std::uint8_t>(low)}.mask();
+}
+
+/// How many levels there are. 0: no EPT, no guest paging.
+struct Levels {
+  unsigned guest = 4;  ///< of guest entries that walks read: 2 for both of the older modes
+  unsigned ept = 4;
+  bool pae = false;  ///< of the two older modes, PAE paging
+
+  bool legacy() const { return guest == 2; }
+  bool narrow() const { return legacy() && !pae; }  ///< entries of 4 bytes
+};
+
+/// Bits of the page offset, and of all indexes beneath `level`.
+inline unsigned offset_bits(Levels levels, unsigned level) {
+  return 12 + (levels.narrow() ? 10 : 9) * (level - 1);
 }
 
 inline std::uint64_t beyond_width(const mmu::Context& context) {
@@ -41,13 +57,31 @@ inline EntryLayout ept_layout(const mmu::Context& context, unsigned level, bool 
   return layout;
 }
 
-/// SDM tables 5-14 to 5-20.
-inline EntryLayout guest_layout(const mmu::Context& context, unsigned level, bool leaf) {
-  EntryLayout layout{.ignored = bits(58, 52) | bits(11, 9),
-                     .reserved_high = beyond_width(context),
-                     .reserved_low = 0};
-  const bool keys = arch::cr4::kPke.any(context.cr4) || arch::cr4::kPks.any(context.cr4);
-  if (!leaf || !keys) layout.ignored |= bits(62, 59);
+/// Entries of 4 bytes: SDM tables 5-4 to 5-6. With PSE-36 a 4 MiB page has an address of up to 40
+/// bits, those from 32 up in bits 20:13 of the entry.
+inline EntryLayout narrow_layout(const mmu::Context& context, unsigned level, bool leaf) {
+  EntryLayout layout{.ignored = bits(11, 9)};
+  if (!leaf) layout.ignored |= bits(8, 8) | bits(6, 6);
+  if (!leaf && !arch::cr4::kPse.any(context.cr4)) layout.ignored |= bits(7, 7);
+  if (leaf && level == 2) {
+    layout.reserved_low = bits(21, std::min(context.cpu.maxphyaddr, 40u) - 19);
+  }
+  return layout;
+}
+
+/// SDM tables 5-8 to 5-20.
+inline EntryLayout guest_layout(const mmu::Context& context, Levels levels, unsigned level,
+                                bool leaf) {
+  if (levels.narrow()) return narrow_layout(context, level, leaf);
+  EntryLayout layout{
+      .ignored = bits(11, 9), .reserved_high = beyond_width(context), .reserved_low = 0};
+  if (levels.pae) {
+    layout.reserved_high |= bits(62, 52);
+  } else {
+    layout.ignored |= bits(58, 52);
+    const bool keys = arch::cr4::kPke.any(context.cr4) || arch::cr4::kPks.any(context.cr4);
+    if (!leaf || !keys) layout.ignored |= bits(62, 59);
+  }
   if (!leaf) layout.ignored |= bits(8, 8) | bits(6, 6);
   if (!leaf && level >= 4) layout.reserved_low = bits(7, 7);
   if (leaf && level == 3) layout.reserved_low = bits(29, 13);

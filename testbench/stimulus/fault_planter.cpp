@@ -11,37 +11,52 @@ namespace eptsim::tb {
 namespace {
 
 using namespace arch;
-using Spots = std::vector<TableBuilder::Spot>;
+using Spots = std::vector<Spot>;
 
 /// One attempt: each function says whether the fault can be there at all.
 class Planter {
  public:
-  Planter(Random& random, const Spots& spots, TestCase& test)
-      : random_(random), spots_(spots), test_(test), context_(test.context) {}
+  Planter(Random& random, Levels levels, const Spots& spots, TestCase& test)
+      : random_(random), levels_(levels), spots_(spots), test_(test), context_(test.context) {}
 
   bool try_once() {
     if (test_.request.linear && random_.one_in(24)) return plant_address();
+    if (random_.one_in(12)) return plant_register();
     if (spots_.empty()) return false;
     // Far places more often: much can end the walk before them.
     const std::uint64_t from_start =
         std::max(random_.below(spots_.size()), random_.coin() ? random_.below(spots_.size()) : 0);
-    const TableBuilder::Spot& spot = spots_[from_start];
-    std::uint64_t& entry = test_.image[spot.word].value;
-    const auto first =
-        spot.place.is_guest_entry() ? FaultKind::kGuestNotPresent : FaultKind::kEptNotPresent;
-    const auto last = spot.place.is_guest_entry() ? FaultKind::kGuestAddressTooWide
-                                                  : FaultKind::kEptNoUserExecute;
-    const unsigned count = static_cast<unsigned>(last) - static_cast<unsigned>(first) + 1;
-    const auto kind = static_cast<FaultKind>(static_cast<unsigned>(first) + random_.below(count));
-    mmu::Place decides = spot.place;
-    const bool done = spot.place.is_guest_entry() ? plant_guest(kind, spot, entry, decides)
-                                                  : plant_ept(kind, spot, entry);
-    if (done) test_.planted.push_back({kind, decides});
-    return done;
+    const Spot& spot = spots_[from_start];
+    if (spot.place.spp_level != 0) {
+      return plant<FaultKind::kSppNotValid, FaultKind::kSppVectorDenies>(&Planter::plant_spp, spot);
+    }
+    if (spot.place.is_guest_entry()) {
+      return plant<FaultKind::kGuestNotPresent, FaultKind::kGuestShadowStack>(&Planter::plant_guest,
+                                                                              spot);
+    }
+    return plant<FaultKind::kEptNotPresent, FaultKind::kEptNoShadowStack>(&Planter::plant_ept,
+                                                                          spot);
   }
 
  private:
-  bool plant_ept(FaultKind kind, const TableBuilder::Spot& spot, std::uint64_t& entry) {
+  /// `decides`: the place of the entry at which the walk will end, if it is another.
+  using Attempt = bool (Planter::*)(FaultKind, const Spot&, std::uint64_t& entry,
+                                    mmu::Place& decides);
+
+  /// One of the kinds from `first` to `last`.
+  template <FaultKind first, FaultKind last>
+  bool plant(Attempt attempt, const Spot& spot) {
+    constexpr unsigned kCount = static_cast<unsigned>(last) - static_cast<unsigned>(first) + 1;
+    const auto kind = static_cast<FaultKind>(static_cast<unsigned>(first) + random_.below(kCount));
+    mmu::Place decides = spot.place;
+    std::uint64_t entry = spot.get(test_);
+    if (!(this->*attempt)(kind, spot, entry, decides)) return false;
+    spot.set(test_, entry);
+    test_.planted.push_back({kind, decides});
+    return true;
+  }
+
+  bool plant_ept(FaultKind kind, const Spot& spot, std::uint64_t& entry, mmu::Place& decides) {
     using namespace ept_entry;
     const unsigned level = spot.place.ept_level;
     const bool mbe = context_.controls.mode_based_execute;
@@ -91,16 +106,33 @@ class Planter {
         entry &= ~kUserExecute.mask();
         if (final) ask_for(AccessKind::kFetch);
         return true;
+      case FaultKind::kEptPagingWriteWithoutRead:
+        if (!spot.leaf || !context_.controls.paging_write || !context_.cpu.execute_only) {
+          return false;
+        }
+        entry = execute_only(entry) | kPagingWriteAccess.mask();
+        return true;
+      case FaultKind::kEptNoPagingWrite:
+        if (final || !spot.leaf || !context_.controls.paging_write) return false;
+        entry &= ~(kWrite.mask() | kPagingWriteAccess.mask());
+        return true;
+      case FaultKind::kEptNoPagingVerification:
+        if (final || !spot.leaf || !context_.controls.guest_paging_verification) return false;
+        entry = (entry & ~kPagingWriteAccess.mask()) | kWrite.mask();
+        decides = final_leaf();
+        return true;
+      case FaultKind::kEptNoShadowStack:
+        if (!final || !spot.leaf || !eptp::kSupervisorShadowStack.any(context_.eptp)) return false;
+        entry &= ~kSupervisorShadowStack.mask();
+        return true;
       default: return false;
     }
   }
 
-  /// `decides`: the place of the entry at which the walk will end, if it is another.
-  bool plant_guest(FaultKind kind, const TableBuilder::Spot& spot, std::uint64_t& entry,
-                   mmu::Place& decides) {
+  bool plant_guest(FaultKind kind, const Spot& spot, std::uint64_t& entry, mmu::Place& decides) {
     using namespace guest_entry;
     const unsigned level = spot.place.guest_level;
-    const EntryLayout layout = guest_layout(context_, level, spot.leaf);
+    const EntryLayout layout = guest_layout(context_, levels_, level, spot.leaf);
     const bool nxe = efer::kNxe.any(context_.efer);
     switch (kind) {
       case FaultKind::kGuestNotPresent: entry &= ~kPresent.mask(); return true;
@@ -112,7 +144,7 @@ class Planter {
         context_.cpu.guest_page_1g = false;
         return true;
       case FaultKind::kGuestExecuteDisableReserved:
-        if (nxe) return false;
+        if (nxe || spot.size == 4) return false;
         entry |= kExecuteDisable.mask();
         return true;
       case FaultKind::kGuestReadOnly:
@@ -125,14 +157,14 @@ class Planter {
         return true;
       case FaultKind::kGuestUser:
         if (!cr4::kSmep.any(context_.cr4) && !cr4::kSmap.any(context_.cr4)) return false;
-        for (const TableBuilder::Spot& other : spots_) {
-          if (other.place.is_guest_entry()) test_.image[other.word].value |= kUser.mask();
+        for (const Spot& other : spots_) {
+          if (other.place.is_guest_entry()) other.set(test_, other.get(test_) | kUser.mask());
         }
         test_.request.user = false;
         if (cr4::kSmep.any(context_.cr4)) ask_for(AccessKind::kFetch);
         return true;
       case FaultKind::kGuestExecuteDisable:
-        if (!nxe) return false;
+        if (!nxe || spot.size == 4) return false;
         entry |= kExecuteDisable.mask();
         ask_for(AccessKind::kFetch);
         return true;
@@ -148,18 +180,75 @@ class Planter {
       }
       case FaultKind::kGuestAddressTooWide: {
         const bool four = context_.ept_enabled && eptp::kWalkLength.get(context_.eptp) == 3;
-        if (!four || context_.cpu.maxphyaddr <= 48) return false;
+        if (!four || context_.cpu.maxphyaddr <= 48 || levels_.narrow()) return false;
         const std::uint64_t wide = bits(context_.cpu.maxphyaddr - 1, 48);
         // What the address leads to is never read.
-        if (random_.one_in(8)) {
-          decides = {static_cast<std::uint8_t>(cr4::kLa57.any(context_.cr4) ? 5 : 4), 4};
-          return set_one(context_.cr3, wide);
+        decides.ept_level = 4;
+        if (!levels_.legacy() && random_.one_in(8)) {
+          decides.guest_level = static_cast<std::uint8_t>(levels_.guest);
+          return set_one(spot.place.hlat ? context_.hlat_pointer : context_.cr3, wide);
         }
-        decides = {static_cast<std::uint8_t>(spot.leaf ? 0 : level - 1), 4};
+        decides.guest_level = static_cast<std::uint8_t>(spot.leaf ? 0 : level - 1);
+        decides.hlat = spot.place.hlat && !spot.leaf;
         return set_one(entry, wide);
       }
+      case FaultKind::kGuestNoShadowStack:
+        if (!shadow_stack_access()) return false;
+        switch (random_.below(3)) {
+          case 0: entry = spot.leaf ? entry | kWritable.mask() : entry & ~kWritable.mask(); break;
+          case 1: entry &= ~(spot.leaf ? kDirty : kWritable).mask(); break;
+          default: test_.request.user = !test_.request.user; break;
+        }
+        return true;
+      case FaultKind::kGuestShadowStack:
+        if (!spot.leaf || shadow_stack_access()) return false;
+        entry = (entry & ~kWritable.mask()) | kDirty.mask();
+        ask_for(AccessKind::kWrite);
+        return true;
       default: return false;
     }
+  }
+
+  bool plant_spp(FaultKind kind, const Spot& spot, std::uint64_t& entry, mmu::Place& decides) {
+    constexpr std::uint64_t kOdd = 0xaaaa'aaaa'aaaa'aaaa;
+    const bool vector = spot.place.spp_level == 1;
+    switch (kind) {
+      case FaultKind::kSppNotValid:
+        if (vector) return false;
+        entry = random_.coin() ? 0 : entry & ~std::uint64_t{1};
+        break;
+      case FaultKind::kSppReservedLow:
+        if (vector || !set_one(entry, bits(11, 1))) return false;
+        break;
+      case FaultKind::kSppReservedHigh:
+        if (vector || !set_one(entry, ~std::uint64_t{0} << context_.cpu.maxphyaddr)) return false;
+        break;
+      case FaultKind::kSppVectorOdd:
+        if (!vector || !set_one(entry, kOdd)) return false;
+        break;
+      case FaultKind::kSppVectorDenies:
+        // An ordinary violation, for which the leaf of the EPT answers.
+        if (!vector) return false;
+        entry &= random_.coin() ? 0 : random_.next();
+        decides = {0, 1};
+        break;
+      default: return false;
+    }
+    ask_for(AccessKind::kWrite);
+    return true;
+  }
+
+  bool plant_register() {
+    if (context_.pdptes && test_.request.linear && random_.coin()) {
+      (*context_.pdptes)[test_.request.address >> 30 & 3] &= ~std::uint64_t{1};
+      test_.planted.push_back({FaultKind::kPdpteNotPresent, {}});
+      return true;
+    }
+    if (!context_.controls.pml) return false;
+    constexpr std::uint16_t kFull = 0x200;
+    context_.pml_index |= random_.one_in(4) ? std::uint16_t{0xffff} : kFull;
+    test_.planted.push_back({FaultKind::kPmlFull, {}});
+    return true;
   }
 
   bool plant_address() {
@@ -175,6 +264,19 @@ class Planter {
     }
     test_.planted.push_back({kind, {}});
     return true;
+  }
+
+  bool shadow_stack_access() const {
+    return test_.request.access == AccessKind::kShadowStackRead ||
+           test_.request.access == AccessKind::kShadowStackWrite;
+  }
+
+  /// Of the EPT, for the access itself.
+  mmu::Place final_leaf() const {
+    for (const Spot& spot : spots_) {
+      if (spot.leaf && spot.place.guest_level == 0 && spot.place.ept_level != 0) return spot.place;
+    }
+    return {};
   }
 
   /// Without R and W, but with a right to execute.
@@ -196,6 +298,7 @@ class Planter {
   }
 
   Random& random_;
+  Levels levels_;
   const Spots& spots_;
   TestCase& test_;
   mmu::Context& context_;
@@ -203,38 +306,8 @@ class Planter {
 
 }  // namespace
 
-std::string_view name(FaultKind kind) {
-  switch (kind) {
-    case FaultKind::kEptNotPresent: return "ept_not_present";
-    case FaultKind::kEptWriteWithoutRead: return "ept_write_without_read";
-    case FaultKind::kEptExecuteOnlyUnsupported: return "ept_execute_only_unsupported";
-    case FaultKind::kEptReservedHigh: return "ept_reserved_high";
-    case FaultKind::kEptReservedLow: return "ept_reserved_low";
-    case FaultKind::kEptPageSizeUnsupported: return "ept_page_size_unsupported";
-    case FaultKind::kEptMemoryType: return "ept_memory_type";
-    case FaultKind::kEptNoRead: return "ept_no_read";
-    case FaultKind::kEptNoWrite: return "ept_no_write";
-    case FaultKind::kEptNoExecute: return "ept_no_execute";
-    case FaultKind::kEptNoUserExecute: return "ept_no_user_execute";
-    case FaultKind::kGuestNotPresent: return "guest_not_present";
-    case FaultKind::kGuestReservedHigh: return "guest_reserved_high";
-    case FaultKind::kGuestReservedLow: return "guest_reserved_low";
-    case FaultKind::kGuestPageSizeUnsupported: return "guest_page_size_unsupported";
-    case FaultKind::kGuestExecuteDisableReserved: return "guest_execute_disable_reserved";
-    case FaultKind::kGuestReadOnly: return "guest_read_only";
-    case FaultKind::kGuestSupervisor: return "guest_supervisor";
-    case FaultKind::kGuestUser: return "guest_user";
-    case FaultKind::kGuestExecuteDisable: return "guest_execute_disable";
-    case FaultKind::kGuestProtectionKey: return "guest_protection_key";
-    case FaultKind::kGuestAddressTooWide: return "guest_address_too_wide";
-    case FaultKind::kNotCanonical: return "not_canonical";
-    case FaultKind::kLass: return "lass";
-  }
-  return "?";
-}
-
-void plant_fault(Random& random, const Spots& spots, TestCase& test) {
-  Planter planter(random, spots, test);
+void plant_fault(Random& random, Levels levels, const Spots& spots, TestCase& test) {
+  Planter planter(random, levels, spots, test);
   for (unsigned attempt = 0; attempt < 16 && !planter.try_once(); ++attempt) {
   }
 }

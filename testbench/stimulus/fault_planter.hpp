@@ -12,6 +12,6 @@ namespace eptsim::tb {
 /// fault needs beside the entry (a capability that is off, an access that asks for the right) is
 /// set as well. Whether the walk fails there is for the walkers to say: an earlier fault may hide
 /// this one.
-void plant_fault(Random& random, const std::vector<TableBuilder::Spot>& spots, TestCase& test);
+void plant_fault(Random& random, Levels levels, const std::vector<Spot>& spots, TestCase& test);
 
 }  // namespace eptsim::tb

@@ -18,10 +18,27 @@ enum class Feature : std::uint8_t {
   kSmap,
   kLass,
   kProtectionKeys,
+  kMemoryTypes,
+  kGuestPhysical,
+  kImplicit,
+  kPageCrossing,
   kFaults,
+  kRefusals,
   kStores,
   kChaos,
+  // What the RTL has not: from here to the end, each case takes some of them.
+  kLegacyPaging,
+  kPml,
+  kShadowStacks,
+  kPagingWrite,
+  kGuestPagingVerification,
+  kHlat,
+  kSubPages,
+  kVirtualizationExceptions,
 };
+inline constexpr unsigned kFeatureCount =
+    static_cast<unsigned>(Feature::kVirtualizationExceptions) + 1;
+inline constexpr Feature kFirstExtra = Feature::kLegacyPaging;
 
 struct FeatureFact {
   Feature feature;
@@ -41,9 +58,23 @@ inline constexpr FeatureFact kFeatures[] = {
     {Feature::kSmap, "smap", "CR4.SMAP"},
     {Feature::kLass, "lass", "CR4.LASS"},
     {Feature::kProtectionKeys, "protection-keys", "CR4.PKE and CR4.PKS"},
+    {Feature::kMemoryTypes, "memory-types", "random PATs, CR0.CD, types of EPT leaves, ignore-PAT"},
+    {Feature::kGuestPhysical, "guest-physical", "requests for guest-physical addresses"},
+    {Feature::kImplicit, "implicit", "implicit supervisor accesses"},
+    {Feature::kPageCrossing, "page-crossing", "accesses to two pages"},
     {Feature::kFaults, "faults", "faults planted in valid tables"},
+    {Feature::kRefusals, "refusals", "contexts and requests that must be refused"},
     {Feature::kStores, "stores", "stores to the tables in the middle of walks"},
     {Feature::kChaos, "chaos", "tables that share frames, with random bits flipped"},
+    {Feature::kLegacyPaging, "legacy-paging", "32-bit paging with PSE-36, and PAE paging"},
+    {Feature::kPml, "pml", "page-modification logging"},
+    {Feature::kShadowStacks, "shadow-stacks", "shadow-stack accesses, and EPTP bit 7"},
+    {Feature::kPagingWrite, "paging-write", "EPT paging-write control"},
+    {Feature::kGuestPagingVerification, "guest-paging-verification",
+     "guest-paging verification; half of it is paging-write"},
+    {Feature::kHlat, "hlat", "hypervisor-managed linear-address translation"},
+    {Feature::kSubPages, "spp", "sub-page write permissions"},
+    {Feature::kVirtualizationExceptions, "ve", "virtualization exceptions"},
 };
 
 /// A set of features; all of them to begin with.
@@ -57,6 +88,7 @@ class Features {
 
   constexpr bool has(Feature feature) const { return (bits_ & bit(feature)) != 0; }
   constexpr void add(Feature feature) { bits_ |= bit(feature); }
+  constexpr void drop(Feature feature) { bits_ &= ~bit(feature); }
 
  private:
   static constexpr std::uint32_t bit(Feature feature) {

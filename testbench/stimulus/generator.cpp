@@ -2,12 +2,31 @@
 
 #include "ept/arch/registers.hpp"
 #include "mmu_model/walk/walk.hpp"
+#include "mmu_model/word_access.hpp"
 #include "testbench/stimulus/entry_layout.hpp"
 #include "testbench/stimulus/fault_planter.hpp"
+#include "testbench/stimulus/page_parts.hpp"
+#include "testbench/stimulus/refusal.hpp"
+#include "testbench/stimulus/request_builder.hpp"
 
 namespace eptsim::tb {
 
 namespace {
+
+Features without_extras(Features features) {
+  for (const FeatureFact& fact : kFeatures) {
+    if (fact.feature >= kFirstExtra) features.drop(fact.feature);
+  }
+  return features;
+}
+
+/// Unless a table has it.
+void add_word(TestCase& test, Word word) {
+  for (const Word& other : test.image) {
+    if (other.address == word.address) return;
+  }
+  test.image.push_back(word);
+}
 
 /// What a store from outside makes of the entry that a swap is about to update.
 enum class Meddling : std::uint8_t { kFlagSet, kNotPresent, kOtherFrame, kAnything };
@@ -28,6 +47,7 @@ std::uint64_t meddled(Random& random, Meddling meddling, std::uint64_t entry,
 
 struct Generator::Plan {
   std::string_view origin = "random";
+  Features features;
   Levels levels;
   unsigned guest_leaf = 0;  ///< 0: random, as the rest of the shape
   unsigned ept_leaf = 0;    ///< of every guest-physical address
@@ -42,8 +62,9 @@ struct Generator::Plan {
 
 Generator::Plan Generator::random_plan(Random& random) const {
   Plan plan;
-  plan.levels = random_levels(random, features_);
-  plan.spoiled = features_.has(Feature::kFaults) && random.one_in(64);
+  plan.features = random_features(random);
+  plan.levels = random_levels(random, plan.features);
+  plan.spoiled = features_.has(Feature::kRefusals) && random.one_in(64);
   plan.chaos = features_.has(Feature::kChaos) && random.one_in(8);
   if (plan.chaos) plan.origin = "chaos";
   if (features_.has(Feature::kFaults) && !plan.chaos) {
@@ -56,6 +77,18 @@ Generator::Plan Generator::random_plan(Random& random) const {
                                                Meddling::kAnything,   Meddling::kAnything};
   plan.meddling = random.pick(kMeddlings);
   return plan;
+}
+
+/// Of the extras, which come in half of the cases, some; all others.
+Features Generator::random_features(Random& random) const {
+  Features features = without_extras(features_);
+  if (random.coin()) return features;
+  for (const FeatureFact& fact : kFeatures) {
+    if (fact.feature < kFirstExtra || !features_.has(fact.feature)) continue;
+    // HLAT tables double the places of a walk.
+    if (random.one_in(fact.feature == Feature::kHlat ? 2 : 3)) features.add(fact.feature);
+  }
+  return features;
 }
 
 /// Makes `plan` the directed one with this number, if there is one.
@@ -105,7 +138,8 @@ void Generator::make(std::uint64_t number, TestCase& test) {
   test.planted.clear();
   test.image.clear();
   test.store.reset();
-  test.context = random_context(random, features_, plan.levels);
+  if (directed) plan.features = without_extras(features_);
+  test.context = random_context(random, plan.features, plan.levels);
   if (directed) {
     // Nothing may be in the way of the walk's end.
     if (plan.failing_swap) test.context.cpu.maxphyaddr = 52;
@@ -116,13 +150,13 @@ void Generator::make(std::uint64_t number, TestCase& test) {
     if (plan.clear_flags && plan.levels.ept != 0 && features_.has(Feature::kEptAccessedDirty)) {
       test.context.eptp |= bits(6, 6);
     }
+    plan.features.drop(Feature::kGuestPhysical);
+    plan.features.drop(Feature::kPageCrossing);
   }
-  do {
-    test.request = random_request(random, test.context, plan.levels);
-  } while (directed && !test.request.linear);
+  test.request = random_request(random, plan.features, test.context, plan.levels);
   if (directed && plan.clear_flags) test.request.access = arch::AccessKind::kWrite;
 
-  Shape shape = random_shape(random, features_, plan.levels, test.context);
+  Shape shape = random_shape(random, plan.features, plan.levels, test.context);
   if (plan.guest_leaf != 0) {
     shape.guest_leaf = plan.guest_leaf;
     shape.ept_leaf.fill(plan.ept_leaf);
@@ -130,17 +164,42 @@ void Generator::make(std::uint64_t number, TestCase& test) {
   }
   if (plan.clear_flags) shape.flags = Shape::Flags::kClear;
   shape.share_frames = plan.chaos;
-  TableBuilder builder(random, shape, test);
+  TableBuilder builder(random, plan.features, shape, test);
   builder.build();
 
   if (plan.chaos) flip_bits(random, test);
-  for (unsigned i = 0; i < plan.faults; ++i) plant_fault(random, builder.spots(), test);
+  for (unsigned i = 0; i < plan.faults; ++i) {
+    plant_fault(random, plan.levels, builder.spots(), test);
+  }
+  set_written_areas(random, test);
   if (plan.store) schedule_store(random, plan, test);
   if (plan.spoiled) {
-    test.origin = "refused context";
-    spoil(random, test.context);
+    test.origin = "refused";
+    spoil(random, test);
   }
   test.timing = random_timing(random);
+}
+
+/// What the walk writes beside flags: whether #VE information may be written, and, now and then,
+/// areas that lie over tables.
+void Generator::set_written_areas(Random& random, TestCase& test) {
+  mmu::Context& context = test.context;
+  const auto word_of_image = [&] { return test.image[random.below(test.image.size())].address; };
+  if (context.controls.pml && !test.image.empty() && random.one_in(16)) {
+    const std::uint64_t word = word_of_image();
+    context.pml_address = word & bits(51, 12);
+    context.pml_index = static_cast<std::uint16_t>((word >> 3 & 511) + random.below(4));
+  }
+  if (!context.controls.ept_violation_ve) return;
+  if (!test.image.empty() && random.one_in(16)) {
+    context.ve_info_address = word_of_image() & bits(51, 12);
+  } else if (random.one_in(4)) {
+    // The dword at 4 tells whether the area is in use.
+    const std::uint64_t busy = random.coin() ? 0xffffffff : random.bit_of(bits(31, 0));
+    add_word(test, {context.ve_info_address, busy << 32 | (random.next() & bits(31, 0))});
+  } else {
+    add_word(test, {context.ve_info_address, random.next() & bits(31, 0)});
+  }
 }
 
 /// Bits that decide something are flipped most.
@@ -153,40 +212,45 @@ void Generator::flip_bits(Random& random, TestCase& test) {
 }
 
 /// Walks once to see which requests there are, and puts a store before one of them: mostly before a
-/// swap, to the word to be swapped.
+/// swap, to the entry to be swapped.
 void Generator::schedule_store(Random& random, const Plan& plan, TestCase& test) {
   struct Swap {
-    unsigned number;
-    std::uint64_t address, expected, desired;
+    unsigned number;  ///< of the request
+    mmu::Step step;
   };
+  if (mmu::check(test.context)) return;
+  mmu::WalkContext context(test.context);
+  memory_.load(test);
   std::array<Swap, 64> swaps{};
   unsigned swap_count = 0;
-  unsigned requests = 0;
-  memory_.load(test);
-  const mmu::WalkContext context(test.context);
-  mmu::Walk walk(context, test.request, mmu::Walk::Lookups::kOff);
-  std::uint64_t answer = 0;
-  for (mmu::Step step = walk.next({}); step.kind != mmu::StepKind::kDone;
-       step = walk.next({.value = answer}), ++requests) {
-    const arch::Hpa address(step.address);
-    if (step.kind == mmu::StepKind::kRead) {
-      answer = memory_.read64(address);
-      continue;
+  const PageParts parts = page_parts(test.context, test.request);
+  for (unsigned i = 0; i < parts.count; ++i) {
+    mmu::Walk walk(context, parts.part[i], mmu::Walk::Lookups::kOff);
+    std::uint64_t answer = 0;
+    for (mmu::Step step = walk.next({}); step.kind != mmu::StepKind::kDone;
+         step = walk.next({.value = answer})) {
+      if (step.kind == mmu::StepKind::kCompareExchange && swap_count < swaps.size()) {
+        swaps[swap_count++] = {memory_.requests(), step};
+      }
+      answer = memory_.carry_out(step.kind, arch::Hpa(step.address), step.size, step.expected,
+                                 step.desired);
     }
-    answer = memory_.compare_exchange64(address, step.expected, step.desired);
-    if (swap_count < swaps.size()) {
-      swaps[swap_count++] = {requests, step.address, step.expected, step.desired};
-    }
+    context.raw.pml_index = walk.pml_index();
   }
   if (swap_count > 0 && (plan.failing_swap || !random.one_in(4))) {
     const std::uint64_t wanted = plan.failing_swap.value_or(random.below(swap_count));
-    const Swap& swap = swaps[wanted % swap_count];
-    test.store = OutsideStore{
-        swap.number, {swap.address, meddled(random, plan.meddling, swap.expected, swap.desired)}};
-  } else if (requests > 0 && !test.image.empty()) {
+    const auto& [number, step] = swaps[wanted % swap_count];
+    // The half of a word that is no part of the entry stays as it is at the end.
+    const arch::Hpa word = arch::Hpa(step.address).align_down(8);
+    SparseMemory changed;
+    changed.load({{{word.value(), memory_.words().read64(word)}}});
+    mmu::write(changed, arch::Hpa(step.address), step.size,
+               meddled(random, plan.meddling, step.expected, step.desired));
+    test.store = OutsideStore{number, {word.value(), changed.read64(word)}};
+  } else if (memory_.requests() > 0 && !test.image.empty()) {
     const Word& word = test.image[random.below(test.image.size())];
     test.store = OutsideStore{
-        static_cast<unsigned>(random.below(requests)),
+        static_cast<unsigned>(random.below(memory_.requests())),
         {word.address, meddled(random, plan.meddling, word.value, word.value | bits(6, 5))}};
   }
 }

@@ -23,6 +23,8 @@ class Generator {
   struct Plan;
 
   Plan random_plan(Random& random) const;
+  Features random_features(Random& random) const;
+  static void set_written_areas(Random& random, TestCase& test);
   static bool direct(std::uint64_t number, Plan& plan);
   bool allows(const Plan& plan) const;
   void flip_bits(Random& random, TestCase& test);

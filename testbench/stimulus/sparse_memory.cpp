@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "mmu_model/word_access.hpp"
+
 namespace eptsim::tb {
 
 using arch::Hpa;
@@ -57,7 +59,7 @@ std::optional<std::uint64_t> SparseMemory::difference(const SparseMemory& other)
 
 void SharedMemory::load(const TestCase& test) {
   words_.load(test.image);
-  requests_ = swaps_ = failed_swaps_ = 0;
+  requests_ = 0;
   store_seen_ = false;
   store_ = test.store;
 }
@@ -83,10 +85,17 @@ void SharedMemory::write64(Hpa address, std::uint64_t value) {
 std::uint64_t SharedMemory::compare_exchange64(Hpa address, std::uint64_t expected,
                                                std::uint64_t desired) {
   before_request(address.value());
-  ++swaps_;
-  const std::uint64_t found = words_.compare_exchange64(address, expected, desired);
-  if (found != expected) ++failed_swaps_;
-  return found;
+  return words_.compare_exchange64(address, expected, desired);
+}
+
+std::uint64_t SharedMemory::carry_out(mmu::StepKind kind, Hpa address, std::uint8_t size,
+                                      std::uint64_t expected, std::uint64_t desired) {
+  switch (kind) {
+    case mmu::StepKind::kCompareExchange:
+      return mmu::compare_exchange(*this, address, size, expected, desired);
+    case mmu::StepKind::kWrite: mmu::write(*this, address, size, desired); return 0;
+    default: return mmu::read(*this, address, size);
+  }
 }
 
 }  // namespace eptsim::tb

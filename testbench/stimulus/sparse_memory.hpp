@@ -6,6 +6,7 @@
 #include <span>
 
 #include "ept/arch/physical_memory.hpp"
+#include "mmu_model/walk/walk.hpp"
 #include "testbench/stimulus/test_case.hpp"
 
 namespace eptsim::tb {
@@ -49,9 +50,12 @@ class SharedMemory final : public arch::PhysicalMemory {
   std::uint64_t compare_exchange64(arch::Hpa address, std::uint64_t expected,
                                    std::uint64_t desired) override;
 
+  /// Does what a walk's step asks for. Returns the word read or found.
+  std::uint64_t carry_out(mmu::StepKind kind, arch::Hpa address, std::uint8_t size,
+                          std::uint64_t expected, std::uint64_t desired);
+
   const SparseMemory& words() const { return words_; }
-  unsigned swaps() const { return swaps_; }
-  unsigned failed_swaps() const { return failed_swaps_; }
+  unsigned requests() const { return requests_; }
   /// Whether the stored word was asked for before the store: if not, it might as well have been
   /// there from the beginning.
   bool store_seen() const { return store_seen_; }
@@ -64,8 +68,6 @@ class SharedMemory final : public arch::PhysicalMemory {
   mutable SparseMemory words_;
   mutable unsigned requests_ = 0;
   mutable bool store_seen_ = false;
-  unsigned swaps_ = 0;
-  unsigned failed_swaps_ = 0;
   std::optional<OutsideStore> store_;
 };
 

@@ -1,21 +1,29 @@
 #include "testbench/stimulus/table_builder.hpp"
 
+#include <algorithm>
+
 #include "ept/arch/address.hpp"
 #include "ept/arch/ept_entry.hpp"
-#include "ept/arch/guest_entry.hpp"
-#include "testbench/stimulus/entry_layout.hpp"
+#include "ept/arch/registers.hpp"
 
 namespace eptsim::tb {
 
-namespace ept_entry_bits = arch::ept_entry;
-namespace guest_entry_bits = arch::guest_entry;
-
 namespace {
 
-std::uint64_t mask_if(bool condition, arch::BitField field) { return condition ? field.mask() : 0; }
+std::uint64_t offset_mask(unsigned bits) { return (std::uint64_t{1} << bits) - 1; }
 
-std::uint64_t page_offset_mask(unsigned level) {
-  return (std::uint64_t{1} << (12 + 9 * (level - 1))) - 1;
+/// Whether the walk begins in the HLAT tables (SDM 5.5.5).
+bool uses_hlat(const mmu::Context& context, Levels levels, std::uint64_t linear) {
+  return context.controls.hlat && levels.guest >= 4 &&
+         (context.hlat_prefix_size == 0 || (linear >> 63) != 0);
+}
+
+/// The address in a guest entry: of a table, or of a page.
+std::uint64_t address_in(Levels levels, unsigned level, bool leaf, std::uint64_t entry,
+                         unsigned width) {
+  if (!levels.narrow()) return entry & bits(51, 12);
+  if (!leaf || level == 1) return entry & bits(31, 12);
+  return (entry & bits(31, 22)) | ((entry >> 13 << 32) & bits(39, 32) & offset_mask(width));
 }
 
 }  // namespace
@@ -29,10 +37,24 @@ Shape random_shape(Random& random, Features features, Levels levels, const mmu::
     if ((level == 2 && !has_2m) || (level == 3 && !has_1g)) return 1;
     return level;
   };
-  shape.guest_leaf = random.coin() ? 1 : leaf(true, context.cpu.guest_page_1g);
+  const auto guest_leaf = [&]() -> unsigned {
+    if (random.coin()) return 1;
+    const bool has_2m = !levels.narrow() || arch::cr4::kPse.any(context.cr4);
+    return leaf(has_2m, levels.guest >= 4 && context.cpu.guest_page_1g);
+  };
+  shape.guest_leaf = guest_leaf();
   const bool small_only = random.one_in(4);
   for (unsigned& level : shape.ept_leaf) {
     level = small_only ? 1 : leaf(context.cpu.page_2m, context.cpu.page_1g);
+  }
+  // Sub-pages are parts of 4 KiB pages.
+  if (context.controls.sub_page_permission && !random.one_in(8)) shape.ept_leaf[0] = 1;
+  if (context.controls.hlat && levels.guest >= 4) {
+    shape.hlat_leaf = guest_leaf();
+    if (random.coin()) {
+      const unsigned entries = levels.guest - shape.hlat_leaf + 1;
+      shape.hlat_restart = shape.hlat_leaf + static_cast<unsigned>(random.below(entries));
+    }
   }
   constexpr std::array<Shape::Flags, 4> kFlags{Shape::Flags::kRandom, Shape::Flags::kRandom,
                                                Shape::Flags::kClear, Shape::Flags::kSet};
@@ -41,70 +63,147 @@ Shape random_shape(Random& random, Features features, Levels levels, const mmu::
   return shape;
 }
 
-TableBuilder::TableBuilder(Random& random, const Shape& shape, TestCase& test)
-    : random_(random), shape_(shape), test_(test) {}
+TableBuilder::TableBuilder(Random& random, Features features, const Shape& shape, TestCase& test)
+    : random_(random), features_(features), shape_(shape), test_(test) {}
 
 void TableBuilder::build() {
+  const mmu::Request& request = test_.request;
+  const mmu::Context& context = test_.context;
   spots_.clear();
   test_.image.clear();
-  guest_width_ = guest_physical_width(test_.context, shape_.levels);
+  guest_width_ = guest_physical_width(context, shape_.levels);
   for (std::uint64_t& frame : pool_) frame = random_address(random_, guest_width_);
-  // Tables may lead back to the roots.
-  if (random_.coin()) pool_[0] = test_.context.cr3;
-  if (random_.coin()) pool_[1] = test_.context.eptp & ((std::uint64_t{1} << guest_width_) - 1);
-  const bool user = test_.request.user && !test_.request.implicit;
+  // Tables may lead back to the roots, and lie where the walk writes.
+  if (random_.coin()) pool_[0] = context.cr3;
+  if (random_.coin()) pool_[1] = context.eptp;
+  if (random_.coin())
+    pool_[2] = context.controls.hlat ? context.hlat_pointer : context.sppt_pointer;
+  if (random_.coin())
+    pool_[3] = context.controls.pml ? context.pml_address : context.ve_info_address;
+
+  shadow_stack_ = request.access == arch::AccessKind::kShadowStackRead ||
+                  request.access == arch::AccessKind::kShadowStackWrite;
+  const bool user = request.user && !request.implicit;
+  const unsigned lowest = std::max(shape_.guest_leaf, shape_.hlat_leaf);
   supervisor_level_ = 0;
-  if (shape_.levels.guest != 0 && !user && !random_.one_in(3)) {
-    const unsigned entries = shape_.levels.guest - shape_.guest_leaf + 1;
-    supervisor_level_ = shape_.guest_leaf + static_cast<unsigned>(random_.below(entries));
+  if (shape_.levels.guest != 0 && !user && (shadow_stack_ || !random_.one_in(3))) {
+    supervisor_level_ =
+        lowest + static_cast<unsigned>(random_.below(shape_.levels.guest - lowest + 1));
   }
-  const bool walks_guest = test_.request.linear && shape_.levels.guest != 0;
-  const std::uint64_t gpa = walks_guest ? map_guest() : test_.request.address;
-  map_ept(gpa, 0);
+
+  const unsigned room = 4096 - static_cast<unsigned>(request.address & 4095);
+  map_page(request.address, std::min<unsigned>(request.size, room));
+  if (request.size > room) {
+    const bool narrow = request.linear && shape_.levels.guest < 4;
+    map_page((request.address + room) & (narrow ? bits(31, 0) : ~std::uint64_t{0}),
+             request.size - room);
+  }
 }
 
-/// The access's guest-physical address.
-std::uint64_t TableBuilder::map_guest() {
-  const std::uint64_t linear = test_.request.address;
-  std::uint64_t table = test_.context.cr3 & bits(51, 12);
-  for (unsigned level = shape_.levels.guest;; --level) {
-    const std::uint64_t gpa = table | std::uint64_t{arch::table_index(linear, level)} << 3;
-    const std::uint64_t hpa = map_ept(gpa, level);
-    const bool leaf = level == shape_.guest_leaf;
+void TableBuilder::map_page(std::uint64_t address, unsigned size) {
+  std::optional<std::uint64_t> gpa;
+  if (!test_.request.linear || shape_.levels.guest == 0) {
+    gpa = address;
+  } else if (uses_hlat(test_.context, shape_.levels, address)) {
+    gpa = map_guest(address, {.root = test_.context.hlat_pointer & bits(51, 12),
+                              .hlat = true,
+                              .leaf = shape_.hlat_leaf,
+                              .restart = shape_.hlat_restart});
+  }
+  if (!gpa) {
+    const std::uint64_t root =
+        shape_.levels.legacy() ? legacy_root(address) : test_.context.cr3 & bits(51, 12);
+    gpa = map_guest(address, {.root = root, .leaf = shape_.guest_leaf});
+  }
+  map_ept(*gpa, {});
+  if (!test_.context.controls.sub_page_permission || spots_.empty()) return;
+  const Spot& leaf = spots_.back();
+  if (leaf.place != mmu::Place{0, 1}) return;
+  if (arch::ept_entry::kSubpageWritePermission.any(leaf.get(test_))) map_sub_pages(*gpa, size);
+}
+
+/// The table that a page directory of the older modes is.
+std::uint64_t TableBuilder::legacy_root(std::uint64_t linear) {
+  const mmu::Context& context = test_.context;
+  if (shape_.levels.narrow()) return context.cr3 & bits(31, 12);
+  const std::uint64_t index = linear >> 30 & 3;
+  if (context.pdptes) return (*context.pdptes)[index] & bits(51, 12);
+  bool found = false;
+  const std::size_t word = word_at((context.cr3 & bits(31, 5)) | index << 3, found);
+  std::uint64_t& pdpte = test_.image[word].value;
+  if (!found) pdpte = random_pdpte(random_, context, shape_.levels, !random_.one_in(16));
+  return pdpte & bits(51, 12);
+}
+
+/// The guest-physical address of `linear`; none if an HLAT entry restarts the walk.
+std::optional<std::uint64_t> TableBuilder::map_guest(std::uint64_t linear, const Tables& tables) {
+  const Levels levels = shape_.levels;
+  const unsigned entry_bits = levels.narrow() ? 2 : 3;
+  std::uint64_t table = tables.root;
+  for (unsigned level = levels.guest;; --level) {
+    const std::uint64_t index =
+        linear >> offset_bits(levels, level) & (levels.narrow() ? 1023 : 511);
+    const mmu::Place place{static_cast<std::uint8_t>(level), 0, tables.hlat};
+    const std::uint64_t hpa = map_ept(table | index << entry_bits, place);
+    const bool leaf = level == tables.leaf;
     bool found = false;
-    const std::size_t word = word_at(hpa, found);
-    if (!found) test_.image[word].value = guest_entry(level, leaf);
-    spots_.push_back({{static_cast<std::uint8_t>(level), 0}, word, leaf});
-    const std::uint64_t address = test_.image[word].value & bits(51, 12);
-    const std::uint64_t offset = page_offset_mask(level);
+    Spot spot{.place = place, .word = word_at(hpa, found), .leaf = leaf};
+    if (levels.narrow()) {
+      spot.size = 4;
+      spot.shift = static_cast<std::uint8_t>(8 * (hpa & 4));
+      found = found && spot.get(test_) != 0;
+    }
+    if (!found) {
+      spot.set(test_,
+               levels.narrow() ? narrow_entry(level, leaf) : guest_entry(level, leaf, tables));
+    }
+    spots_.push_back(spot);
+    if (tables.restart == level) return std::nullopt;
+    const unsigned width = std::min(test_.context.cpu.maxphyaddr, 40u);
+    const std::uint64_t address = address_in(levels, level, leaf, spot.get(test_), width);
+    const std::uint64_t offset = offset_mask(offset_bits(levels, level));
     if (leaf) return (address & ~offset) | (linear & offset);
     table = address;
   }
 }
 
-/// The host-physical address of `gpa`, which the guest's walk uses at `guest_level`.
-std::uint64_t TableBuilder::map_ept(std::uint64_t gpa, unsigned guest_level) {
+/// The host-physical address of `gpa`, which the guest's walk uses at `place`.
+std::uint64_t TableBuilder::map_ept(std::uint64_t gpa, mmu::Place place) {
   if (shape_.levels.ept == 0) return gpa;
   std::uint64_t table = test_.context.eptp & bits(51, 12);
   for (unsigned level = shape_.levels.ept;; --level) {
     bool found = false;
     const std::size_t word =
         word_at(table | std::uint64_t{arch::table_index(gpa, level)} << 3, found);
-    bool leaf = level <= shape_.ept_leaf[guest_level];
+    bool leaf = level <= shape_.ept_leaf[place.guest_level];
+    place.ept_level = static_cast<std::uint8_t>(level);
     if (found) {
       // Another guest-physical address has been here: its choice holds.
       const bool large = (test_.image[word].value & bits(7, 7)) != 0;
       leaf = level == 1 || (large && level == 2 && test_.context.cpu.page_2m) ||
              (large && level == 3 && test_.context.cpu.page_1g);
     } else {
-      test_.image[word].value = ept_entry(level, leaf);
+      test_.image[word].value = ept_entry(level, leaf, place);
     }
-    spots_.push_back(
-        {{static_cast<std::uint8_t>(guest_level), static_cast<std::uint8_t>(level)}, word, leaf});
+    spots_.push_back({place, word, leaf});
     const std::uint64_t address = test_.image[word].value & bits(51, 12);
-    const std::uint64_t offset = page_offset_mask(level);
+    const std::uint64_t offset = offset_mask(12 + 9 * (level - 1));
     if (leaf) return (address & ~offset) | (gpa & offset);
     table = address;
+  }
+}
+
+/// The tables of sub-page permissions for an access of `size` bytes, all of one page.
+void TableBuilder::map_sub_pages(std::uint64_t gpa, unsigned size) {
+  std::uint64_t table = test_.context.sppt_pointer & bits(51, 12);
+  for (unsigned level = 4; level > 0; --level) {
+    bool found = false;
+    const std::size_t word =
+        word_at(table | std::uint64_t{arch::table_index(gpa, level)} << 3, found);
+    std::uint64_t& entry = test_.image[word].value;
+    if (!found) entry = sub_page_entry(level, gpa, size);
+    spots_.push_back({{.spp_level = static_cast<std::uint8_t>(level)}, word, level == 1});
+    table = entry & bits(51, 12);
   }
 }
 
@@ -119,63 +218,6 @@ std::size_t TableBuilder::word_at(std::uint64_t address, bool& found) {
   }
   image.push_back({address, 0});
   return image.size() - 1;
-}
-
-/// The address in an entry of `level`: of a table, or of a page of that level's size.
-std::uint64_t TableBuilder::random_frame(unsigned width, unsigned level) {
-  const std::uint64_t address =
-      shape_.share_frames ? random_.pick(pool_) : random_address(random_, width);
-  return address & bits(51, 12) & ~page_offset_mask(level);
-}
-
-bool TableBuilder::flag() {
-  if (shape_.flags == Shape::Flags::kRandom) return random_.coin();
-  return shape_.flags == Shape::Flags::kSet;
-}
-
-/// Whether a right is left out.
-bool TableBuilder::missing(unsigned one_in) { return !shape_.all_rights && random_.one_in(one_in); }
-
-std::uint64_t TableBuilder::guest_entry(unsigned level, bool leaf) {
-  using namespace guest_entry_bits;
-  const bool nxe = arch::efer::kNxe.any(test_.context.efer);
-  const bool user = supervisor_level_ == 0 || (level != supervisor_level_ && random_.coin());
-  std::uint64_t entry = (random_.next() & guest_layout(test_.context, level, leaf).ignored) |
-                        kPresent.mask() | random_frame(guest_width_, leaf ? level : 1);
-  entry |= mask_if(!missing(6), kWritable) | mask_if(user && !missing(12), kUser) |
-           mask_if(nxe && missing(6), kExecuteDisable) | mask_if(flag(), kAccessed);
-  entry |= random_.next() & (kWriteThrough.mask() | kCacheDisable.mask());
-  if (leaf) {
-    entry |= mask_if(flag(), kDirty) | mask_if(level > 1, kPageSize);
-    entry |= random_.next() &
-             (kGlobal.mask() | kProtectionKey.mask() | (level == 1 ? kPat4K : kPatLarge).mask());
-  }
-  return entry;
-}
-
-std::uint64_t TableBuilder::ept_entry(unsigned level, bool leaf) {
-  using namespace ept_entry_bits;
-  constexpr std::array<std::uint64_t, 5> kTypes{0, 1, 4, 5, 6};
-  const mmu::Context& context = test_.context;
-  const bool mbe = context.controls.mode_based_execute;
-  // Tables of shared frames lie where guest-physical addresses reach.
-  const unsigned width = shape_.share_frames ? guest_width_ : context.cpu.maxphyaddr;
-  std::uint64_t entry = (random_.next() & ept_layout(context, level, leaf).ignored) |
-                        random_frame(width, leaf ? level : 1);
-  if (context.cpu.execute_only && missing(60)) {
-    entry |= mbe ? (random_.coin() ? kExecute : kUserExecute).mask() : kExecute.mask();
-  } else {
-    entry |= kRead.mask() | mask_if(!missing(40), kWrite) | mask_if(!missing(20), kExecute) |
-             mask_if(mbe && !missing(20), kUserExecute);
-  }
-  if ((context.eptp & bits(6, 6)) != 0) {
-    entry |= mask_if(flag(), kAccessed) | mask_if(leaf && flag(), kDirty);
-  }
-  if (leaf) {
-    entry |= kMemoryType.set(0, random_.pick(kTypes)) | mask_if(random_.one_in(4), kIgnorePat) |
-             mask_if(level > 1, kPageSize);
-  }
-  return entry;
 }
 
 }  // namespace eptsim::tb

@@ -30,6 +30,10 @@ enum class FaultKind : std::uint8_t {
   kEptNoWrite,
   kEptNoExecute,
   kEptNoUserExecute,
+  kEptPagingWriteWithoutRead,
+  kEptNoPagingWrite,         ///< of a page of guest tables
+  kEptNoPagingVerification,  ///< the same, for an access whose page asks for it
+  kEptNoShadowStack,         ///< bit 60, for a supervisor shadow-stack access
   // guest entries
   kGuestNotPresent,
   kGuestReservedHigh,
@@ -42,6 +46,17 @@ enum class FaultKind : std::uint8_t {
   kGuestExecuteDisable,
   kGuestProtectionKey,
   kGuestAddressTooWide,  ///< more than 48 bits under a 4-level EPT
+  kGuestNoShadowStack,   ///< an ordinary page for a shadow-stack access
+  kGuestShadowStack,     ///< a shadow-stack page for an ordinary write
+  // sub-page permission tables
+  kSppNotValid,
+  kSppReservedLow,
+  kSppReservedHigh,
+  kSppVectorOdd,
+  kSppVectorDenies,
+  // registers, and what else is in no table that a walk reads
+  kPdpteNotPresent,
+  kPmlFull,
   // linear addresses
   kNotCanonical,
   kLass,

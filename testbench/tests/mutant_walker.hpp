@@ -55,6 +55,8 @@ class MutantWalker final : public mmu::WalkerUnit {
         mmu::Context context = changed.request->context->raw;
         change_context_(context);
         context_.emplace(context);
+        // With EPT off they came from memory.
+        context_->pdptes = changed.request->context->pdptes;
       }
       changed.request->context = &*context_;
     }

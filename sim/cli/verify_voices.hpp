@@ -1,0 +1,17 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "sim/cli/command.hpp"
+#include "testbench/scoreboard/voices.hpp"
+
+namespace eptsim::sim {
+
+using VoicesMaker = std::function<tb::Voices()>;
+
+/// `eptsim verify` with other voices than those of this build: with a walker of one's own, or with
+/// one that has a bug, to see what the command says then.
+std::unique_ptr<Command> make_verify_command(VoicesMaker voices);
+
+}  // namespace eptsim::sim
