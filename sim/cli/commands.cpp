@@ -7,6 +7,8 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_run_command());
   commands.push_back(make_compare_command());
   commands.push_back(make_walk_command());
+  commands.push_back(make_check_command());
+  commands.push_back(make_dump_command());
   commands.push_back(make_verify_command());
   commands.push_back(make_trace_info_command());
   commands.push_back(make_trace_convert_command());

@@ -9,6 +9,8 @@ namespace eptsim::sim {
 std::unique_ptr<Command> make_run_command();
 std::unique_ptr<Command> make_compare_command();
 std::unique_ptr<Command> make_walk_command();
+std::unique_ptr<Command> make_check_command();
+std::unique_ptr<Command> make_dump_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_trace_info_command();
 std::unique_ptr<Command> make_trace_convert_command();

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,20 +7,21 @@
 
 #include "sim/cli/commands.hpp"
 #include "sim/image/memory_image.hpp"
+#include "sim/image/shrinking_file.hpp"
 #include "sim/number.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/output/style.hpp"
 #include "sim/settings/machine.hpp"
+#include "sim/walk/cached_engine.hpp"
 #include "sim/walk/context_file.hpp"
+#include "sim/walk/context_from_core.hpp"
 #include "sim/walk/explanation.hpp"
+#include "sim/walk/walk_batch.hpp"
 #include "sim/walk/walk_engine.hpp"
 #include "sim/walk/walk_request.hpp"
 
 namespace eptsim::sim {
 namespace {
-
-/// Answers are written in pieces of about this size: large enough to be fast.
-constexpr std::size_t kPiece = 1 << 16;
 
 class WalkCommand : public Command {
  public:
@@ -34,15 +33,24 @@ class WalkCommand : public Command {
                   "A dump of physical memory, raw (at BASE, 0 by default) or an ELF64 core; may be "
                   "repeated");
     options.text("--context", "CONTEXT.json", context_, "Registers and controls, as JSON");
+    options.text("--context-from", "CORE", context_from_,
+                 "Write the context of a guest that QEMU's dump-guest-memory dumped, and nothing "
+                 "else; EFER, which the dump lacks, is concluded");
+    options.number("--cpu", cpu_, "The processor whose context it is (0)");
     options.text("--requests", "REQUESTS.jsonl", requests_,
                  "A batch: one request a line, - for standard input; answers are lines of JSON");
     options.text("--gva", "ADDRESS", gva_, "Explain the translation of this linear address");
     options.text("--gpa", "ADDRESS", gpa_, "Explain that of this guest-physical address");
-    options.text("--access", "KIND", access_, "read (default), write, fetch or read_modify_write");
+    options.text("--access", "KIND", access_,
+                 "read (default), write, fetch, read_modify_write, shadow_stack_read or "
+                 "shadow_stack_write");
     options.flag("--user", user_, "The access is made at CPL 3");
     options.number("--size", size_, "Bytes of the access, 1 to 64 (1)");
     options.text("--engine", "NAME", engine_,
                  "model (default), systemc, rtl or oracle: all answer alike");
+    options.flag("--cached", cached_,
+                 "Keep memory, TLBs and structure caches from line to line; lines may store and "
+                 "invalidate");
     options.text("--machine", "NAME|FILE", machine_, "Where the memory latency comes from (plain)");
     options.texts("--set", "KEY=VALUE", set_, "Change one setting of the machine; may be repeated");
     options.footer(
@@ -54,6 +62,14 @@ class WalkCommand : public Command {
   }
 
   Status run() override {
+    if (context_from_) {
+      if (!memory_.empty() || context_ || requests_ || gva_ || gpa_) {
+        throw InputError("--context-from", "writes a context, and takes --cpu alone");
+      }
+      write_standard_output(context_as_json(context_from_core(*context_from_, cpu_.value_or(0))));
+      return Status::kDone;
+    }
+    if (cpu_) throw InputError("--cpu", "belongs to --context-from");
     if (memory_.empty()) throw InputError("--memory", "is missing, expected a memory image");
     if (!context_) throw InputError("--context", "is missing, expected a context file");
     if (requests_.has_value() + gva_.has_value() + gpa_.has_value() != 1) {
@@ -64,24 +80,34 @@ class WalkCommand : public Command {
                        "its lines say what access they are, and it takes no --access, --user or "
                        "--size");
     }
+    if (cached_ && (!requests_ || engine_.value_or("model") != "model")) {
+      throw InputError("--cached", "belongs to --requests and the engine model");
+    }
     std::vector<Assignment> assignments;
     for (const std::string& set : set_) assignments.push_back(parse_assignment(set));
     const Machine machine = resolve_machine(machine_.value_or("plain"), assignments);
     const mmu::Context context = read_context(*context_);
+    refuse_files_that_shrink();
     MemoryImage image;
     for (const std::string& file : memory_) image.add(file);
+    if (cached_) {
+      CachedEngine engine(context, image, machine.hardware);
+      answer_cached_batch(*requests_, engine);
+      return Status::kDone;
+    }
     const std::unique_ptr<WalkEngine> engine =
         make_walk_engine(engine_.value_or("model"), context, image, machine.hardware.dram_cycles);
     if (requests_) {
-      answer_batch(context, image, *engine);
+      answer_batch(*requests_, context, image, *engine);
     } else {
-      explain_one(context, *engine);
+      explain_one(context, image, *engine);
     }
     return Status::kDone;
   }
 
  private:
-  void explain_one(const mmu::Context& context, WalkEngine& engine) const {
+  void explain_one(const mmu::Context& context, const MemoryImage& image,
+                   WalkEngine& engine) const {
     const std::string option = gva_ ? "--gva" : "--gpa";
     const std::string text = gva_ ? *gva_ : *gpa_;
     mmu::Request request;
@@ -98,46 +124,19 @@ class WalkCommand : public Command {
     }
     request.size = static_cast<std::uint8_t>(size_.value_or(1));
     check_request(context, request, option);
+    if (const auto feature = engine.missing(request)) {
+      throw InputError("--engine", *feature + " is not in the engine chosen");
+    }
     WalkAnswer answer;
     engine.answer(request, answer);
-    write_standard_output(explain(context, request, answer, Style::for_standard_output().bold));
-  }
-
-  void answer_batch(const mmu::Context& context, MemoryImage& image, WalkEngine& engine) const {
-    std::ifstream file;
-    if (*requests_ != "-") {
-      file.open(*requests_);
-      if (!file) throw InputError(*requests_, "can't be opened, expected a file of requests");
-    }
-    std::istream& input = *requests_ == "-" ? std::cin : file;
-    RequestLineParser parser(*requests_ == "-" ? "standard input" : *requests_, context);
-    WalkAnswer answer;
-    std::string out;
-    std::string line;
-    std::size_t number = 0;
-    try {
-      while (std::getline(input, line)) {
-        ++number;
-        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-        const WalkRequest& request = parser.parse(line, number);
-        engine.answer(request.request, answer);
-        image.forget_writes();
-        append_json(out, request.id, request.request, answer);
-        if (out.size() >= kPiece) {
-          write_standard_output(out);
-          out.clear();
-        }
-      }
-    } catch (const InputError&) {
-      write_standard_output(out);  // a bad line stops the batch after the answers before it
-      throw;
-    }
-    if (input.bad()) throw InputError(*requests_, "can't be read");
-    write_standard_output(out);
+    write_standard_output(
+        explain(context, request, answer, image, Style::for_standard_output().bold));
   }
 
   std::vector<std::string> memory_;
   std::optional<std::string> context_;
+  std::optional<std::string> context_from_;
+  std::optional<std::uint64_t> cpu_;
   std::optional<std::string> requests_;
   std::optional<std::string> gva_;
   std::optional<std::string> gpa_;
@@ -145,6 +144,7 @@ class WalkCommand : public Command {
   bool user_ = false;
   std::optional<std::uint64_t> size_;
   std::optional<std::string> engine_;
+  bool cached_ = false;
   std::optional<std::string> machine_;
   std::vector<std::string> set_;
 };

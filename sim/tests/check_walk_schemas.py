@@ -45,25 +45,50 @@ context_schema.validate(context)
 for request in requests:
     request_schema.validate(request)
 
-with tempfile.TemporaryDirectory() as work:
-    work = pathlib.Path(work)
-    (work / "image").write_bytes(memory)
-    (work / "context").write_text(json.dumps(context))
-    (work / "requests").write_text("".join(json.dumps(request) + "\n" for request in requests))
-    done = subprocess.run(
-        [program, "walk", "--memory", work / "image", "--context", work / "context",
-         "--requests", work / "requests"], capture_output=True, text=True)
-assert done.returncode == 0, done.stderr
-results = [json.loads(line) for line in done.stdout.splitlines()]
-assert len(results) == len(requests)
-for result in results:
-    result_schema.validate(result)
-    assert result["references"] == len(result["refs"])
+def answers(requests, *options):
+    with tempfile.TemporaryDirectory() as work:
+        work = pathlib.Path(work)
+        (work / "image").write_bytes(memory)
+        (work / "context").write_text(json.dumps(context))
+        (work / "requests").write_text("".join(json.dumps(request) + "\n" for request in requests))
+        done = subprocess.run(
+            [program, "walk", "--memory", work / "image", "--context", work / "context",
+             "--requests", work / "requests", *options], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(results) == len(requests)
+    for result in results:
+        result_schema.validate(result)
+        if "refs" in result:
+            assert result["references"] == len(result["refs"])
+    return results
+
+
+results = answers(requests)
 outcomes = {result["outcome"] for result in results}
 assert outcomes == {"translated", "ept_violation", "ept_misconfig", "page_fault",
                     "general_protection"}, outcomes
 
+operations = [
+    {"id": 1, "gva": "0x123456"},
+    {"id": 2, "store": {"address": "0x7000", "size": 8, "value": "0x400000e7"}},
+    {"gva": "0x123456"},
+    {"invalidate": "invept", "type": 1, "eptp": "0x101e"},
+    {"invalidate": "invvpid", "type": 0, "vpid": 1, "gva": "0x123456"},
+    {"invalidate": "invpcid", "type": 2},
+    {"invalidate": "invlpg", "gva": "0x123456"},
+    {"invalidate": "mov_cr3", "value": "0x5000"},
+    {"invalidate": "vm_transition"},
+]
+for operation in operations:
+    request_schema.validate(operation)
+cached = answers(operations, "--cached")
+assert cached[2]["hit"] == "tlb" and cached[1] == {"id": 2, "outcome": "stored"}, cached
+
 # Schemas that can't fail say nothing.
+assert not request_schema.is_valid({"invalidate": "invlgp", "gva": 0})
+assert not request_schema.is_valid({"store": {"address": 0}})
+assert not result_schema.is_valid({"outcome": "stored", "hpa": "0x0"})
 assert not result_schema.is_valid(dict(results[0], hpa=123))
 assert not result_schema.is_valid({k: v for k, v in results[0].items() if k != "hpa"})
 assert not request_schema.is_valid({"gva": 0, "gpa": 0})

@@ -77,7 +77,7 @@ constexpr Truth kTruths[] = {
     {"controls.hlat", [](Context& c) -> bool& { return c.controls.hlat; }},
 };
 
-constexpr std::string_view kPdptes[] = {"pdptes.0", "pdptes.1", "pdptes.2", "pdptes.3"};
+constexpr std::string_view kPdptes[] = {"pdptes[0]", "pdptes[1]", "pdptes[2]", "pdptes[3]"};
 
 std::string did_you_mean_key(std::string_view key) {
   std::vector<std::string_view> known = {"eptp", "pdptes"};
@@ -114,7 +114,16 @@ class ContextBuilder {
         return;
       }
     }
-    throw InputError(reader_.key_place(), fmt::format("unknown key '{}' in a context", key),
+    if (key == "cpu" || key == "controls") {
+      if (scalar.type == JsonScalar::Type::kEmptyObject) return;
+      throw InputError(reader_.place(),
+                       fmt::format("{} is {}, expected an object", key, shown(scalar.token)));
+    }
+    if (key == "pdptes") {
+      throw InputError(reader_.place(), fmt::format("pdptes is {}, expected an array of 4 numbers",
+                                                    shown(scalar.token)));
+    }
+    throw InputError(reader_.key_place(), fmt::format("unknown key '{}' in a context", shown(key)),
                      did_you_mean_key(key));
   }
 
@@ -140,7 +149,7 @@ class ContextBuilder {
   std::string place_of(const std::string& key, const std::string& path) const {
     for (const auto& [name, place] : places_) {
       const std::string_view full = name;
-      if (full == key || full.ends_with("." + key) || full.starts_with(key + ".")) return place;
+      if (full == key || full.ends_with("." + key) || full.starts_with(key + "[")) return place;
     }
     return path;
   }

@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "ept/arch/bit_field.hpp"
 #include "ept/arch/ept_entry.hpp"
@@ -13,28 +14,15 @@
 #include "ept/arch/guest_entry.hpp"
 #include "ept/arch/page_size.hpp"
 #include "ept/arch/registers.hpp"
+#include "sim/walk/diagnosis.hpp"
+#include "sim/walk/palette.hpp"
+#include "sim/walk/walk_path.hpp"
 
 namespace eptsim::sim {
 namespace {
 
 using arch::BitField;
-
-/// Marks text for a terminal, or leaves it.
-class Palette {
- public:
-  explicit Palette(bool colour) : colour_(colour) {}
-  std::string guest(std::string_view text) const { return paint("36", text); }
-  std::string ept(std::string_view text) const { return paint("33", text); }
-  std::string good(std::string_view text) const { return paint("1;32", text); }
-  std::string bad(std::string_view text) const { return paint("1;31", text); }
-  std::string faint(std::string_view text) const { return paint("2", text); }
-
- private:
-  std::string paint(std::string_view code, std::string_view text) const {
-    return colour_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
-  }
-  bool colour_;
-};
+using mmu::OutcomeKind;
 
 /// A flag and how a line of the walk shows it.
 struct Flag {
@@ -42,11 +30,11 @@ struct Flag {
   std::string_view shown;
 };
 
-constexpr Flag kEptFlags[] = {
-    {arch::ept_entry::kRead, "R"},     {arch::ept_entry::kWrite, "W"},
-    {arch::ept_entry::kExecute, "X"},  {arch::ept_entry::kUserExecute, "XU"},
-    {arch::ept_entry::kAccessed, "A"},
-};
+// Rights stand in columns of their own, `-` where one is missing; other flags only where set.
+constexpr Flag kEptRights[] = {{arch::ept_entry::kRead, "R"},
+                               {arch::ept_entry::kWrite, "W"},
+                               {arch::ept_entry::kExecute, "X"}};
+constexpr Flag kEptFlags[] = {{arch::ept_entry::kAccessed, "A"}};
 constexpr Flag kEptLeafFlags[] = {
     {arch::ept_entry::kDirty, "D"},
     {arch::ept_entry::kIgnorePat, "IPAT"},
@@ -54,208 +42,376 @@ constexpr Flag kEptLeafFlags[] = {
     {arch::ept_entry::kPagingWriteAccess, "PW"},
     {arch::ept_entry::kSupervisorShadowStack, "SSS"},
     {arch::ept_entry::kSubpageWritePermission, "SPP"},
-    {arch::ept_entry::kSuppressVe, "SVE"},
 };
+constexpr Flag kGuestRights[] = {{arch::guest_entry::kPresent, "P"},
+                                 {arch::guest_entry::kWritable, "W"},
+                                 {arch::guest_entry::kUser, "U"}};
 constexpr Flag kGuestFlags[] = {
-    {arch::guest_entry::kPresent, "P"},
-    {arch::guest_entry::kWritable, "W"},
-    {arch::guest_entry::kUser, "U"},
+    {arch::guest_entry::kExecuteDisable, "XD"},
+    {arch::guest_entry::kAccessed, "A"},
     {arch::guest_entry::kWriteThrough, "PWT"},
     {arch::guest_entry::kCacheDisable, "PCD"},
-    {arch::guest_entry::kAccessed, "A"},
-    {arch::guest_entry::kExecuteDisable, "XD"},
 };
 constexpr Flag kGuestLeafFlags[] = {
     {arch::guest_entry::kDirty, "D"},
     {arch::guest_entry::kGlobal, "G"},
 };
 
-void append_flags(std::string& out, std::span<const Flag> flags, std::uint64_t entry) {
+std::string rights_text(std::span<const Flag> rights, std::uint64_t entry) {
+  std::string out;
+  for (const Flag& right : rights) {
+    fmt::format_to(std::back_inserter(out), "{} ", right.bit.any(entry) ? right.shown : "-");
+  }
+  return out;
+}
+
+std::string flags_text(std::span<const Flag> flags, std::uint64_t entry) {
+  std::string out;
   for (const Flag& flag : flags) {
-    if (flag.bit.any(entry)) fmt::format_to(std::back_inserter(out), " {}", flag.shown);
-  }
-}
-
-std::string_view entry_name(unsigned level) {
-  constexpr std::array<std::string_view, 6> kNames = {"", "PTE", "PDE", "PDPTE", "PML4E", "PML5E"};
-  return level < kNames.size() ? kNames[level] : "?";
-}
-
-/// Whether a present entry maps a page.
-bool is_leaf(unsigned level, std::uint64_t entry) {
-  return level == 1 || (level <= 3 && arch::ept_entry::kPageSize.any(entry));
-}
-
-std::string flags_of(const mmu::Reference& reference, bool mode_based_execute) {
-  const bool guest = reference.place.is_guest_entry();
-  const unsigned level = guest ? reference.place.guest_level : reference.place.ept_level;
-  const std::uint64_t entry = reference.value;
-  const std::uint64_t present = guest ? entry & 1 : entry & (mode_based_execute ? 0x407u : 0x7u);
-  if (present == 0) return " not present";
-  const bool leaf = is_leaf(level, entry);
-  std::string out;
-  append_flags(out, guest ? std::span<const Flag>(kGuestFlags) : kEptFlags, entry);
-  if (leaf)
-    append_flags(out, guest ? std::span<const Flag>(kGuestLeafFlags) : kEptLeafFlags, entry);
-  if (leaf && !guest) {
-    const std::uint64_t type = arch::ept_entry::kMemoryType.get(entry);
-    fmt::format_to(std::back_inserter(out), " {}",
-                   arch::is_valid_ept_memory_type(type)
-                       ? std::string(arch::name(static_cast<arch::MemoryType>(type)))
-                       : fmt::format("memory type {}", type));
-  }
-  if (leaf) {
-    fmt::format_to(std::back_inserter(out), ", maps a {} page",
-                   arch::name(arch::page_of_level(level)));
+    if (flag.bit.any(entry)) fmt::format_to(std::back_inserter(out), "{} ", flag.shown);
   }
   return out;
 }
 
-std::string_view reason_in_words(mmu::Reason reason) {
-  using mmu::Reason;
-  switch (reason) {
-    case Reason::kNone: return "";
-    case Reason::kNotCanonical: return "the linear address is not canonical";
-    case Reason::kLass: return "linear-address-space separation refuses the access";
-    case Reason::kGuestNotPresent: return "the guest entry is not present";
-    case Reason::kGuestReservedBit: return "a reserved bit is set in the guest entry";
-    case Reason::kGuestNotWritable: return "the guest's page is read-only";
-    case Reason::kGuestSupervisorPage: return "the guest's page belongs to the supervisor";
-    case Reason::kGuestExecuteDisable: return "the guest's page is execute-disable";
-    case Reason::kGuestSmep: return "SMEP: a supervisor fetch from a user page";
-    case Reason::kGuestSmap: return "SMAP: a supervisor data access to a user page";
-    case Reason::kGuestProtectionKey: return "the page's protection key denies the access";
-    case Reason::kGuestShadowStack: return "the page is no shadow stack for this access";
-    case Reason::kEptNotPresent: return "the EPT entry is not present";
-    case Reason::kEptAddressTooWide:
-      return "the guest-physical address is wider than a 4-level EPT translates";
-    case Reason::kEptNotReadable: return "an EPT entry of the walk lacks READ";
-    case Reason::kEptNotWritable: return "an EPT entry of the walk lacks WRITE";
-    case Reason::kEptNotExecutable: return "an EPT entry of the walk lacks EXECUTE";
-    case Reason::kEptShadowStack: return "the EPT refuses the supervisor shadow-stack access";
-    case Reason::kEptPagingVerification: return "guest-paging verification failed";
-    case Reason::kEptWriteWithoutRead: return "the EPT entry has WRITE without READ";
-    case Reason::kEptExecuteOnlyUnsupported:
-      return "the EPT entry is execute-only, which this processor lacks";
-    case Reason::kEptPagingWriteWithoutRead:
-      return "the EPT entry has PAGING_WRITE_ACCESS without READ";
-    case Reason::kEptReservedBit: return "a reserved bit is set in the EPT entry";
-    case Reason::kEptMemoryType: return "the EPT entry has a reserved memory type";
-    case Reason::kPmlIndex: return "the page-modification log is full";
-    case Reason::kSppMiss: return "the sub-page permission table has no entry";
-    case Reason::kSppMisconfiguration: return "the sub-page permission table is misconfigured";
+class Explanation {
+ public:
+  Explanation(const mmu::Context& context, const mmu::Request& request, const WalkAnswer& answer,
+              const MemoryImage& image, bool colour)
+      : context_(context),
+        request_(request),
+        answer_(answer),
+        image_(image),
+        palette_(colour),
+        path_(walk_path(context, request, answer.recording)) {}
+
+  std::string text() {
+    write_question();
+    write_walk();
+    write_writes();
+    write_outcome(answer_.outcome, answer_.address);
+    if (answer_.second) {
+      line("");
+      line("And the second page, from {:#x} on:", (request_.address | 0xfff) + 1);
+      write_outcome(*answer_.second, 0);
+    }
+    line("");
+    line("{}", palette_.faint(fmt::format("{} references, {} cycles",
+                                          answer_.recording.references.size(), answer_.cycles)));
+    return out_;
   }
-  return "";
+
+ private:
+  template <class... Arguments>
+  void line(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+    fmt::format_to(std::back_inserter(out_), format, std::forward<Arguments>(arguments)...);
+    out_ += '\n';
+  }
+
+  void write_question();
+  void write_walk();
+  void write_column_head(const WalkColumn& column);
+  void write_visit(const Visit& visit);
+  std::string entry_text(const Visit& visit) const;
+  void write_writes();
+  std::string write_text(const mmu::MemoryWrite& write) const;
+  void write_outcome(const mmu::Outcome& outcome, std::uint64_t address);
+  void write_translation(const mmu::Outcome& outcome);
+  void write_diagnosis();
+  template <std::size_t N>
+  void write_bits(std::string_view name, const arch::FieldFact (&fields)[N], std::uint64_t word);
+
+  bool decides(const Visit& visit) const {
+    const mmu::Outcome& outcome = answer_.outcome;
+    return outcome.kind != OutcomeKind::kTranslated && outcome.reason != mmu::Reason::kNone &&
+           visit.reference.address == outcome.entry_address &&
+           visit.reference.place == outcome.place;
+  }
+
+  const mmu::Context& context_;
+  const mmu::Request& request_;
+  const WalkAnswer& answer_;
+  const MemoryImage& image_;
+  Palette palette_;
+  std::vector<WalkColumn> path_;
+  unsigned number_ = 0;
+  std::string out_;
+};
+
+std::string_view paging_mode(const mmu::Context& context) {
+  if (!arch::cr0::kPg.any(context.cr0)) return "no guest paging";
+  if (!arch::cr4::kPae.any(context.cr4)) return "32-bit guest paging";
+  if (!arch::efer::kLma.any(context.efer)) return "PAE guest paging";
+  return arch::cr4::kLa57.any(context.cr4) ? "5-level guest paging" : "4-level guest paging";
 }
 
-/// The set bits of `word`, by the names of `fields`.
-template <std::size_t N>
-std::string names_of(const arch::FieldFact (&fields)[N], std::uint64_t word) {
-  std::string out;
-  for (const arch::FieldFact& field : fields) {
-    if (field.bits.any(word)) out += fmt::format("{}{}", out.empty() ? "" : " ", field.name);
+std::string_view access_in_words(arch::AccessKind access) {
+  switch (access) {
+    case arch::AccessKind::kRead: return "Read";
+    case arch::AccessKind::kWrite: return "Write";
+    case arch::AccessKind::kFetch: return "Instruction fetch";
+    case arch::AccessKind::kReadModifyWrite: return "Read-modify-write";
+    case arch::AccessKind::kShadowStackRead: return "Shadow-stack read";
+    case arch::AccessKind::kShadowStackWrite: return "Shadow-stack write";
   }
-  return out;
+  return "Access";
 }
 
-std::string in_words(const mmu::Outcome& outcome, std::uint64_t address, const Palette& palette) {
-  using mmu::OutcomeKind;
-  std::string out;
-  const auto put = std::back_inserter(out);
-  switch (outcome.kind) {
-    case OutcomeKind::kTranslated:
-      fmt::format_to(put, "{} {:#x}", palette.good("translated to host-physical"), outcome.hpa);
-      if (outcome.ept_page_size) {
-        fmt::format_to(put, " ({} EPT page)", arch::name(*outcome.ept_page_size));
-      }
-      fmt::format_to(put, ", guest-physical {:#x}", outcome.gpa);
-      if (outcome.guest_page_size) {
-        fmt::format_to(put, " ({} guest page)", arch::name(*outcome.guest_page_size));
-      }
-      fmt::format_to(put, "\na TLB entry covers {}; memory type {}", arch::name(outcome.page_size),
-                     arch::name(outcome.memory_type));
-      return out;
-    case OutcomeKind::kPageFault:
-      fmt::format_to(put, "{} at {:#x}, error code {:#x} ({})", palette.bad("page fault"), address,
-                     outcome.error_code,
-                     outcome.error_code == 0
-                         ? "supervisor read of an absent page"
-                         : names_of(arch::error_code::kFields, outcome.error_code));
-      break;
-    case OutcomeKind::kGeneralProtection:
-      fmt::format_to(put, "{} at {:#x}", palette.bad("general-protection fault"), address);
-      break;
-    case OutcomeKind::kEptViolation:
-      fmt::format_to(put, "{} at guest-physical {:#x}, qualification {:#x} ({})",
-                     palette.bad("EPT violation (exit 48)"), outcome.gpa, outcome.qualification,
-                     names_of(arch::qualification::kFields, outcome.qualification));
-      break;
-    case OutcomeKind::kEptMisconfiguration:
-      fmt::format_to(put, "{} at guest-physical {:#x}",
-                     palette.bad("EPT misconfiguration (exit 49)"), outcome.gpa);
-      break;
-    case OutcomeKind::kPmlFull:
-      fmt::format_to(put, "{} at guest-physical {:#x}", palette.bad("PML full (exit 62)"),
-                     outcome.gpa);
-      break;
-    case OutcomeKind::kSppEvent:
-      fmt::format_to(put, "{} at guest-physical {:#x}", palette.bad("SPP event (exit 66)"),
-                     outcome.gpa);
-      break;
-    case OutcomeKind::kVirtualizationException:
-      fmt::format_to(put, "{} at guest-physical {:#x}, qualification {:#x}",
-                     palette.bad("virtualization exception"), outcome.gpa, outcome.qualification);
-      break;
+void Explanation::write_question() {
+  std::string who;
+  if (request_.linear) {
+    who = request_.implicit ? ", implicitly by the supervisor"
+                            : (request_.user ? ", user mode (CPL 3)" : ", supervisor mode");
   }
-  if (outcome.reason != mmu::Reason::kNone) {
-    fmt::format_to(put, "\n{}", reason_in_words(outcome.reason));
-    const unsigned level =
-        outcome.place.is_guest_entry() ? outcome.place.guest_level : outcome.place.ept_level;
-    if (outcome.entry_address != 0) {
-      fmt::format_to(put, ": {} {} at {:#x} is {:#x}",
-                     outcome.place.is_guest_entry() ? "guest" : "EPT", entry_name(level),
-                     outcome.entry_address, outcome.entry);
+  line("{}", palette_.heading(fmt::format(
+                 "{} of {} byte{} at {} address {:#x}{}", access_in_words(request_.access),
+                 request_.size, request_.size == 1 ? "" : "s",
+                 request_.linear ? "linear" : "guest-physical", request_.address, who)));
+  std::string mode;
+  if (request_.linear) {
+    mode = fmt::format("{}{}; ", paging_mode(context_),
+                       arch::cr0::kPg.any(context_.cr0) ? fmt::format(" (CR3 {:#x})", context_.cr3)
+                                                        : std::string());
+  }
+  if (context_.ept_enabled) {
+    mode += fmt::format("{}-level EPT (EPTP {:#x}), accessed and dirty flags {}",
+                        arch::eptp::kWalkLength.get(context_.eptp) + 1, context_.eptp,
+                        arch::eptp::kAccessedDirty.any(context_.eptp) ? "on" : "off");
+  } else {
+    mode += "EPT off: guest-physical addresses are host-physical";
+  }
+  line("{}", mode);
+}
+
+void Explanation::write_walk() {
+  if (path_.empty()) return;
+  line("");
+  line("{}", palette_.faint("  #  entry             host-physical   value               "
+                            "flags, and where it leads"));
+  for (const WalkColumn& column : path_) {
+    write_column_head(column);
+    for (const Visit& visit : column.visits) write_visit(visit);
+  }
+}
+
+void Explanation::write_column_head(const WalkColumn& column) {
+  if (!context_.ept_enabled) return;  // each column is one guest entry
+  std::string text;
+  if (column.guest_level == 0) {
+    text = fmt::format("to the access itself at guest-physical {:#x}", column.gpa);
+  } else {
+    const Visit entry{.table = column.table, .level = column.guest_level};
+    text = fmt::format("to the {} at guest-physical {:#x}", entry.name(), column.gpa);
+  }
+  line("     {}", palette_.faint(text));
+}
+
+void Explanation::write_visit(const Visit& visit) {
+  const std::string head = fmt::format("{:<11} [{:>4}]", visit.name(), visit.index);
+  const std::string painted = visit.table == TableKind::kSpp ? palette_.sub_page(head)
+                              : visit.is_guest()             ? palette_.guest(head)
+                                                             : palette_.ept(head);
+  std::string text = entry_text(visit);
+  if (!image_.holds(arch::Hpa(visit.reference.address))) {
+    text += "  (outside the image: reads as zero)";
+  }
+  line("{:>3}  {}  {:#014x}  {:#018x}  {}{}", ++number_, painted, visit.reference.address,
+       visit.reference.value, text, decides(visit) ? palette_.bad("  <-- decides") : "");
+}
+
+std::string Explanation::entry_text(const Visit& visit) const {
+  const std::uint64_t entry = visit.reference.value;
+  if (!visit.present) return visit.table == TableKind::kSpp ? "not valid" : "not present";
+  std::string out;
+  if (visit.table == TableKind::kSpp) {
+    return visit.leaf ? "one bit in two allows writes to 128 bytes"
+                      : fmt::format("valid  -> table {:#x}", visit.target);
+  }
+  if (visit.is_guest()) {
+    out = rights_text(kGuestRights, entry) + flags_text(kGuestFlags, entry);
+    if (visit.leaf) {
+      out += flags_text(kGuestLeafFlags, entry);
+      const std::uint64_t key = arch::guest_entry::kProtectionKey.get(entry);
+      if (key != 0) out += fmt::format("key {} ", key);
+    }
+    if (visit.table == TableKind::kHlat && arch::guest_entry::kRestart.any(entry)) {
+      return out + " -> restart from CR3";
+    }
+  } else {
+    out = rights_text(kEptRights, entry);
+    if (context_.controls.mode_based_execute) {
+      out += arch::ept_entry::kUserExecute.any(entry) ? "XU " : "-  ";
+    }
+    out += flags_text(kEptFlags, entry);
+    if (visit.leaf) {
+      out += flags_text(kEptLeafFlags, entry);
+      if (context_.controls.ept_violation_ve) {
+        out += arch::ept_entry::kSuppressVe.any(entry) ? "SVE " : "";
+      }
+      const std::uint64_t type = arch::ept_entry::kMemoryType.get(entry);
+      out += arch::is_valid_ept_memory_type(type)
+                 ? std::string(arch::name(static_cast<arch::MemoryType>(type)))
+                 : fmt::format("memory type {}", type);
     }
   }
-  return out;
+  while (out.ends_with(' ')) out.pop_back();
+  const std::string_view space = visit.is_guest() && context_.ept_enabled ? "guest-physical " : "";
+  return out + (visit.page ? fmt::format("  -> {} page {}{:#x}", arch::name(*visit.page), space,
+                                         visit.target)
+                           : fmt::format("  -> table {}{:#x}", space, visit.target));
+}
+
+void Explanation::write_writes() {
+  if (answer_.recording.writes.empty()) return;
+  line("");
+  line("Written on the way:");
+  for (const mmu::MemoryWrite& write : answer_.recording.writes) {
+    line("     {:#014x}  {:#018x}  {}", write.address, write.value, write_text(write));
+  }
+}
+
+/// What a write was for: flags of an entry that was read, the log, or the exception's information.
+std::string Explanation::write_text(const mmu::MemoryWrite& write) const {
+  const Visit* entry = nullptr;
+  std::uint64_t before = 0;
+  for (const WalkColumn& column : path_) {
+    for (const Visit& visit : column.visits) {
+      if (visit.reference.address != write.address) continue;
+      entry = &visit;
+      before = visit.reference.value;
+    }
+  }
+  if (entry != nullptr) {
+    for (const mmu::MemoryWrite& earlier : answer_.recording.writes) {
+      if (&earlier == &write) break;
+      if (earlier.address == write.address) before = earlier.value;
+    }
+    const std::uint64_t set = write.value & ~before;
+    const bool guest = entry->is_guest();
+    const bool accessed =
+        (guest ? arch::guest_entry::kAccessed : arch::ept_entry::kAccessed).any(set);
+    const bool dirty = (guest ? arch::guest_entry::kDirty : arch::ept_entry::kDirty).any(set);
+    return fmt::format(
+        "{} of the {}",
+        accessed && dirty ? "accessed and dirty flags" : (dirty ? "dirty flag" : "accessed flag"),
+        entry->name());
+  }
+  if (context_.controls.pml && write.address - context_.pml_address < 0x1000) {
+    return fmt::format("page-modification log, entry {}", (write.address & 0xfff) / 8);
+  }
+  if (context_.controls.ept_violation_ve) {
+    switch (write.address - context_.ve_info_address) {
+      case 0: return "#VE information: exit reason";
+      case 4: return "#VE information: busy, until the guest clears it";
+      case 8: return "#VE information: qualification";
+      case 16: return "#VE information: linear address";
+      case 24: return "#VE information: guest-physical address";
+      case 32: return "#VE information: EPTP index";
+    }
+  }
+  return fmt::format("{} bytes", write.size);
+}
+
+template <std::size_t N>
+void Explanation::write_bits(std::string_view name, const arch::FieldFact (&fields)[N],
+                             std::uint64_t word) {
+  line("{} {:#x}", name, word);
+  for (const arch::FieldFact& field : fields) {
+    if (field.bits.any(word))
+      line("     bit {:>2}  {:<24} {}", field.bits.low, field.name, field.meaning);
+  }
+}
+
+void Explanation::write_translation(const mmu::Outcome& outcome) {
+  line("{}", palette_.good(fmt::format("Translated to host-physical {:#x}", outcome.hpa)));
+  std::string pages = fmt::format("guest-physical {:#x}", outcome.gpa);
+  if (outcome.guest_page_size) {
+    pages += fmt::format(", a {} page of the guest", arch::name(*outcome.guest_page_size));
+  }
+  if (outcome.ept_page_size) {
+    pages += fmt::format(" on a {} page of the EPT", arch::name(*outcome.ept_page_size));
+  }
+  line("{}; memory type {}", pages, arch::name(outcome.memory_type));
+  if (!request_.linear || answer_.recording.references.empty()) return;
+  std::string rights =
+      fmt::format("A TLB entry of it covers {} and allows: guest {}, {}, {}",
+                  arch::name(outcome.page_size), outcome.guest_rights.user ? "user" : "supervisor",
+                  outcome.guest_rights.write ? "read/write" : "read-only",
+                  outcome.guest_rights.execute ? "executable" : "no execution");
+  if (context_.ept_enabled) {
+    const mmu::EptRights& ept = outcome.ept_rights;
+    rights += fmt::format("; EPT {} {} {}", ept.read ? "R" : "-", ept.write ? "W" : "-",
+                          ept.execute ? "X" : "-");
+    if (context_.controls.mode_based_execute) rights += ept.user_execute ? " XU" : " -";
+  }
+  line("{}", rights);
+}
+
+void Explanation::write_outcome(const mmu::Outcome& outcome, std::uint64_t address) {
+  line("");
+  const auto refused = [this](std::string_view what) { line("{}", palette_.bad(what)); };
+  const auto where = [&](std::string_view cause) {
+    line("{}guest-physical {:#x}{}", cause, outcome.gpa,
+         outcome.linear_valid ? fmt::format(", linear {:#x}", address) : "");
+  };
+  switch (outcome.kind) {
+    case OutcomeKind::kTranslated: write_translation(outcome); return;
+    case OutcomeKind::kPageFault:
+      refused("Page fault: #PF, exception 14, to the guest");
+      line("CR2 {:#x}", address);
+      write_bits("Error code", arch::error_code::kFields, outcome.error_code);
+      if (!arch::error_code::kPresent.any(outcome.error_code)) {
+        line("     bit  0  clear                    an entry was not present");
+      }
+      break;
+    case OutcomeKind::kGeneralProtection:
+      refused("General-protection fault: #GP(0), exception 13, to the guest");
+      line("linear {:#x}", address);
+      break;
+    case OutcomeKind::kEptViolation:
+      refused("EPT violation: VM exit 48");
+      where("");
+      write_bits("Exit qualification", arch::qualification::kFields, outcome.qualification);
+      break;
+    case OutcomeKind::kEptMisconfiguration:
+      refused("EPT misconfiguration: VM exit 49");
+      where("");
+      break;
+    case OutcomeKind::kPmlFull:
+      refused("Page-modification log full: VM exit 62");
+      where("");
+      break;
+    case OutcomeKind::kSppEvent:
+      refused(fmt::format("SPP-related event: VM exit 66, a {}",
+                          outcome.qualification != 0 ? "miss" : "misconfiguration"));
+      where("");
+      break;
+    case OutcomeKind::kVirtualizationException:
+      refused("Virtualization exception: #VE, exception 20, to the guest");
+      where("An EPT violation that the guest itself is told of; ");
+      write_bits("Exit qualification", arch::qualification::kFields, outcome.qualification);
+      break;
+  }
+  write_diagnosis();
+}
+
+void Explanation::write_diagnosis() {
+  const Diagnosis diagnosis = diagnose(context_, request_, answer_, path_);
+  if (diagnosis.why.empty()) return;
+  line("");
+  line("{} {}", palette_.heading("Why:"), diagnosis.why);
+  if (diagnosis.changes.empty()) return;
+  line("{}", palette_.heading(diagnosis.changes.size() == 1 ? "What would have to change:"
+                              : diagnosis.one_is_enough     ? "What would have to change, one of:"
+                                                            : "What would have to change:"));
+  for (const std::string& change : diagnosis.changes) line("  - {}", change);
+  if (!diagnosis.afterwards.empty()) line("{}", palette_.faint(diagnosis.afterwards));
 }
 
 }  // namespace
 
 std::string explain(const mmu::Context& context, const mmu::Request& request,
-                    const WalkAnswer& answer, bool colour) {
-  const Palette palette(colour);
-  std::string out;
-  const auto put = std::back_inserter(out);
-  fmt::format_to(put, "{} of {} byte{} at {} {:#x}, {}\n\n", arch::name(request.access),
-                 request.size, request.size == 1 ? "" : "s",
-                 request.linear ? "linear" : "guest-physical", request.address,
-                 request.user && !request.implicit ? "user" : "supervisor");
-  unsigned number = 0;
-  for (const mmu::Reference& reference : answer.recording.references) {
-    const bool guest = reference.place.is_guest_entry();
-    const unsigned level = guest ? reference.place.guest_level : reference.place.ept_level;
-    const std::string head =
-        fmt::format("{:>5} level {} {:<5}", guest ? "guest" : "EPT", level, entry_name(level));
-    fmt::format_to(put, "{:>3}  {}  at {:#014x}  {:#018x} {}\n", ++number,
-                   guest ? palette.guest(head) : palette.ept("  " + head.substr(0, head.size())),
-                   reference.address, reference.value,
-                   flags_of(reference, context.controls.mode_based_execute));
-  }
-  if (!answer.recording.references.empty()) out += '\n';
-  for (const mmu::MemoryWrite& write : answer.recording.writes) {
-    fmt::format_to(put, "{}\n",
-                   palette.faint(fmt::format("written: {:#x} = {:#x} ({} bytes)", write.address,
-                                             write.value, write.size)));
-  }
-  fmt::format_to(put, "{}\n", in_words(answer.outcome, answer.address, palette));
-  if (answer.second) {
-    fmt::format_to(put, "second page: {}\n",
-                   in_words(*answer.second, (request.address | 0xfff) + 1, palette));
-  }
-  fmt::format_to(put, "{} references, {} cycles\n", answer.recording.references.size(),
-                 answer.cycles);
-  return out;
+                    const WalkAnswer& answer, const MemoryImage& image, bool colour) {
+  return Explanation(context, request, answer, image, colour).text();
 }
 
 }  // namespace eptsim::sim

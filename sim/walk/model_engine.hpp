@@ -9,7 +9,7 @@ namespace eptsim::sim {
 /// (docs/microarchitecture.md): every memory request takes its latency and one cycle more.
 class ModelEngine final : public WalkEngine {
  public:
-  ModelEngine(const mmu::Context& context, arch::PhysicalMemory& memory, unsigned memory_cycles)
+  ModelEngine(const mmu::WalkContext& context, arch::PhysicalMemory& memory, unsigned memory_cycles)
       : context_(context), memory_(memory), memory_cycles_(memory_cycles) {}
 
   void answer(const mmu::Request& request, WalkAnswer& answer) override;

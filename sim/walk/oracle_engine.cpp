@@ -1,6 +1,5 @@
 #include "sim/walk/oracle_engine.hpp"
 
-#include "sim/input_error.hpp"
 #include "testbench/oracle_adapter.hpp"
 
 namespace eptsim::sim {
@@ -13,17 +12,17 @@ OracleEngine::OracleEngine(const mmu::Context& context, arch::PhysicalMemory& me
 }
 
 void OracleEngine::answer(const mmu::Request& request, WalkAnswer& answer) {
-  const oracle::Access access = tb::access_of(request);
-  if (const auto feature = oracle::unsupported(state_, access)) {
-    throw InputError("--engine oracle", *feature + " is not supported");
-  }
-  const oracle::Result result = oracle::translate(state_, access, memory_);
+  const oracle::Result result = oracle::translate(state_, tb::access_of(request), memory_);
   answer.outcome = tb::outcome_of(result);
   answer.address = result.gva;
   answer.second.reset();
   if (result.second) answer.second = tb::outcome_of(*result.second);
   answer.recording = tb::recording_of(result);
   answer.cycles = 0;
+}
+
+std::optional<std::string> OracleEngine::missing(const mmu::Request& request) const {
+  return oracle::unsupported(state_, tb::access_of(request));
 }
 
 }  // namespace eptsim::sim

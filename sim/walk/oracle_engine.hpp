@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "sim/walk/walk_engine.hpp"
 #include "testbench/oracle/oracle.hpp"
 
@@ -11,6 +14,7 @@ class OracleEngine final : public WalkEngine {
   OracleEngine(const mmu::Context& context, arch::PhysicalMemory& memory);
 
   void answer(const mmu::Request& request, WalkAnswer& answer) override;
+  std::optional<std::string> missing(const mmu::Request& request) const override;
 
  private:
   oracle::State state_;

@@ -11,6 +11,7 @@
 #include "mmu_model/modules/protocol.hpp"
 #include "mmu_model/modules/timeline.hpp"
 #include "mmu_model/modules/walker_module.hpp"
+#include "sim/walk/page_parts.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -37,7 +38,8 @@ class NotedUnit final : public mmu::WalkerUnit {
   void note(const mmu::MemoryRequest& request, std::uint64_t value) {
     if (request.kind == mmu::StepKind::kRead) {
       recording_.reference({request.place, request.address, value});
-    } else if (request.kind == mmu::StepKind::kWrite || value == request.expected) {
+    } else if (request.kind == mmu::StepKind::kWrite ||
+               (request.kind == mmu::StepKind::kCompareExchange && value == request.expected)) {
       recording_.write({request.address, request.size, request.desired});
     }
   }
@@ -104,7 +106,7 @@ struct TimedEngine::Bench {
   }
 };
 
-TimedEngine::TimedEngine(const mmu::Context& context, arch::PhysicalMemory& memory,
+TimedEngine::TimedEngine(const mmu::WalkContext& context, arch::PhysicalMemory& memory,
                          unsigned memory_cycles, std::unique_ptr<mmu::WalkerUnit> unit)
     : context_(context), bench_(std::make_unique<Bench>(memory, memory_cycles, std::move(unit))) {}
 
@@ -113,29 +115,15 @@ TimedEngine::~TimedEngine() = default;
 void TimedEngine::answer(const mmu::Request& request, WalkAnswer& answer) {
   bench_->recording.references.clear();
   bench_->recording.writes.clear();
-  answer.second.reset();
   answer.cycles = 0;
-
-  // An access across a page boundary is two walks, the lower first, unless that fails.
-  const unsigned room = 0x1000 - static_cast<unsigned>(request.address & 0xfff);
-  mmu::Request part = request;
-  part.size = static_cast<std::uint8_t>(std::min<unsigned>(request.size, room));
-  const mmu::WalkResponse* response = &bench_->requester.send(context_, part).response;
-  answer.outcome = response->outcome;
-  answer.address = part.address;
-  answer.cycles += response->cycles;
-  if (request.size > room && answer.outcome.kind == mmu::OutcomeKind::kTranslated) {
-    part.address += part.size;
-    part.size = static_cast<std::uint8_t>(request.size - room);
-    response = &bench_->requester.send(context_, part).response;
-    answer.cycles += response->cycles;
-    if (response->outcome.kind == mmu::OutcomeKind::kTranslated) {
-      answer.second = response->outcome;
-    } else {
-      answer.outcome = response->outcome;
-      answer.address = part.address;
-    }
-  }
+  const std::uint16_t pml_index = context_.raw.pml_index;
+  answer_page_by_page(context_, request, answer, [&](const mmu::Request& part) {
+    const mmu::WalkResponse& response = bench_->requester.send(context_, part).response;
+    answer.cycles += response.cycles;
+    context_.raw.pml_index = response.pml_index;  // the upper page logs after the lower one
+    return response.outcome;
+  });
+  context_.raw.pml_index = pml_index;
   answer.recording = bench_->recording;
 }
 

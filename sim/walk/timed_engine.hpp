@@ -12,7 +12,7 @@ namespace eptsim::sim {
 /// there may be one such engine.
 class TimedEngine final : public WalkEngine {
  public:
-  TimedEngine(const mmu::Context& context, arch::PhysicalMemory& memory, unsigned memory_cycles,
+  TimedEngine(const mmu::WalkContext& context, arch::PhysicalMemory& memory, unsigned memory_cycles,
               std::unique_ptr<mmu::WalkerUnit> unit);
   ~TimedEngine() override;
 

@@ -1,7 +1,6 @@
 #include "sim/walk/walk_answer.hpp"
 
-#include <charconv>
-#include <string_view>
+#include <array>
 
 #include "ept/arch/memory_type.hpp"
 #include "ept/arch/page_size.hpp"
@@ -9,142 +8,167 @@
 namespace eptsim::sim {
 namespace {
 
-std::string_view outcome_name(mmu::OutcomeKind kind) {
-  switch (kind) {
-    case mmu::OutcomeKind::kTranslated: return "translated";
-    case mmu::OutcomeKind::kPageFault: return "page_fault";
-    case mmu::OutcomeKind::kEptViolation: return "ept_violation";
-    case mmu::OutcomeKind::kEptMisconfiguration: return "ept_misconfig";
-    case mmu::OutcomeKind::kPmlFull: return "pml_full";
-    case mmu::OutcomeKind::kSppEvent: return "spp_event";
-    case mmu::OutcomeKind::kVirtualizationException: return "virtualization_exception";
-    case mmu::OutcomeKind::kGeneralProtection: return "general_protection";
-  }
-  return "?";
-}
+/// What stands before the address of a reference.
+struct ReferenceHead {
+  char text[48] = {};
+  std::size_t size = 0;
 
-/// Writes members of one JSON object. Batches print a million lines a second: no formatting library
-/// on this path.
-class Members {
- public:
-  explicit Members(std::string& out) : out_(out) { out_ += '{'; }
-  Members(const Members&) = delete;
-  Members& operator=(const Members&) = delete;
-  ~Members() { out_ += '}'; }
-
-  std::string& key(std::string_view name) {
-    if (!first_) out_ += ", ";
-    first_ = false;
-    out_ += '"';
-    out_ += name;
-    out_ += "\": ";
-    return out_;
+  constexpr void append(std::string_view more) {
+    for (const char c : more) text[size++] = c;
   }
-  void text(std::string_view name, std::string_view value) {
-    key(name);
-    out_ += '"';
-    out_ += value;
-    out_ += '"';
-  }
-  void hex(std::string_view name, std::uint64_t value) { number(name, value, 16, "\"0x", "\""); }
-  void count(std::string_view name, std::uint64_t value) { number(name, value, 10, "", ""); }
-
- private:
-  void number(std::string_view name, std::uint64_t value, int base, std::string_view before,
-              std::string_view after) {
-    key(name);
-    out_ += before;
-    char digits[20];
-    const auto end = std::to_chars(digits, digits + sizeof digits, value, base).ptr;
-    out_.append(digits, end);
-    out_ += after;
-  }
-
-  std::string& out_;
-  bool first_ = true;
 };
 
-void append_outcome(Members& members, const mmu::Outcome& outcome, std::uint64_t address) {
+enum class Table : std::uint8_t { kGuest, kEpt, kHlat, kSpp };
+
+constexpr std::array<std::array<ReferenceHead, 6>, 4> make_reference_heads() {
+  constexpr std::string_view kNames[] = {"guest", "ept", "hlat", "spp"};
+  std::array<std::array<ReferenceHead, 6>, 4> heads;
+  for (unsigned table = 0; table < 4; ++table) {
+    for (unsigned level = 0; level < 6; ++level) {
+      ReferenceHead& head = heads[table][level];
+      head.append("{\"kind\": \"");
+      head.append(kNames[table]);
+      head.append("\", \"level\": ");
+      const char digit = static_cast<char>('0' + level);
+      head.append({&digit, 1});
+      head.append(", \"address\": \"0x");
+    }
+  }
+  return heads;
+}
+
+constexpr auto kReferenceHeads = make_reference_heads();
+
+const ReferenceHead& head_of(mmu::Place place) {
+  const auto heads = [](Table table) -> const std::array<ReferenceHead, 6>& {
+    return kReferenceHeads[static_cast<unsigned>(table)];
+  };
+  if (place.spp_level != 0) return heads(Table::kSpp)[place.spp_level];
+  if (place.ept_level != 0) return heads(Table::kEpt)[place.ept_level];
+  return heads(place.hlat ? Table::kHlat : Table::kGuest)[place.guest_level];
+}
+
+/// Bytes that are enough: for all that stands around references and writes, and for one of either.
+constexpr std::size_t kRoomAround = 1024;
+constexpr std::size_t kRoomOfReference = 96;
+constexpr std::size_t kRoomOfWrite = 96;
+
+void append_beginning(JsonWriter& out, std::string_view id) {
+  out.text("{");
+  if (id.empty()) return;
+  out.text("\"id\": ");
+  out.text(id);
+  out.text(", ");
+}
+
+void append_hex(JsonWriter& out, std::string_view head, std::uint64_t value) {
+  out.text(head);
+  out.text("\"0x");
+  out.hex(value);
+  out.text("\"");
+}
+
+void append_name(JsonWriter& out, std::string_view head, std::string_view name) {
+  out.text(head);
+  out.text("\"");
+  out.text(name);
+  out.text("\"");
+}
+
+void append_outcome(JsonWriter& out, const mmu::Outcome& outcome, std::uint64_t address) {
   using mmu::OutcomeKind;
+  append_name(out, "\"outcome\": ", name(outcome.kind));
   switch (outcome.kind) {
     case OutcomeKind::kTranslated:
-      members.hex("gpa", outcome.gpa);
-      members.hex("hpa", outcome.hpa);
+      append_hex(out, ", \"gpa\": ", outcome.gpa);
+      append_hex(out, ", \"hpa\": ", outcome.hpa);
       if (outcome.guest_page_size) {
-        members.text("guest_page_size", arch::name(*outcome.guest_page_size));
+        append_name(out, ", \"guest_page_size\": ", arch::name(*outcome.guest_page_size));
       }
-      if (outcome.ept_page_size) members.text("ept_page_size", arch::name(*outcome.ept_page_size));
-      members.text("page_size", arch::name(outcome.page_size));
-      members.text("memory_type", arch::name(outcome.memory_type));
+      if (outcome.ept_page_size) {
+        append_name(out, ", \"ept_page_size\": ", arch::name(*outcome.ept_page_size));
+      }
+      append_name(out, ", \"page_size\": ", arch::name(outcome.page_size));
+      append_name(out, ", \"memory_type\": ", arch::name(outcome.memory_type));
       return;
     case OutcomeKind::kPageFault:
     case OutcomeKind::kGeneralProtection:
-      members.hex("error_code", outcome.error_code);
-      members.hex("gva", address);
+      append_hex(out, ", \"error_code\": ", outcome.error_code);
+      append_hex(out, ", \"gva\": ", address);
       return;
-    case OutcomeKind::kEptMisconfiguration: members.hex("gpa", outcome.gpa); return;
+    case OutcomeKind::kEptMisconfiguration: append_hex(out, ", \"gpa\": ", outcome.gpa); return;
     case OutcomeKind::kEptViolation:
     case OutcomeKind::kPmlFull:
     case OutcomeKind::kSppEvent:
     case OutcomeKind::kVirtualizationException:
-      members.hex("qualification", outcome.qualification);
-      members.hex("gpa", outcome.gpa);
-      if (outcome.linear_valid) members.hex("gva", address);
+      append_hex(out, ", \"qualification\": ", outcome.qualification);
+      append_hex(out, ", \"gpa\": ", outcome.gpa);
+      if (outcome.linear_valid && outcome.kind != OutcomeKind::kPmlFull) {
+        append_hex(out, ", \"gva\": ", address);
+      }
       return;
   }
 }
 
-void append_references(std::string& out, const mmu::Recording& recording) {
-  out += '[';
-  bool first = true;
+void append_references(JsonWriter& out, const mmu::Recording& recording) {
+  std::string_view separator = "";
   for (const mmu::Reference& reference : recording.references) {
-    if (!first) out += ", ";
-    first = false;
-    const bool guest = reference.place.is_guest_entry();
-    Members members(out);
-    members.text("kind", guest ? "guest" : "ept");
-    members.count("level", guest ? reference.place.guest_level : reference.place.ept_level);
-    members.hex("address", reference.address);
-    members.hex("value", reference.value);
+    out.text(separator);
+    separator = ", ";
+    const ReferenceHead& head = head_of(reference.place);
+    out.short_text(head.text, head.size);
+    out.hex(reference.address);
+    out.text("\", \"value\": \"0x");
+    out.hex(reference.value);
+    out.text("\"}");
   }
-  out += ']';
 }
 
-void append_writes(std::string& out, const mmu::Recording& recording) {
-  out += '[';
-  bool first = true;
+void append_writes(JsonWriter& out, const mmu::Recording& recording) {
+  std::string_view separator = "";
   for (const mmu::MemoryWrite& write : recording.writes) {
-    if (!first) out += ", ";
-    first = false;
-    Members members(out);
-    members.hex("address", write.address);
-    members.count("size", write.size);
-    members.hex("value", write.value);
+    out.text(separator);
+    separator = ", ";
+    out.text("{\"address\": \"0x");
+    out.hex(write.address);
+    out.text("\", \"size\": ");
+    out.decimal(write.size);
+    out.text(", \"value\": \"0x");
+    out.hex(write.value);
+    out.text("\"}");
   }
-  out += ']';
 }
 
 }  // namespace
 
-void append_json(std::string& line, const std::string& id, const mmu::Request& request,
-                 const WalkAnswer& answer) {
-  {
-    Members members(line);
-    if (!id.empty()) members.key("id") += id;
-    members.text("outcome", outcome_name(answer.outcome.kind));
-    append_outcome(members, answer.outcome, answer.address);
-    if (answer.second) {
-      std::string& out = members.key("second");
-      Members second(out);
-      second.text("outcome", outcome_name(answer.second->kind));
-      append_outcome(second, *answer.second, (request.address | 0xfff) + 1);
-    }
-    members.count("references", answer.recording.references.size());
-    append_references(members.key("refs"), answer.recording);
-    append_writes(members.key("writes"), answer.recording);
-    members.count("cycles", answer.cycles);
+void append_done(JsonWriter& out, std::string_view id, std::string_view outcome) {
+  out.reserve(kRoomAround + id.size());
+  append_beginning(out, id);
+  append_name(out, "\"outcome\": ", outcome);
+  out.text("}\n");
+}
+
+void append_json(JsonWriter& out, std::string_view id, const WalkAnswer& answer) {
+  const mmu::Recording& recording = answer.recording;
+  out.reserve(kRoomAround + id.size() + kRoomOfReference * recording.references.size() +
+              kRoomOfWrite * recording.writes.size());
+  append_beginning(out, id);
+  append_outcome(out, answer.outcome, answer.address);
+  if (answer.second) {
+    out.text(", \"second\": {");
+    append_outcome(out, *answer.second, 0);  // it was translated: no address is named
+    out.text("}");
   }
-  line += '\n';
+  if (answer.tlb_hit) out.text(", \"hit\": \"tlb\"");
+  out.text(", \"references\": ");
+  out.decimal(recording.references.size());
+  out.text(", \"refs\": [");
+  append_references(out, recording);
+  out.text("], \"writes\": [");
+  append_writes(out, recording);
+  out.text("], \"cycles\": ");
+  out.decimal(answer.cycles);
+  out.text("}\n");
 }
 
 }  // namespace eptsim::sim

@@ -2,10 +2,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
-#include <vector>
+#include <string_view>
 
 #include "mmu_model/walk/translate.hpp"
+#include "sim/json/json_writer.hpp"
 
 namespace eptsim::sim {
 
@@ -16,10 +16,13 @@ struct WalkAnswer {
   std::optional<mmu::Outcome> second;  ///< of the upper page of an access that crosses
   mmu::Recording recording;
   std::uint64_t cycles = 0;  ///< the walker's time
+  bool tlb_hit = false;      ///< a TLB knew every page: nothing was read
 };
 
-/// Appends the answer as one line of JSON, newline included, to `line`.
-void append_json(std::string& line, const std::string& id, const mmu::Request& request,
-                 const WalkAnswer& answer);
+/// Appends the answer as one line of JSON, newline included. `id` is JSON itself, or empty.
+void append_json(JsonWriter& out, std::string_view id, const WalkAnswer& answer);
+
+/// The same for what is no translation and has but an outcome: "stored".
+void append_done(JsonWriter& out, std::string_view id, std::string_view outcome);
 
 }  // namespace eptsim::sim

@@ -88,7 +88,12 @@ TEST_F(ContextFileTest, MistakesAreToldWithLineAndColumn) {
             ":1:23: controls.hlat is 1, expected true or false");
   EXPECT_EQ(message_of("{\"pdptes\": [0, 0]}"), ":1:13: pdptes has 2 entries, expected 4");
   EXPECT_EQ(message_of("{\"pdptes\": [0, 0, 0, 0, 0]}"),
-            ":1:2: unknown key 'pdptes.4' in a context");
+            ":1:2: unknown key 'pdptes[4]' in a context");
+  EXPECT_EQ(message_of("{\"pdptes\": []}"), ":1:12: pdptes is [], expected an array of 4 numbers");
+  EXPECT_EQ(message_of("{\"cpu\": 46}"), ":1:9: cpu is 46, expected an object");
+  EXPECT_EQ(message_of("{\"cr3\": {}}"),
+            ":1:9: cr3 is {}, expected a number from 0 to 0xffffffffffffffff, decimal or "
+            "\"0x…\"");
 }
 
 TEST_F(ContextFileTest, WhatVmEntryRefusesIsRefusedAtItsKey) {

@@ -69,6 +69,15 @@ TEST(WalkRequest, WhatIsWrongWithALineIsToldWithItsPlace) {
             "requests:3:1: gpa must lie within the physical-address width");
   EXPECT_EQ(message_of(R"({"gva": 0, "id": null})"),
             "requests:3:18: id is null, expected a number or a string");
+  EXPECT_EQ(message_of(R"({"gva": 0, "id": []})"),
+            "requests:3:18: id is [], expected a number or a string");
+  EXPECT_EQ(message_of(R"({"gva": 0, "id": [1]})"),
+            "requests:3:12: id is an array, expected a single value");
+  EXPECT_EQ(message_of(R"({"gva": {"a": 0}})"),
+            "requests:3:10: gva is an object, expected a single value");
+  EXPECT_EQ(message_of(R"({"gva": 99999999999999999999})"),
+            "requests:3:9: gva is 99999999999999999999, expected a number from 0 to "
+            "0xffffffffffffffff, decimal or \"0x…\"");
 }
 
 }  // namespace
