@@ -140,6 +140,25 @@ TEST_F(ControlRegisters, ARestrictedGuestKeepsProtectionAndPaging) {
   EXPECT_TRUE(entry::kIa32eGuest.any(restricted.at(vmcs::kEntryControls)));
 }
 
+TEST(ControlRegistersWithoutPaging, WhatWasCachedWithoutPagingIsNotUsedWithIt) {
+  // Where the guest-physical page lies in the host, and its tables of 32-bit paging in it.
+  constexpr std::uint64_t kBacking = 0x20'0000'0000, kDirectory = 0x8000, kTable = 0x9000;
+  VmxMachine m(0, 4);
+  for (std::uint64_t page = 0; page < 0x4'0000; page += 0x1000) {
+    m.tables.map_ept(page, kBacking + page, PageSize::k4K);
+  }
+  m.set_up();
+  m.tables.memory.put(kBacking + kDirectory, kTable | 7);
+  m.tables.memory.put(kBacking + kTable + 0x20 * 4, 0x30007);
+  m.tables.memory.put(kBacking + 0x20000, 1);
+  m.tables.memory.put(kBacking + 0x30000, 2);
+  m.enter();
+  EXPECT_TRUE(m.cpu.mov_to_cr3(kDirectory));
+  EXPECT_EQ(m.load(0x20000).value, 1u);
+  EXPECT_TRUE(m.cpu.mov_to_cr0(0x8000'0001));
+  EXPECT_EQ(m.load(0x20000).value, 2u);
+}
+
 TEST_F(ControlRegisters, TurningPaePagingOnLoadsThePdptesAndAnExitSavesThem) {
   machine.vmcs.set(vmcs::kGuestCr3, kPdptes);
   machine.vmcs.set(vmcs::kGuestCr4, kPae);

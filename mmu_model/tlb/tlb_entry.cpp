@@ -10,6 +10,7 @@ TlbSpace space_of(const WalkContext& context) {
   const Context& raw = context.raw;
   TlbSpace space{.vpid = raw.vpid};
   if (context.ept) space.word = TlbSpace::kEpt | context.ept_root;
+  if (context.guest_levels == 0) space.word |= TlbSpace::kNoPaging;
   if (arch::cr4::kPcide.any(raw.cr4)) space.word |= arch::cr3::kPcid.get(raw.cr3);
   return space;
 }
@@ -21,7 +22,8 @@ bool fits(const InvalidationScope& scope, const TlbSpace& space, bool global) {
   if (scope.keep_vpid_zero && space.vpid == 0) return false;
   if (scope.keep_globals && global) return false;
   if (scope.pcid && !global && *scope.pcid != (space.word & TlbSpace::kPcid)) return false;
-  return !scope.ept_root || (space.word & ~TlbSpace::kPcid) == (TlbSpace::kEpt | *scope.ept_root);
+  constexpr std::uint64_t kRoot = TlbSpace::kEpt | TlbSpace::kEptRoot;
+  return !scope.ept_root || (space.word & kRoot) == (TlbSpace::kEpt | *scope.ept_root);
 }
 
 TlbEntry make_tlb_entry(const WalkContext& context, const Outcome& outcome) {

@@ -13,7 +13,10 @@ namespace eptsim::mmu {
 
 /// The address space that translations are tagged with: VPID, PCID and EPTRTA.
 ///
-///   word   52 EPT on | 51:12 EPTRTA | 11:0 PCID
+///   word   53 paging off | 52 EPT on | 51:12 EPTRTA | 11:0 PCID
+///
+/// What was cached without paging is never used with it: turning CR0.PG on invalidates nothing (SDM
+/// 5.10.4.1), and would leave an unrestricted guest with its addresses of before.
 struct TlbSpace {
   std::uint16_t vpid = 0;
   std::uint64_t word = 0;
@@ -21,6 +24,7 @@ struct TlbSpace {
   static constexpr std::uint64_t kPcid = 0xfff;
   static constexpr std::uint64_t kEptRoot = 0x000f'ffff'ffff'f000;
   static constexpr std::uint64_t kEpt = std::uint64_t{1} << 52;
+  static constexpr std::uint64_t kNoPaging = std::uint64_t{1} << 53;
 
   friend constexpr bool operator==(const TlbSpace&, const TlbSpace&) = default;
 };
