@@ -66,15 +66,23 @@ module walker (
   // ---------------------------------------------------------------------------------------------
   // What happens in this cycle
 
-  logic taken, answered, is_swap, swapped, judge_ept, judge_guest;
+  logic taken, answered, is_swap, swapped, reflagged, judge_ept, judge_guest;
+  logic [63:0] found_change;
 
   assign taken = (state_q == StateIdle) & request_valid_i;
   assign answered = (state_q == StateWait) & answer_valid_i & (answer_i.id == memory_o.id);
   assign is_swap = op_q == OpEptSwap || op_q == OpGuestAccessed || op_q == OpGuestDirty;
   assign swapped = answered & is_swap & (answer_i.value == expected_q);
-  // A word found by a swap that failed is judged as if it had just been read.
-  assign judge_ept = answered & ~swapped & (op_q == OpEptRead || op_q == OpEptSwap);
-  assign judge_guest = answered & ~swapped & ~judge_ept;
+  // A word found by a swap that failed is judged as if it had just been read, unless only the flags
+  // of an EPT entry are others than expected: they decide nothing.
+  always_comb begin
+    found_change = answer_i.value ^ expected_q;
+    found_change[arch_pkg::EptEntryAccessed] = 1'b0;
+    found_change[arch_pkg::EptEntryDirty] = 1'b0;
+  end
+  assign reflagged = answered & ~swapped & (op_q == OpEptSwap) & (found_change == '0);
+  assign judge_ept = answered & ~swapped & ~reflagged & (op_q == OpEptRead || op_q == OpEptSwap);
+  assign judge_guest = answered & ~swapped & ~reflagged & ~judge_ept;
 
   walker_pkg::mode_t mode_taken, mode;
   walker_pkg::request_t request;
@@ -181,7 +189,7 @@ module walker (
     .clk_i(clk_i),
     .root_frame_i(mode.ept_root),
     .root_level_i(ept_root_level),
-    .in_hand_i(judge_ept | (swapped & (op_q == OpEptSwap))),
+    .in_hand_i(judge_ept | reflagged | (swapped & (op_q == OpEptSwap))),
     .level_i(ept_level_q),
     .entry_i(swapped ? desired_q : answer_i.value),
     .leaf_level_i(ept_leaf_level),
@@ -228,7 +236,7 @@ module walker (
   );
 
   assign ept_allowed = ept_leaf_reached & ~ept_access_refused;
-  assign ept_settled = ept_allowed | (swapped & (op_q == OpEptSwap));
+  assign ept_settled = ept_allowed | reflagged | (swapped & (op_q == OpEptSwap));
   assign ept_flag_due = ept_settled & ept_due;
   assign ept_done = ept_settled & ~ept_due;
 

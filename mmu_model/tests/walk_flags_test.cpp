@@ -330,5 +330,30 @@ TEST(WalkFlags, AnEptTableThatMovesUnderItsSwapIsDescendedAnew) {
   EXPECT_EQ(tables.memory.at(entry), kTable | kR | kW | kX | kEptA);
 }
 
+TEST(WalkFlags, AFlagThatAnotherSetInAnEptEntryChangesNothingElse) {
+  WalkTables tables(0, 4);
+  tables.context.eptp |= kEptpFlags;
+  const PageAddress page = tables.map(0x1234'5000);
+  const std::uint64_t table = tables.ept_entry(page.gpa, 2);
+  change_once(tables, table, tables.memory.at(table) | kEptA);
+  const TranslateResult result = tables.run(access(AccessKind::kWrite, page.gva));
+  EXPECT_EQ(result.outcome.hpa, page.hpa);
+  EXPECT_EQ(result.references, 4u);
+  EXPECT_EQ(tables.recording.writes.size(), 3u) << "levels 4, 3 and 1";
+}
+
+TEST(WalkFlags, AnEptEntryThatIsItsOwnTableIsReadOnceALevelAndSetOnce) {
+  WalkTables tables(0, 4);
+  tables.context.eptp |= kEptpFlags;
+  const std::uint64_t root = tables.context.eptp & ~std::uint64_t{0xfff};
+  tables.memory.put(root, root | kR | kW | kX);
+  const TranslateResult result =
+      tables.run({.address = 0xabc, .linear = false, .access = AccessKind::kRead});
+  EXPECT_EQ(result.outcome.hpa, root | 0xabc);
+  EXPECT_EQ(result.references, 4u);
+  EXPECT_EQ(tables.recording.writes.size(), 1u);
+  EXPECT_EQ(tables.memory.at(root), root | kR | kW | kX | kEptA);
+}
+
 }  // namespace
 }  // namespace eptsim::mmu::test

@@ -267,11 +267,12 @@ TEST(WalkSpp, ACrossingWriteIsAskedForInEachPage) {
 }
 
 TEST(WalkSpp, ALeafThatChangesUnderItsSwapIsAskedForAgain) {
+  constexpr std::uint64_t kIgnored = 1ull << 52;
   SppGuest guest(0, 0x1234'5000);
   guest.tables.context.eptp |= 1u << 6;
   guest.allow(1);
   guest.tables.memory.before_swap = [&](std::uint64_t address) {
-    if (address == guest.ept_leaf) guest.tables.set(guest.ept_leaf, kEptA);
+    if (address == guest.ept_leaf) guest.tables.set(guest.ept_leaf, kIgnored);
     if (address == guest.ept_leaf) guest.tables.memory.before_swap = nullptr;
   };
   const TranslateResult result = guest.run(0);

@@ -147,12 +147,19 @@ Step Walk::set_ept_flags() {
   return finish_ept();
 }
 
-/// A swap that found another word: software changed the entry, which is judged as found.
+/// A swap that found another word: software changed the entry, which is judged as found. Unless
+/// only its flags are others, which decide nothing: as in tables that point at themselves, where
+/// the entry of a level above is the same word, and has just had its flag set.
 Step Walk::after_ept_swap(std::uint64_t found) {
   EptLevel& swapped = ept_[ept_flag_level_];
-  if (found != swapped.entry) {
+  constexpr std::uint64_t kFlags = ept_entry::kAccessed.mask() | ept_entry::kDirty.mask();
+  if (((found ^ swapped.entry) & ~kFlags) != 0) {
     ept_level_ = ept_flag_level_;
     return take_ept_entry(found);
+  }
+  if (found != swapped.entry) {
+    swapped.entry = found;
+    return set_ept_flags();
   }
   swapped.entry = flagged_ept_entry(ept_flag_level_);
   const bool dirtied = ((swapped.entry ^ found) & ept_entry::kDirty.mask()) != 0;
