@@ -48,6 +48,13 @@ std::optional<std::string> near_miss(std::string_view word,
     for (const std::string_view candidate : candidates) {
       if (sorted_parts(candidate) == parts) return std::string(candidate);
     }
+  } else {
+    const auto ends_so = [&](std::string_view key) {
+      return key.ends_with("." + std::string(word));
+    };
+    if (std::ranges::count_if(candidates, ends_so) == 1) {
+      return std::string(*std::ranges::find_if(candidates, ends_so));
+    }
   }
   std::optional<std::string> best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 4) + 1;

@@ -11,7 +11,8 @@ namespace eptsim::sim {
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
 /// The candidate that was most likely meant by `word`, if one is near enough to say so: few edits
-/// away, or made of the same dotted parts in another order. Equals are decided by their order.
+/// away, made of the same dotted parts in another order, or the only one that ends with `word` as
+/// its last part. Equals are decided by their order.
 std::optional<std::string> near_miss(std::string_view word,
                                      std::span<const std::string_view> candidates);
 

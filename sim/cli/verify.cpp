@@ -21,6 +21,32 @@ namespace {
 
 constexpr std::uint64_t kDefaultWalks = 100'000;
 
+/// Features that no walk can show without another.
+struct Need {
+  tb::Feature feature;
+  tb::Feature needed;
+};
+constexpr Need kNeeds[] = {
+    {tb::Feature::kEptAccessedDirty, tb::Feature::kEpt},
+    {tb::Feature::kModeBasedExecute, tb::Feature::kEpt},
+    {tb::Feature::kExecuteOnly, tb::Feature::kEpt},
+    {tb::Feature::kAdvancedExitInfo, tb::Feature::kEpt},
+    {tb::Feature::kPml, tb::Feature::kEpt},
+    {tb::Feature::kPml, tb::Feature::kEptAccessedDirty},
+    {tb::Feature::kPagingWrite, tb::Feature::kEpt},
+    {tb::Feature::kGuestPagingVerification, tb::Feature::kEpt},
+    {tb::Feature::kHlat, tb::Feature::kEpt},
+    {tb::Feature::kSubPages, tb::Feature::kEpt},
+    {tb::Feature::kVirtualizationExceptions, tb::Feature::kEpt},
+};
+
+std::string_view name_of(tb::Feature feature) {
+  for (const tb::FeatureFact& fact : tb::kFeatures) {
+    if (fact.feature == feature) return fact.name;
+  }
+  return "?";
+}
+
 /// "ept,mbe" as a set.
 tb::Features features_of(const std::string& list) {
   tb::Features features = tb::Features::none();
@@ -37,6 +63,12 @@ tb::Features features_of(const std::string& list) {
     }
     if (!known) refuse_word("--features", word, names, {});
     begin = end + 1;
+  }
+  for (const Need& need : kNeeds) {
+    if (!features.has(need.feature) || features.has(need.needed)) continue;
+    throw InputError("--features " + list,
+                     fmt::format("{} needs {} too, or no walk would show it", name_of(need.feature),
+                                 name_of(need.needed)));
   }
   return features;
 }

@@ -58,7 +58,17 @@ class WalkCommand : public Command {
         "  eptsim walk --memory guest.dump --context guest.json --gva 0x7f0012345678 --access "
         "write --user\n"
         "  eptsim walk --memory low.bin --memory high.bin@0x100000000 --context c.json \\\n"
-        "              --requests requests.jsonl > answers.jsonl");
+        "              --requests requests.jsonl > answers.jsonl\n"
+        "A context of a 64-bit guest, and lines of a batch, the last two with --cached only:\n"
+        R"(  {"eptp": "0x101e", "cr0": "0x80010001", "cr3": "0x10000", "cr4": "0x20", "efer": "0xd00"})"
+        "\n"
+        R"(  {"id": 1, "gva": "0x7f0012345678", "access": "write", "user": true, "size": 8})"
+        "\n"
+        R"(  {"store": {"address": "0x4100", "value": "0x22037"}})"
+        "\n"
+        R"(  {"invalidate": "invept", "type": 1, "eptp": "0x101e"})"
+        "\n"
+        "docs/schema has every key.");
   }
 
   Status run() override {

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <set>
+#include <string>
+
 #include "sim/output/figures.hpp"
 
 namespace eptsim::sim {
@@ -89,19 +93,30 @@ void add_walks(Table& table, const Json& walker, const Figures& figures, bool ne
                          cycles("max")));
 }
 
+/// What a walk of memory finds where a TLB still has the old translation.
+std::string stale_change(const std::string& change, const std::string& memory) {
+  if (change == "moved") return fmt::format("{}: the page has moved", memory);
+  return fmt::format("{}: {}", memory,
+                     change == "gone" ? "nothing is mapped there any more"
+                                      : "the right to this access was taken away");
+}
+
 void add_stale(Table& table, const Json& stale) {
   table.gap();
   table.heading("Stale translations", "accesses");
   table.line("after a change by the guest", grouped(stale.at("guest").get<std::uint64_t>()));
   table.line("after a change of the EPT", grouped(stale.at("ept").get<std::uint64_t>()));
-  const auto text = [](const Json& object, const char* key) {
-    return object.at(key).get<std::string>();
-  };
+  // One line a page: the accesses to it that follow say nothing new.
+  std::set<std::uint64_t> told;
   for (const Json& use : stale.at("first")) {
-    table.fact(grouped(use.at("number").get<std::uint64_t>()),
-               fmt::format("{} {}: the TLB said {}, memory says {} ({}); owed: {}",
-                           text(use, "access"), text(use, "address"), text(use, "tlb"),
-                           text(use, "memory"), text(use, "change"), text(use, "owed")));
+    const auto text = [&use](const char* key) { return use.at(key).get<std::string>(); };
+    const std::string address = text("address");
+    if (!told.insert(std::stoull(address, nullptr, 16) >> 12).second) continue;
+    table.fact(told.size() == 1 ? "first" : "",
+               fmt::format("access {}, {} of {}: the TLB said {}, but memory says {}",
+                           grouped(use.at("number").get<std::uint64_t>()), text("access"), address,
+                           text("tlb"), stale_change(text("change"), text("memory"))));
+    table.fact("", fmt::format("owed: {}", text("owed")));
   }
 }
 
@@ -203,6 +218,12 @@ std::string comparison(const Json& native, const Json& nested, Style style) {
   line("share of time lost to translation",
        percent(real(left.translation_cycles), real(left.cycles), 1),
        percent(real(right.translation_cycles), real(right.cycles), 1));
+  const auto stale = [](const Json& document) {
+    return document.at("stats").at("stale").at("uses").get<std::uint64_t>();
+  };
+  if (stale(native) + stale(nested) != 0) {
+    line("stale translations used", grouped(stale(native)), grouped(stale(nested)));
+  }
   return text;
 }
 

@@ -33,6 +33,16 @@ Measure count(const std::string& label, const char* pointer) {
           }};
 }
 
+/// What few machines have: a row only where some run counted it.
+void add_if_any(std::vector<Measure>& measures, const Runs& runs, const std::string& label,
+                const char* pointer) {
+  for (const Run& run : runs) {
+    if (run.count(pointer) == 0) continue;
+    measures.push_back(count(label, pointer));
+    return;
+  }
+}
+
 Measure bytes(const std::string& label, const char* pointer) {
   return {label, [pointer](const Run& run) {
             const std::uint64_t value = run.count(pointer);
@@ -244,7 +254,13 @@ Html system_software(const Runs& runs) {
     measures = {count("VM exits, EPT violation", "/stats/vmx/exits/ept_violation"),
                 count("VM exits, EPT misconfiguration", "/stats/vmx/exits/ept_misconfig"),
                 count("cycles of VM exits", "/stats/vmx/exit_cycles")};
+    add_if_any(measures, runs, "writes to pages that the hypervisor had write-protected",
+               "/stats/hypervisor/protected_writes");
   }
+  add_if_any(measures, runs, "stale translations used, after a change by the guest",
+             "/stats/stale/guest");
+  add_if_any(measures, runs, "stale translations used, after a change of the EPT",
+             "/stats/stale/ept");
   measures.push_back(count("guest page faults", "/stats/guest/page_faults"));
   measures.push_back(bytes("memory: the program's pages", "/stats/memory/page_bytes"));
   measures.push_back(bytes("memory: guest tables", "/stats/memory/guest_table_bytes"));

@@ -25,6 +25,13 @@ TEST(NearMiss, PartsInAnotherOrderFindTheKey) {
   EXPECT_EQ(near_miss("tlb.l1d.4k.entries", kKeys), "tlb.l1d.entries.4k");
 }
 
+TEST(NearMiss, TheLastPartAloneFindsTheKeyIfNoOtherEndsSo) {
+  EXPECT_EQ(near_miss("cycles", kKeys), "dram.cycles");
+  EXPECT_EQ(near_miss("ways", kKeys), "tlb.l2.ways");
+  constexpr std::string_view kTwo[] = {"tlb.l1d.ways", "tlb.l2.ways"};
+  EXPECT_EQ(near_miss("ways", kTwo), std::nullopt);
+}
+
 TEST(NearMiss, AWordThatIsFarFromAllHasNoHint) {
   EXPECT_EQ(near_miss("frobnicate", kKeys), std::nullopt);
   EXPECT_EQ(did_you_mean("x", kKeys), "");

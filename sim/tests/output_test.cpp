@@ -182,6 +182,36 @@ TEST(Summary, SaysWhichWalksWereMadeAgain) {
               ContainsRegex("\n  walks +430   400 for the first time, 30 again after a fault\n"));
 }
 
+/// A use of a page that the EPT no longer lets be written.
+StaleAccess stale_write(std::uint64_t number, std::uint64_t address) {
+  StaleAccess access;
+  access.number = number;
+  access.address = address;
+  access.kind = arch::AccessKind::kWrite;
+  access.eptp = 0x101e;
+  access.use.change = mmu::StaleUse::Change::kRightsReduced;
+  access.use.in_ept = true;
+  access.use.gpa = address + 0x10000;
+  access.use.hpa = address + 0x20000;
+  access.use.memory.kind = mmu::OutcomeKind::kEptViolation;
+  return access;
+}
+
+TEST(Summary, NamesEachPageOfAStaleTranslationOnceWithTheInvalidationThatIsOwed) {
+  RunReport report = report_of(Mode::kNested);
+  report.settings.machine.stale_check = true;
+  report.result.stale.ept = 3;
+  report.result.stale.first = {stale_write(12'345'678, 0x5008), stale_write(12'345'679, 0x5010),
+                               stale_write(12'345'680, 0x7000)};
+  const std::string text = summary(stats_document(report), Style{});
+  EXPECT_THAT(text,
+              HasSubstr("\n  first    access 12,345,678, write of 0x5008: the TLB said 0x25008, "
+                        "but memory says ept_violation: the right to this access was taken "
+                        "away\n           owed: INVEPT of EPTP 0x101e, for guest-physical "
+                        "0x15008\n           access 12,345,680, write of 0x7000"));
+  EXPECT_EQ(text.find("12,345,679"), std::string::npos);
+}
+
 TEST(Statistics, TheSpeedCountsAWarmUpThatTheRunEndedIn) {
   RunReport report = report_of(Mode::kNested);
   report.settings.warmup = 1'000'000;
@@ -202,6 +232,14 @@ TEST(Comparison, HasNativeAndNestedSideBySide) {
   row("references per walk", "4\\.00", "24\\.00", "6\\.00x");
   row("cycles per walk", "404\\.0", "2,424\\.0", "6\\.00x");
   EXPECT_THAT(text, ContainsRegex("share of time lost to translation +80\\.8 % +95\\.7 %\n"));
+  EXPECT_EQ(text.find("stale"), std::string::npos);
+}
+
+TEST(Comparison, TellsOfStaleTranslations) {
+  RunReport nested = report_of(Mode::kNested);
+  nested.result.stale.ept = 1'234;
+  EXPECT_THAT(comparison(stats_document(report_of(Mode::kNative)), stats_document(nested), Style{}),
+              ContainsRegex("stale translations used +0 +1,234\n"));
 }
 
 }  // namespace

@@ -138,6 +138,17 @@ TEST_F(WalkCommand, OneTranslationIsExplainedEntryByEntryAndInWords) {
   EXPECT_THAT(ran.out, testing::Not(HasSubstr("\x1b")));  // no colours in a pipe
 }
 
+TEST_F(WalkCommand, TheOracleExplainsTheSameWalkButGivesNoReason) {
+  const std::string model = walk("--gva 0x6ff0 --access fetch --user").out;
+  const std::string oracle = walk("--gva 0x6ff0 --access fetch --user --engine oracle").out;
+  std::string same = model.substr(0, model.find("Why:"));
+  const std::string mark = "  <-- decides";
+  same.erase(same.find(mark), mark.size());
+  EXPECT_EQ(oracle, same +
+                        "The oracle gives no reason; each of the other engines does.\n"
+                        "\n24 references\n");
+}
+
 TEST_F(WalkCommand, AnExplanationTellsWhatLiesOutsideTheImage) {
   const Ran ran = walk("--gpa 0x40000000");
   EXPECT_THAT(ran.out, HasSubstr("EPT PDPTE at host-physical 0x2008: bit 0 (READ) from 0 to 1"));
@@ -203,6 +214,14 @@ TEST_F(WalkCommand, OperationsWithBadOperandsAreRefusedAtTheirLine) {
   EXPECT_THAT(message(R"({"invalidate": "invept", "type": 3})"), HasSubstr("type must be 1 or 2"));
   EXPECT_THAT(message(R"({"invalidate": "invvpid", "type": 1, "vpid": 0})"),
               HasSubstr("VPID 0 needs type 2"));
+  // INVVPID may name an address of a guest with 5-level paging; this one has 4-level paging.
+  const std::string wide = R"("type": 0, "gva": "0x80000000000000")";
+  EXPECT_EQ(batch(R"({"invalidate": "invvpid", "vpid": 1, )" + wide + "}", "--cached").status, 0);
+  EXPECT_THAT(message(R"({"invalidate": "invpcid", "pcid": 0, )" + wide + "}"),
+              HasSubstr("invpcid: #GP(0): gva is not canonical"));
+  EXPECT_THAT(
+      message(R"({"invalidate": "invvpid", "type": 0, "vpid": 1, "gva": "0x100000000000000"})"),
+      HasSubstr("invvpid: VMfail, error 28: gva is not canonical"));
   EXPECT_THAT(message(R"({"invalidate": "invlpg", "gva": 0, "user": true})"),
               HasSubstr("user does not belong to an operation"));
   EXPECT_THAT(message(R"({"invalidate": "vm_transition", "vpid": 1})"),

@@ -95,8 +95,10 @@ class Explanation {
       write_outcome(*answer_.second, 0);
     }
     line("");
-    line("{}", palette_.faint(fmt::format("{} references, {} cycles",
-                                          answer_.recording.references.size(), answer_.cycles)));
+    const std::size_t references = answer_.recording.references.size();
+    line("{}", palette_.faint(answer_.judged_only ? fmt::format("{} references", references)
+                                                  : fmt::format("{} references, {} cycles",
+                                                                references, answer_.cycles)));
     return out_;
   }
 
@@ -231,7 +233,7 @@ std::string Explanation::entry_text(const Visit& visit) const {
     if (visit.leaf) {
       out += flags_text(kGuestLeafFlags, entry);
       const std::uint64_t key = arch::guest_entry::kProtectionKey.get(entry);
-      if (key != 0) out += fmt::format("key {} ", key);
+      if (key != 0 && arch::efer::kLma.any(context_.efer)) out += fmt::format("key {} ", key);
     }
     if (visit.table == TableKind::kHlat && arch::guest_entry::kRestart.any(entry)) {
       return out + " -> restart from CR3";
@@ -331,7 +333,7 @@ void Explanation::write_translation(const mmu::Outcome& outcome) {
     pages += fmt::format(" on a {} page of the EPT", arch::name(*outcome.ept_page_size));
   }
   line("{}; memory type {}", pages, arch::name(outcome.memory_type));
-  if (!request_.linear || answer_.recording.references.empty()) return;
+  if (!request_.linear || answer_.recording.references.empty() || answer_.judged_only) return;
   std::string rights =
       fmt::format("A TLB entry of it covers {} and allows: guest {}, {}, {}",
                   arch::name(outcome.page_size), outcome.guest_rights.user ? "user" : "supervisor",
@@ -395,9 +397,12 @@ void Explanation::write_outcome(const mmu::Outcome& outcome, std::uint64_t addre
 }
 
 void Explanation::write_diagnosis() {
-  const Diagnosis diagnosis = diagnose(context_, request_, answer_, path_);
-  if (diagnosis.why.empty()) return;
   line("");
+  if (answer_.judged_only) {
+    line("{}", palette_.faint("The oracle gives no reason; each of the other engines does."));
+    return;
+  }
+  const Diagnosis diagnosis = diagnose(context_, request_, answer_, path_);
   line("{} {}", palette_.heading("Why:"), diagnosis.why);
   if (diagnosis.changes.empty()) return;
   line("{}", palette_.heading(diagnosis.changes.size() == 1 ? "What would have to change:"

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "mmu_model/walk/walk_context.hpp"
 #include "sim/walk/walk_engine.hpp"
 #include "testbench/oracle/oracle.hpp"
 
@@ -17,6 +18,9 @@ class OracleEngine final : public WalkEngine {
   std::optional<std::string> missing(const mmu::Request& request) const override;
 
  private:
+  void tell_guest_levels(const mmu::Request& request, mmu::Recording& recording) const;
+
+  mmu::WalkContext context_;
   oracle::State state_;
   oracle::Memory memory_;
 };

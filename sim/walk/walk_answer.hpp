@@ -17,6 +17,7 @@ struct WalkAnswer {
   mmu::Recording recording;
   std::uint64_t cycles = 0;  ///< the walker's time
   bool tlb_hit = false;      ///< a TLB knew every page: nothing was read
+  bool judged_only = false;  ///< by the oracle: the outcome has no reason, place or rights
 };
 
 /// Appends the answer as one line of JSON, newline included. `id` is JSON itself, or empty.

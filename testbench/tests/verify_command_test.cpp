@@ -52,12 +52,14 @@ TEST(VerifyCommand, AReplayShowsOneWalk) {
 }
 
 TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
-  const std::array<std::array<std::string, 2>, 8> cases{{
+  const std::array<std::array<std::string, 2>, 10> cases{{
       {"--replay 11", "--replay 11: not a seed and a walk's number"},
       {"--replay 1:2x", "expected SEED:N"},
       {"--replay 1:2 --seed 1", "--replay: names seed and walk itself"},
       {"--features ept,mbee", "--features mbee: unknown"},
       {"--features ept,mbee", "did you mean 'mbe'?"},
+      {"--features hlat,spp", "hlat needs ept too"},
+      {"--features ept,pml", "pml needs ept-ad too"},
       {"--configuration default", "--configuration default: this version doesn't have it"},
       {"--wave walk.fst", "--wave: this version doesn't have it"},
       {"--walks 10 --json /nowhere/at/all.json", "/nowhere/at/all.json"},

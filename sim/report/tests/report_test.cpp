@@ -235,6 +235,21 @@ TEST(Report, LatencyHistogramHotSpotsAndExitsAreThoseOfTheStatistics) {
   EXPECT_EQ(row(document, "memory: extended page tables")[1], "32.0 KiB");
 }
 
+TEST(Report, HasRowsOfStaleTranslationsAndWriteProtectionWhereThereWereSome) {
+  RunReport run = run_of(Mode::kNested);
+  const std::string protected_writes = "writes to pages that the hypervisor had write-protected";
+  const std::string stale = "stale translations used, after a change of the EPT";
+  const Document without(run_report_html(stats_document(run)));
+  EXPECT_THAT(without.rows(protected_writes), IsEmpty());
+  EXPECT_THAT(without.rows(stale), IsEmpty());
+  run.result.protected_writes = 4'711;
+  run.result.stale.ept = 815;
+  const Document with(run_report_html(stats_document(run)));
+  EXPECT_EQ(row(with, protected_writes)[1], "4,711");
+  EXPECT_EQ(row(with, stale)[1], "815");
+  EXPECT_THAT(with.rows("stale translations used, after a change by the guest"), IsEmpty());
+}
+
 TEST(Report, TellsTheMachineAndWhereTheNumbersComeFrom) {
   const Document document(nested_report());
   EXPECT_THAT(row(document, "tlb.l1d.entries.4k"),
