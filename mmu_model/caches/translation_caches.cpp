@@ -32,7 +32,7 @@ TranslationCaches::Answer TranslationCaches::translate(const WalkContext& contex
   Walk walk(context, request);
   walk_to_its_end(walk, context, memory, recorder);
   const Outcome& outcome = walk.outcome();
-  tlbs_.take(context, request, outcome);
+  tlbs_.fill(context, request, outcome);
   invalidate(invalidation::after(context, request, outcome));
   return {.outcome = outcome, .references = walk.references(), .pml_index = walk.pml_index()};
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mmu_model/caches/translation_caches.hpp"
+#include "mmu_model/tests/random.hpp"
 #include "mmu_model/tests/walk_tables.hpp"
 
 /// A logical processor with small caches beside one without any, over two copies of one memory.
@@ -20,27 +21,6 @@ constexpr std::uint64_t kFrame = 0x000f'ffff'ffff'f000;
 constexpr std::uint64_t k4K = 1u << 12, k2M = 1u << 21;
 constexpr std::uint64_t kGlobal = 1u << 8;
 constexpr std::uint64_t kExceptionInformation = 0x8000;
-
-/// SplitMix64.
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t next() {
-    std::uint64_t z = state_ += 0x9e37'79b9'7f4a'7c15;
-    z = (z ^ (z >> 30)) * 0xbf58'476d'1ce4'e5b9;
-    z = (z ^ (z >> 27)) * 0x94d0'49bb'1331'11eb;
-    return z ^ (z >> 31);
-  }
-  std::uint64_t below(std::uint64_t n) { return next() % n; }
-  bool one_in(unsigned n) { return below(n) == 0; }
-  template <class Range>
-  const auto& any(const Range& range) {
-    return range[below(std::size(range))];
-  }
-
- private:
-  std::uint64_t state_;
-};
 
 // Guest-physical memory: a region of tables and two of data, 2 MiB each. Where either EPT has it:
 constexpr std::uint64_t kTables = 0x4000'0000, kData = 0x8000'0000;

@@ -50,6 +50,15 @@ TEST_F(StaleCheck, FlagsThatSoftwareClearedAreNeitherStaleNorSetAgain) {
   EXPECT_FALSE(use(AccessKind::kWrite));
 }
 
+TEST_F(StaleCheck, AFullLogOfModifiedPagesIsNoRefusalAndHidesNone) {
+  tables.context.eptp |= 1u << 6;
+  tables.context.controls.pml = true;
+  tables.context.pml_index = 512;
+  EXPECT_FALSE(use(AccessKind::kWrite));
+  tables.memory.put(tables.ept_entry(page.gpa, 1), 0);
+  expect(AccessKind::kWrite, Change::kGone, true);
+}
+
 TEST_F(StaleCheck, ARightThatTheAccessDoesNotNeedIsNotMissed) {
   tables.clear(tables.ept_entry(page.gpa, 1), kW);
   EXPECT_FALSE(use(AccessKind::kRead));

@@ -49,9 +49,14 @@ TlbHit TlbHierarchy::lookup_second(TlbLevel& first, const Request& request) {
 
 void TlbHierarchy::take(const WalkContext& context, const Request& request,
                         const Outcome& outcome) {
+  fill(context, request, outcome);
   for (const InvalidationScope& scope : invalidation::after(context, request, outcome)) {
     invalidate(scope);
   }
+}
+
+void TlbHierarchy::fill(const WalkContext& context, const Request& request,
+                        const Outcome& outcome) {
   // With CR0.CD = 1 everything is UC: an entry would outlive that.
   if (outcome.kind != OutcomeKind::kTranslated || !request.linear || context.caches_off) return;
   const TlbEntry entry = make_tlb_entry(context, outcome);

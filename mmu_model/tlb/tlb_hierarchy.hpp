@@ -50,6 +50,9 @@ class TlbHierarchy {
   /// an EPT violation removes what they leave stale (SDM 5.10.4.1, 31.4.3.1).
   void take(const WalkContext& context, const Request& request, const Outcome& outcome);
 
+  /// The first half of that: the entry, if there is to be one.
+  void fill(const WalkContext& context, const Request& request, const Outcome& outcome);
+
   /// Removes what fits `scope` from every TLB.
   void invalidate(const InvalidationScope& scope);
 

@@ -1,4 +1,4 @@
-#include "ept/arch/address.hpp"
+#include "mmu_model/vmx/linear_operands.hpp"
 #include "mmu_model/vmx/logical_processor.hpp"
 
 /// INVLPG, INVPCID, INVEPT and INVVPID: their own checks. What each removes is in
@@ -13,10 +13,6 @@ using arch::Vector;
 using arch::VmInstructionError;
 
 namespace {
-
-/// The widest linear addresses of any paging mode. INVVPID names addresses of a guest whose mode
-/// need not be the host's, so its check can be no narrower.
-constexpr unsigned kWidestLinear = 57;
 
 constexpr VmxResult kInvalidOperand = VmxResult::fail(VmInstructionError::kInvalidOperand);
 
@@ -37,8 +33,7 @@ Completion LogicalProcessor::invlpg(std::uint64_t linear) {
   if (in_non_root() && primary_control(*vmcs_, primary::kInvlpgExiting)) {
     return exit(ExitReason::kInvlpg, {.qualification = linear});
   }
-  // An address that does not exist makes it a NOP (SDM volume 2).
-  if (!registers_.long_64_bit() || arch::is_canonical(linear, registers_.linear_width())) {
+  if (invpcid_takes(linear, registers_.long_64_bit(), registers_.linear_width())) {
     invalidate(invalidation::invlpg(current_tags(context()), linear));
   }
   return complete();
@@ -66,8 +61,8 @@ Completion LogicalProcessor::invpcid(std::uint64_t type, std::uint64_t descripto
   if (names_pcid && kPcid.any(tags) && !arch::cr4::kPcide.any(registers_.cr4)) {
     return raise(Vector::kGeneralProtection);
   }
-  if (kind == InvpcidType::kAddress && registers_.long_64_bit() &&
-      !arch::is_canonical(linear, registers_.linear_width())) {
+  if (kind == InvpcidType::kAddress &&
+      !invpcid_takes(linear, registers_.long_64_bit(), registers_.linear_width())) {
     return raise(Vector::kGeneralProtection);
   }
   invalidate(invalidation::invpcid(current_tags(context()), kind,
@@ -114,7 +109,7 @@ Completion LogicalProcessor::invvpid(std::uint64_t type, std::uint64_t descripto
   const auto kind = static_cast<InvvpidType>(type);
   const auto vpid = static_cast<std::uint16_t>(kVpid.get(tags));
   if (kReserved.any(tags) || (vpid == 0 && kind != InvvpidType::kAll) ||
-      (kind == InvvpidType::kAddress && !arch::is_canonical(linear, kWidestLinear))) {
+      (kind == InvvpidType::kAddress && !invvpid_takes(linear))) {
     return vmx_result(kInvalidOperand);
   }
   invalidate(invalidation::invvpid(kind, vpid, linear));

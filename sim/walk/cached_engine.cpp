@@ -4,9 +4,9 @@
 
 #include <array>
 
-#include "ept/arch/address.hpp"
 #include "ept/arch/registers.hpp"
 #include "mmu_model/caches/invalidation.hpp"
+#include "mmu_model/vmx/linear_operands.hpp"
 #include "mmu_model/word_access.hpp"
 #include "sim/input_error.hpp"
 #include "sim/walk/page_parts.hpp"
@@ -87,6 +87,9 @@ void CachedEngine::invalidate(const ProcessorOperation& operation, const std::st
   namespace invalidation = mmu::invalidation;
   const mmu::CurrentTags current = current_tags(context_);
   const std::uint64_t gva = operation.gva.value_or(0);
+  const std::uint64_t linear = gva & context_.linear_mask;
+  // A context has no CS.L: in IA-32e mode the code is 64-bit.
+  const bool exists = mmu::invpcid_takes(linear, context_.long_mode, context_.linear_width);
   const auto vpid = static_cast<std::uint16_t>(operation.vpid.value_or(0));
   switch (operation.kind) {
     case OperationKind::kInvept: {
@@ -108,8 +111,7 @@ void CachedEngine::invalidate(const ProcessorOperation& operation, const std::st
       if (type != mmu::InvvpidType::kAll && vpid == 0) {
         throw InputError(place, fmt::format("invvpid: {}: VPID 0 needs type 2", kVmFail));
       }
-      const bool wide = arch::cr4::kLa57.any(context_.raw.cr4);
-      if (type == mmu::InvvpidType::kAddress && !arch::is_canonical(gva, wide ? 57 : 48)) {
+      if (type == mmu::InvvpidType::kAddress && !mmu::invvpid_takes(gva)) {
         throw InputError(place, fmt::format("invvpid: {}: gva is not canonical", kVmFail));
       }
       caches_.invalidate(invalidation::invvpid(type, vpid, gva));
@@ -122,10 +124,15 @@ void CachedEngine::invalidate(const ProcessorOperation& operation, const std::st
           (type == mmu::InvpcidType::kAddress || type == mmu::InvpcidType::kSingle)) {
         throw InputError(place, "invpcid: #GP(0): a PCID other than 0 needs CR4.PCIDE");
       }
-      caches_.invalidate(invalidation::invpcid(current, type, pcid, gva));
+      if (type == mmu::InvpcidType::kAddress && !exists) {
+        throw InputError(place, "invpcid: #GP(0): gva is not canonical");
+      }
+      caches_.invalidate(invalidation::invpcid(current, type, pcid, linear));
       return;
     }
-    case OperationKind::kInvlpg: caches_.invalidate(invalidation::invlpg(current, gva)); return;
+    case OperationKind::kInvlpg:
+      if (exists) caches_.invalidate(invalidation::invlpg(current, linear));
+      return;
     case OperationKind::kVmTransition:
       caches_.invalidate(invalidation::vm_transition(context_.raw.vpid != 0));
       return;
