@@ -1,7 +1,6 @@
 #include "mmu_model/caches/translation_caches.hpp"
 
-#include "ept/arch/address.hpp"
-#include "mmu_model/word_access.hpp"
+#include "mmu_model/walk/step_service.hpp"
 
 namespace eptsim::mmu {
 
@@ -40,30 +39,15 @@ TranslationCaches::Answer TranslationCaches::translate(const WalkContext& contex
 template <class Recorder>
 void TranslationCaches::walk_to_its_end(Walk& walk, const WalkContext& context,
                                         arch::PhysicalMemory& memory, Recorder& recorder) {
-  using arch::Hpa;
   for (mmu::Answer answer;;) {
     const Step step = walk.next(answer);
     for (const CachedEntry& entry : walk.fills()) structures_.fill(entry, context);
+    if (step.kind == StepKind::kDone) return;
     answer = {};
-    switch (step.kind) {
-      case StepKind::kLookup:
-        answer.entry = structures_.lookup(step.lookup, step.key, context);
-        break;
-      case StepKind::kLoad: answer.value = read(memory, Hpa(step.address), step.size); break;
-      case StepKind::kRead:
-        answer.value = read(memory, Hpa(step.address), step.size);
-        recorder.reference({step.place, step.address, answer.value});
-        break;
-      case StepKind::kCompareExchange:
-        answer.value =
-            compare_exchange(memory, Hpa(step.address), step.size, step.expected, step.desired);
-        if (answer.value == step.expected) recorder.write({step.address, step.size, step.desired});
-        break;
-      case StepKind::kWrite:
-        write(memory, Hpa(step.address), step.size, step.desired);
-        recorder.write({step.address, step.size, step.desired});
-        break;
-      case StepKind::kDone: return;
+    if (step.kind == StepKind::kLookup) {
+      answer.entry = structures_.lookup(step.lookup, step.key, context);
+    } else {
+      answer.value = serve(step, memory, recorder);
     }
   }
 }

@@ -2,15 +2,12 @@
 
 #include <array>
 
-#include "ept/arch/address.hpp"
 #include "ept/arch/page_size.hpp"
 #include "mmu_model/walk/guest_rules.hpp"
-#include "mmu_model/word_access.hpp"
+#include "mmu_model/walk/step_service.hpp"
 
 namespace eptsim::mmu {
 namespace {
-
-using arch::Hpa;
 
 constexpr std::uint64_t kPage = arch::bytes(arch::PageSize::k4K);
 
@@ -38,24 +35,8 @@ Outcome run(Walk& walk, arch::PhysicalMemory& memory, Recorder& recorder) {
   Answer answer;
   for (;;) {
     const Step step = walk.next(answer);
-    switch (step.kind) {
-      case StepKind::kLookup: answer.entry = nullptr; break;
-      case StepKind::kRead:
-        answer.value = read(memory, Hpa(step.address), step.size);
-        recorder.reference({step.place, step.address, answer.value});
-        break;
-      case StepKind::kCompareExchange:
-        answer.value =
-            compare_exchange(memory, Hpa(step.address), step.size, step.expected, step.desired);
-        if (answer.value == step.expected) recorder.write({step.address, step.size, step.desired});
-        break;
-      case StepKind::kLoad: answer.value = read(memory, Hpa(step.address), step.size); break;
-      case StepKind::kWrite:
-        write(memory, Hpa(step.address), step.size, step.desired);
-        recorder.write({step.address, step.size, step.desired});
-        break;
-      case StepKind::kDone: return walk.outcome();
-    }
+    if (step.kind == StepKind::kDone) return walk.outcome();
+    answer.value = serve(step, memory, recorder);
   }
 }
 
