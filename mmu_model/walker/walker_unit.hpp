@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 
+#include "mmu_model/invalidation_scope.hpp"
 #include "mmu_model/walk/walk.hpp"
 
 /// The ports of a walker and the one interface that every walker, SystemC or RTL, stands behind.
@@ -34,11 +35,29 @@ struct MemoryAnswer {
   std::uint64_t value = 0;  ///< what was read, or the word that a compare-and-swap found
 };
 
+/// What the caches were asked in one cycle, and where they hit.
+struct CacheLookup {
+  std::uint8_t id = 0;              ///< the slot
+  bool combined = false;            ///< of the combined caches; else of the nested TLB
+  std::uint8_t combined_level = 0;  ///< of the entry that hit; 0: a miss
+  std::uint8_t nested_level = 0;    ///< the same of the nested TLB: 1, 2 or 3
+  bool ept_asked = false;           ///< the nested TLB did not answer
+  std::uint8_t ept_level = 0;       ///< of the EPT structure-cache entry that hit; 0: a miss
+};
+
+/// Which caches take no part.
+struct CachesDisabled {
+  bool combined = false;
+  bool ept = false;
+  bool nested_tlb = false;
+};
+
 struct WalkResponse {
   std::uint32_t tag = 0;
   Outcome outcome = {};
   std::uint16_t references = 0;
-  Cycle cycles = 0;  ///< from the cycle after the request was taken to the first with the response
+  /// From the cycle after the request was taken to the first with the response in its queue.
+  Cycle cycles = 0;
   std::uint16_t pml_index = 0;  ///< of the VMCS, as the walk leaves it
 };
 
@@ -49,6 +68,8 @@ struct WalkerInputs {
   bool memory_ready = false;
   std::optional<MemoryAnswer> answer = {};
   bool response_ready = false;
+  std::optional<InvalidationScope> invalidation = {};
+  CachesDisabled disabled = {};
 };
 
 /// What the unit drives from the cycle after a tick on, until the next tick.
@@ -56,6 +77,7 @@ struct WalkerOutputs {
   bool request_ready = false;
   std::optional<MemoryRequest> memory = {};
   std::optional<WalkResponse> response = {};
+  std::optional<CacheLookup> lookup = {};  ///< of the cycle before
   /// The next cycle in which `tick` must be called even if no input is valid; kNever if only an
   /// input can change anything.
   Cycle next_cycle = kNever;
