@@ -29,12 +29,23 @@ std::optional<Finding> finding(const char* expected, const std::string& got,
 Judge::Judge(Voices voices)
     : voices_(std::move(voices)),
       lockstep_(*voices_.model, voices_.device ? voices_.device->unit.get() : nullptr) {
+  if (voices_.foreign) follower_.emplace(*voices_.foreign);
   oracle_access_.read64 = [this](std::uint64_t address) {
     return oracle_memory_.read64(arch::Hpa(address));
   };
   oracle_access_.write64 = [this](std::uint64_t address, std::uint64_t value) {
     oracle_memory_.write64(arch::Hpa(address), value);
   };
+}
+
+void Judge::reset() {
+  lockstep_.reset();
+  if (voices_.foreign) voices_.foreign->reset();
+}
+
+std::string Judge::device_name() const {
+  if (voices_.device) return voices_.device->name;
+  return voices_.foreign ? voices_.foreign->name() : "";
 }
 
 std::optional<Finding> Judge::prepare(PreparedCase& prepared) {
@@ -65,6 +76,9 @@ std::optional<Finding> Judge::prepare(PreparedCase& prepared) {
   }
   prepared.parts = page_parts(test.context, test.request);
   if (voices_.device) prepared.not_in_device = voices_.device->unsupported(test).value_or("");
+  if (voices_.foreign) {
+    prepared.not_in_device = voices_.foreign->unsupported(test.context, test.request).value_or("");
+  }
   return std::nullopt;
 }
 
@@ -92,6 +106,9 @@ std::optional<Finding> Judge::compare_all(const PreparedCase& prepared, const Pr
   }
   if (clocked_.finding) return std::move(clocked_.finding);
   if (auto found = compare_model()) return found;
+  if (follower_ && prepared.in_device()) {
+    if (auto found = compare_foreign(prepared)) return found;
+  }
   if (prepared.parts.count > 1) return std::nullopt;
   Differences differences;
   compare_order(recording_, answer_.outcome, lockstep_.failed_swaps() != 0, differences);
@@ -118,9 +135,16 @@ std::optional<Finding> Judge::ask_oracle(const TestCase& test) {
   return finding(kOracle, kStepMachine, differences.take(), recording_);
 }
 
-/// An access to two pages is two walks, of which the second goes on with the PML index that the
-/// first left. Both parts are refused before paging if one of them is: then the walk that says so
-/// is the only one.
+/// An access to two pages is two walks. Both parts are refused before paging if one of them is:
+/// then the walk that says so is the only one.
+unsigned Judge::first_part(const PreparedCase& prepared) const {
+  const unsigned last = prepared.parts.count - 1;
+  const bool refused_first = answer_.outcome.kind == mmu::OutcomeKind::kGeneralProtection &&
+                             answer_.address == prepared.parts.part[last].address;
+  return refused_first ? last : 0;
+}
+
+/// The second of two walks goes on with the PML index that the first left.
 void Judge::run_clocked(const PreparedCase& prepared, const PreparedCase* next) {
   const auto walk_of = [](const PreparedCase& from, const mmu::WalkContext* context,
                           unsigned part) {
@@ -137,10 +161,7 @@ void Judge::run_clocked(const PreparedCase& prepared, const PreparedCase* next) 
   const ClockedWalk* const offered = offer ? &after : nullptr;
 
   const unsigned last = prepared.parts.count - 1;
-  const bool refused_first = last == 1 &&
-                             answer_.outcome.kind == mmu::OutcomeKind::kGeneralProtection &&
-                             answer_.address == prepared.parts.part[last].address;
-  if (last == 0 || refused_first) {
+  if (first_part(prepared) == last) {
     run_part(prepared, walk_of(prepared, &*prepared.context, last), offered);
     return;
   }
@@ -197,6 +218,26 @@ std::optional<Finding> Judge::compare_model() {
   return finding(kStepMachine, kModel, differences.take(), lockstep_.recording());
 }
 
+std::optional<Finding> Judge::compare_foreign(const PreparedCase& prepared) {
+  follower_->load(prepared.test);
+  foreign_responses_ = 0;
+  mmu::WalkContext context = *prepared.context;
+  for (unsigned part = first_part(prepared); part < prepared.parts.count; ++part) {
+    Follower::Result result =
+        follower_->run({prepared.tag, &context, prepared.parts.part[part]}, prepared.test.timing);
+    auto found = finding(kStepMachine, voices_.foreign->name(), std::move(result.differences),
+                         follower_->recording());
+    if (found) {
+      found->cycle = result.cycle;
+      return found;
+    }
+    ++foreign_responses_;
+    if (result.outcome.kind != mmu::OutcomeKind::kTranslated) break;
+    context.raw.pml_index = result.pml_index;
+  }
+  return std::nullopt;
+}
+
 void Judge::count(const PreparedCase& prepared) {
   coverage_.count(prepared.test, answer_, recording_);
   tally_.references += recording_.references.size();
@@ -205,10 +246,10 @@ void Judge::count(const PreparedCase& prepared) {
   tally_.failed_swaps += lockstep_.failed_swaps();
   ++(oracle_can_judge() ? tally_.oracle_walks : tally_.oracle_absent);
   tally_.cycles += clocked_.compared;
-  if (!voices_.device) return;
+  if (!has_device()) return;
   if (prepared.in_device()) {
     ++tally_.device_walks;
-    tally_.responses += clocked_.count;
+    tally_.responses += follower_ ? foreign_responses_ : clocked_.count;
   } else {
     ++tally_.not_in_device[prepared.not_in_device];
   }

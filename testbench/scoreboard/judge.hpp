@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "testbench/device/follower.hpp"
 #include "testbench/scoreboard/coverage.hpp"
 #include "testbench/scoreboard/difference.hpp"
 #include "testbench/scoreboard/lockstep.hpp"
@@ -57,7 +58,7 @@ class Judge {
   explicit Judge(Voices voices);
 
   /// Forgets walks before.
-  void reset() { lockstep_.reset(); }
+  void reset();
 
   /// Fills what depends on `prepared.test`. The voices may disagree on whether VM entry accepts it.
   std::optional<Finding> prepare(PreparedCase& prepared);
@@ -68,7 +69,9 @@ class Judge {
   /// Both of these from the reset state, for a case on its own, which is not counted.
   std::optional<Finding> check_alone(const TestCase& test);
 
-  bool has_device() const { return voices_.device.has_value(); }
+  /// Of the device or of the foreign walker that takes part; empty if there is neither.
+  std::string device_name() const;
+  bool has_device() const { return !device_name().empty(); }
   const Coverage& coverage() const { return coverage_; }
   const Tally& tally() const { return tally_; }
   /// Of the case checked last: what the step machine said.
@@ -90,10 +93,14 @@ class Judge {
   void run_clocked(const PreparedCase& prepared, const PreparedCase* next);
   bool run_part(const PreparedCase& prepared, const ClockedWalk& walk, const ClockedWalk* next);
   std::optional<Finding> compare_model();
+  std::optional<Finding> compare_foreign(const PreparedCase& prepared);
+  unsigned first_part(const PreparedCase& prepared) const;
   void count(const PreparedCase& prepared);
 
   Voices voices_;
   Lockstep lockstep_;
+  std::optional<Follower> follower_;  ///< of the foreign walker
+  unsigned foreign_responses_ = 0;
   SharedMemory memory_;  ///< the step machine's
   SparseMemory oracle_memory_;
   oracle::Memory oracle_access_;

@@ -8,13 +8,14 @@
 #include "ept/arch/physical_memory.hpp"
 #include "mmu_model/walk/translate.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
+#include "testbench/device/foreign_walker.hpp"
 #include "testbench/oracle/oracle.hpp"
 #include "testbench/stimulus/test_case.hpp"
 
 namespace eptsim::tb {
 
-/// A walker to be checked, behind the interface that every walker stands behind. To check one of
-/// your own, make it a WalkerUnit and put it here.
+/// A walker that is compared with the model in every cycle. For one of your own, with other ports
+/// and other timing, there is ForeignWalker.
 struct Device {
   std::string name;  ///< for reports: "RTL"
   std::unique_ptr<mmu::WalkerUnit> unit;
@@ -31,7 +32,8 @@ struct Voices {
   std::function<oracle::Result(const oracle::State&, const oracle::Access&, const oracle::Memory&)>
       oracle;
   std::unique_ptr<mmu::WalkerUnit> model;
-  std::optional<Device> device;  ///< absent: the others are compared
+  std::optional<Device> device;                      ///< absent: the others are compared
+  std::unique_ptr<ForeignWalker> foreign = nullptr;  ///< in the device's place
 };
 
 /// Those of this build; the device is the RTL in the configuration `single`, if it was built.
