@@ -26,12 +26,17 @@ struct WalkerCounters {
   std::uint64_t guest_references = 0;
   std::uint64_t ept_references = 0;
   std::uint64_t flag_updates = 0;  ///< compare-and-swaps for accessed and dirty flags
-  std::uint64_t cycles = 0;        ///< sum over walks; guest and EPT cycles are its parts, by place
-  std::uint64_t guest_cycles = 0;
-  std::uint64_t ept_cycles = 0;
+  std::uint64_t cycles = 0;        ///< sum over walks, of which
+  std::uint64_t guest_cycles = 0;  ///< memory held up a walk at a guest entry,
+  std::uint64_t ept_cycles = 0;    ///< and at any other place
   std::map<std::uint64_t, std::uint64_t> latency;          ///< cycles of a walk -> walks
   std::map<unsigned, std::uint64_t> references_histogram;  ///< references of a walk -> walks
   std::array<std::array<PlaceCounters, 6>, 6> matrix{};
+  /// Look-ups of walks in the walker's caches, by level of the last entry that a hit skips: 2
+  /// (PDE), 3 (PDPTE), 4 (PML4E). What the configuration leaves out is never accessed.
+  std::array<TlbCounters, 6> combined{};
+  std::array<TlbCounters, 6> ept{};
+  TlbCounters nested_tlb;
 };
 
 }  // namespace eptsim::mmu

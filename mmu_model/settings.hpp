@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "mmu_model/walker/configuration.hpp"
+
 /// The modelled hardware's parameters as plain values. Names, ranges, defaults and help of the
 /// settings a user sees are declared in sim/settings; nothing here checks them again.
 namespace eptsim::mmu {
@@ -51,6 +53,7 @@ struct MachineSettings {
   TlbSettings l1i;
   TlbSettings l1d;
   TlbSettings l2;
+  WalkerConfiguration walker = {};
   unsigned dram_cycles = 100;             ///< from a request taken to its answer; at least 1
   std::uint64_t dram_bytes = 1ull << 40;  ///< size of host-physical memory
   unsigned maxphyaddr = 46;
