@@ -1,0 +1,180 @@
+// Proof: what becomes of a guest entry in one cycle, by the order of the rules.
+// Bug: rtl/guest_step.sv:
+//   `leaf_reached & ~rights_refuse & access_i.write`
+//   -> `leaf_reached & access_i.write`
+// Bug: rtl/guest_step.sv:
+//   `(judge_i & ~sound) |`
+//   -> ``
+
+module guest_step_proof (
+  input walker_pkg::mode_t         mode_i,
+  input walker_pkg::access_t       access_i,
+  input logic                      user_i,
+  input logic                      implicit_i,
+  input logic                      judge_i,
+  input logic                      accessed_set_i,
+  input logic                      dirty_set_i,
+  input logic [63:0]               entry_i,
+  input logic [2:0]                level_i,
+  input walker_pkg::guest_rights_t upper_rights_i
+);
+
+  walker_pkg::guest_rights_t rights;
+  logic                      refused;
+  walker_pkg::reason_e       reason;
+  logic [7:0]                error_code;
+  logic                      update_due;
+  logic                      dirty_due;
+  logic [63:0]               swap_from;
+  logic [63:0]               swap_to;
+  logic                      descends;
+  logic                      done;
+
+  guest_step u_step (
+    .mode_i,
+    .access_i,
+    .user_i,
+    .implicit_i,
+    .judge_i,
+    .accessed_set_i,
+    .dirty_set_i,
+    .entry_i,
+    .level_i,
+    .upper_rights_i,
+    .rights_o    (rights),
+    .refused_o   (refused),
+    .reason_o    (reason),
+    .error_code_o(error_code),
+    .update_due_o(update_due),
+    .dirty_due_o (dirty_due),
+    .expected_o  (swap_from),
+    .desired_o   (swap_to),
+    .descends_o  (descends),
+    .done_o      (done)
+  );
+
+  // The rules of one entry and of rights have proofs of their own: here, their order.
+  logic                      present;
+  logic                      reserved;
+  logic                      leaf;
+  walker_pkg::guest_rights_t all_rights;
+  logic                      denied;
+  logic                      key_denied;
+  walker_pkg::reason_e       denial;
+  logic [7:0]                code;
+
+  guest_entry_check u_entry (
+    .mode_i,
+    .entry_i,
+    .level_i,
+    .present_o (present),
+    .reserved_o(reserved),
+    .leaf_o    (leaf)
+  );
+
+  guest_permission_check u_rights (
+    .mode_i,
+    .access_i,
+    .user_i,
+    .implicit_i,
+    .rights_i     (all_rights),
+    .key_i        (entry_i[62:59]),
+    .refused_o    (denied),
+    .key_refused_o(key_denied),
+    .reason_o     (denial)
+  );
+
+  page_fault_code u_code (
+    .mode_i,
+    .access_i,
+    .user_i,
+    .present_i    (present),
+    .reserved_i   (present & reserved),
+    .key_refused_i(present & !reserved & key_denied),
+    .error_code_o (code)
+  );
+
+  always_comb begin
+    all_rights.write = upper_rights_i.write & entry_i[1];
+    all_rights.user = upper_rights_i.user & entry_i[2];
+    all_rights.execute = upper_rights_i.execute & !entry_i[63];
+  end
+
+  // The rules in order; the first that holds is what becomes of the entry.
+  logic [3:0] outcome;
+  localparam logic [3:0] NotPresent = 4'd0;
+  localparam logic [3:0] Malformed = 4'd1;
+  localparam logic [3:0] SetAccessed = 4'd2;
+  localparam logic [3:0] Descend = 4'd3;
+  localparam logic [3:0] Denied = 4'd4;
+  localparam logic [3:0] SetDirty = 4'd5;
+  localparam logic [3:0] Done = 4'd6;
+
+  always_comb begin
+    if (!present) begin
+      outcome = NotPresent;
+    end else if (reserved) begin
+      outcome = Malformed;
+    end else if (!entry_i[5] && judge_i) begin
+      outcome = SetAccessed;
+    end else if (!leaf) begin
+      outcome = Descend;
+    end else if (denied) begin
+      outcome = Denied;
+    end else if (access_i.write && !entry_i[6] && !dirty_set_i) begin
+      outcome = SetDirty;
+    end else begin
+      outcome = Done;
+    end
+  end
+
+  always_comb begin
+    assume (mode_i.maxphyaddr >= 32 && mode_i.maxphyaddr <= 52);
+    assume (level_i >= 1 && level_i <= 5);
+    assume (access_i.fetch != (access_i.read | access_i.write));
+    assume (!implicit_i || !user_i);
+    // What happened to the entry: it came, or one of its flags was set, for that was due.
+    assume (judge_i + accessed_set_i + dirty_set_i <= 1);
+    assume (!accessed_set_i || (present && !reserved && !entry_i[5]));
+    assume (!dirty_set_i || (outcome == Done && access_i.write && !entry_i[6]));
+
+    if (judge_i || accessed_set_i || dirty_set_i) begin
+      assert (refused == (outcome == NotPresent || outcome == Malformed || outcome == Denied));
+      assert (update_due == (outcome == SetAccessed || outcome == SetDirty));
+      assert (descends == (outcome == Descend));
+      assert (done == (outcome == Done));
+      case (outcome)
+        NotPresent: begin
+          assert (reason == walker_pkg::ReasonGuestNotPresent);
+          assert (error_code == code);
+        end
+        Malformed: begin
+          assert (reason == walker_pkg::ReasonGuestReservedBit);
+          assert (error_code == code);
+        end
+        Denied: begin
+          assert (reason == denial);
+          assert (error_code == code);
+        end
+        SetAccessed: begin
+          assert (!dirty_due);
+          assert (swap_from == entry_i);
+          assert (swap_to == (entry_i | 64'h20));
+        end
+        SetDirty: begin
+          assert (dirty_due);
+          // Its accessed flag is set in memory by now.
+          assert (swap_from == (entry_i | 64'h20));
+          assert (swap_to == (entry_i | 64'h60));
+        end
+        default: assert (rights == all_rights);
+      endcase
+      if (outcome == Descend || outcome == Done) begin
+        assert (mode_i.nxe || rights.execute || !upper_rights_i.execute);
+      end
+    end else begin
+      assert (!refused && !update_due && !descends && !done);
+    end
+  end
+
+endmodule

@@ -1,0 +1,60 @@
+// Proof: which linear addresses are refused before paging.
+// Bug: rtl/linear_address_check.sv:
+//   `address_i[63:56] == {8{address_i[56]}}`
+//   -> `address_i[63:57] == {7{address_i[57]}}`
+
+module linear_address_check_proof (
+  input walker_pkg::mode_t   mode_i,
+  input logic [63:47]        address_i,
+  input walker_pkg::access_t access_i,
+  input logic                user_i,
+  input logic                implicit_i
+);
+
+  logic                refused;
+  walker_pkg::reason_e reason;
+
+  linear_address_check u_check (
+    .mode_i,
+    .address_i,
+    .access_i,
+    .user_i,
+    .implicit_i,
+    .refused_o(refused),
+    .reason_o (reason)
+  );
+
+  logic user;
+  logic canonical;
+  logic separated;
+
+  always_comb begin
+    user = user_i;
+    case ({mode_i.five_levels, address_i[56:47]})
+      {1'b0, 10'h000}: canonical = address_i[63:57] == 7'h00;
+      {1'b0, 10'h3ff}: canonical = address_i[63:57] == 7'h7f;
+      default: canonical = mode_i.five_levels && address_i[63:57] == {7{address_i[56]}};
+    endcase
+    case ({user, address_i[63]})
+      2'b11: separated = 1'b1;
+      2'b00: separated = access_i.fetch | (mode_i.smap & (implicit_i | !mode_i.ac));
+      default: separated = 1'b0;
+    endcase
+  end
+
+  always_comb begin
+    assume (mode_i.paging);
+    // Some access; a fetch is nothing else.
+    assume (access_i.read | access_i.write | access_i.fetch);
+    // An implicit access is the supervisor's.
+    assume (!implicit_i || !user_i);
+
+    assert (refused == (!canonical | (mode_i.lass & separated)));
+    if (!canonical) begin
+      assert (reason == walker_pkg::ReasonNotCanonical);
+    end else if (refused) begin
+      assert (reason == walker_pkg::ReasonLass);
+    end
+  end
+
+endmodule
