@@ -20,13 +20,14 @@ class WriteOverlay {
   }
 
   void put(std::uint64_t address, std::uint64_t value) {
-    Word& word = words_[place_of(address)];
+    const std::size_t place = place_of(address);
+    Word& word = words_[place];
     if (word.used) {
       word.value = value;
       return;
     }
     word = {address, value, true};
-    places_.push_back(place_of(address));
+    places_.push_back(place);
     if (2 * places_.size() > words_.size()) grow();
   }
 

@@ -110,33 +110,38 @@ void append_outcome(JsonWriter& out, const mmu::Outcome& outcome, std::uint64_t 
   }
 }
 
+/// Written behind each of a list: a loop without a question. It is taken back behind the last.
+constexpr std::string_view kSeparator = ", ";
+
 void append_references(JsonWriter& out, const mmu::Recording& recording) {
-  std::string_view separator = "";
+  if (recording.references.empty()) return;
+  JsonCursor end = out.end();
   for (const mmu::Reference& reference : recording.references) {
-    out.text(separator);
-    separator = ", ";
     const ReferenceHead& head = head_of(reference.place);
-    out.short_text(head.text, head.size);
-    out.hex(reference.address);
-    out.text("\", \"value\": \"0x");
-    out.hex(reference.value);
-    out.text("\"}");
+    end.short_text(head.text, head.size);
+    end.hex(reference.address);
+    end.text("\", \"value\": \"0x");
+    end.hex(reference.value);
+    end.text("\"}, ");
   }
+  end.drop(kSeparator.size());
+  out.go_on_to(end);
 }
 
 void append_writes(JsonWriter& out, const mmu::Recording& recording) {
-  std::string_view separator = "";
+  if (recording.writes.empty()) return;
+  JsonCursor end = out.end();
   for (const mmu::MemoryWrite& write : recording.writes) {
-    out.text(separator);
-    separator = ", ";
-    out.text("{\"address\": \"0x");
-    out.hex(write.address);
-    out.text("\", \"size\": ");
-    out.decimal(write.size);
-    out.text(", \"value\": \"0x");
-    out.hex(write.value);
-    out.text("\"}");
+    end.text("{\"address\": \"0x");
+    end.hex(write.address);
+    end.text("\", \"size\": ");
+    end.decimal(write.size);
+    end.text(", \"value\": \"0x");
+    end.hex(write.value);
+    end.text("\"}, ");
   }
+  end.drop(kSeparator.size());
+  out.go_on_to(end);
 }
 
 }  // namespace
