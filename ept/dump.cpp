@@ -127,7 +127,12 @@ std::optional<std::uint64_t> dump_text(std::ostream& out, const arch::PhysicalMe
                                        const DumpOptions& options) {
   const TouredTable root = root_of(eptp, settings);
   out << "EPTP " << tree_hex(eptp) << ": " << root.level << " levels, accessed and dirty flags "
-      << (arch::eptp::kAccessedDirty.any(eptp) ? "on" : "off") << '\n';
+      << (arch::eptp::kAccessedDirty.any(eptp) ? "on" : "off") << '\n'
+      << "rights of each entry: r read, w write, "
+      << (settings.mode_based_execute
+              ? "x execute at supervisor-mode addresses, u at user-mode ones"
+              : "x execute, u bit 10 (ignored without mode-based execute control)")
+      << '\n';
   const EptNotation notation;
   const unsigned digits = root.level == 5 ? 13 : 12;
   TreeText text(

@@ -194,7 +194,7 @@ std::optional<std::uint64_t> dump_guest_text(std::ostream& out, const arch::Phys
   out << "CR3 " << tree_hex(guest.cr3) << ": " << name(guest.mode) << " paging, "
       << (guest.eptp ? "on EPTP " + tree_hex(*guest.eptp)
                      : std::string("guest-physical is host-physical"))
-      << '\n';
+      << "\nrights of each entry: r read, w write, x execute, u user-mode address\n";
   const GuestNotation notation(guest.mode);
   TreeText text(
       out, notation,

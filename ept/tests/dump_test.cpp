@@ -53,6 +53,8 @@ TEST_F(Dump, PrintsTablesAndRunsOfPagesForPeople) {
   EXPECT_EQ(
       text(),
       "EPTP 0x1000005e: 4 levels, accessed and dirty flags on\n"
+      "rights of each entry: r read, w write, x execute, u bit 10 (ignored without mode-based "
+      "execute control)\n"
       "table or entries      guest-physical                  host-physical             pages  "
       "rights  type      flags\n"
       "PML4                                                  0x000010000000\n"
@@ -72,6 +74,15 @@ TEST_F(Dump, PrintsTablesAndRunsOfPagesForPeople) {
       "r---    WB\n"
       "      [1]             0x000000200000..0x0000003fffff  0x000000000000           1 x 2M  "
       "rwxu    UC        IGNORE_PAT\n");
+}
+
+TEST_F(Dump, SaysWhatBit10MeansWithModeBasedExecuteControl) {
+  Machine m({.mode_based_execute = true});
+  std::ostringstream out;
+  dump_text(out, m.memory, m.table.eptp(), m.table.settings());
+  EXPECT_NE(out.str().find("\nrights of each entry: r read, w write, x execute at supervisor-mode "
+                           "addresses, u at user-mode ones\n"),
+            std::string::npos);
 }
 
 TEST_F(Dump, JoinsPagesThatContinueOneAnother) {
@@ -123,7 +134,7 @@ TEST_F(Dump, EndsAtItsLimitAndSaysWhere) {
                       {.most_lines = 6}),
             0x3000u);
   const std::string text = out.str();
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 8) << "two of heading, six lines";
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 9) << "three of heading, six lines";
   std::ostringstream json;
   EXPECT_TRUE(dump_json(json, machine_.memory, machine_.table.eptp(), machine_.table.settings(),
                         {.most_lines = 6}));

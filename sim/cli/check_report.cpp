@@ -23,8 +23,11 @@ std::string_view entry_name(unsigned level) {
   return kNames[std::min<std::size_t>(level, std::size(kNames) - 1)];
 }
 
-/// "bit 1 (WRITE)", "bits 47:46, 5:3".
-std::string bits_text(std::uint64_t bits) {
+/// "bit 1 (WRITE)", "bits 47:46, 5:3". Names are those of a page's entry; the reserved bits of one
+/// that refers to a table have none.
+std::string bits_text(const Finding& finding) {
+  const std::uint64_t bits = finding.bits;
+  const bool named = finding.kind != FindingKind::kReservedLowBits;
   std::string ranges;
   std::string names;
   bool single = true;
@@ -37,14 +40,16 @@ std::string bits_text(std::uint64_t bits) {
     ranges += low == high ? fmt::format("{}", high) : fmt::format("{}:{}", high, low);
     for (const arch::FieldFact& fact : arch::ept_entry::kFields) {
       const bool within = high <= fact.bits.high && low >= fact.bits.low;
-      if (within && names.find(fact.name) == std::string::npos) {
+      if (named && within && names.find(fact.name) == std::string::npos) {
         names += fmt::format("{}{}", names.empty() ? "" : " ", fact.name);
       }
     }
     high = low;
   }
   return fmt::format("bit{} {}{}", single ? "" : "s", ranges,
-                     names.empty() ? "" : " (" + names + ")");
+                     !named          ? " (reserved)"
+                     : names.empty() ? ""
+                                     : " (" + names + ")");
 }
 
 /// What there is on the other side.
@@ -75,7 +80,7 @@ std::string line_of(const Finding& finding) {
   }
   const std::string where =
       fmt::format("{:#014x}..{:#014x}", finding.gpa.value(), last_gpa(finding));
-  std::string wrong = finding.bits == 0 ? "" : bits_text(finding.bits);
+  std::string wrong = finding.bits == 0 ? "" : bits_text(finding);
   for (const std::string& more :
        {other_text(finding), finding.entries == 1 ? std::string()
                                                   : fmt::format("and {} entries that follow",

@@ -76,6 +76,16 @@ TEST_F(TablesCommand, CheckSaysWhatIsWrongWhereAndWhichBit) {
   EXPECT_THAT(ran.out, Not(HasSubstr("\x1b"))) << "no terminal, no colour";
 }
 
+TEST_F(TablesCommand, CheckCallsBitsOfAPagesTypeReservedInAnEntryOfATable) {
+  folder_.write("image", sound().set(0x1000, 0x203f).bytes());
+  const Ran ran = run("eptsim check --memory image --eptp 0x101e");
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_THAT(ran.out, HasSubstr("\nreserved_low_bits, misconfiguration: a reserved bit of 7:3 is "
+                                 "set in an entry that refers to a table (SDM 31.3.2)\n"));
+  EXPECT_THAT(ran.out, HasSubstr("bits 5:3 (reserved)\n"));
+  EXPECT_THAT(ran.out, Not(HasSubstr("MEMORY_TYPE")));
+}
+
 TEST_F(TablesCommand, CheckEndsSoonOnTreesOfAliasesAndFoldsThem) {
   Memory memory;
   for (std::size_t index = 0; index < 512; ++index) {
@@ -121,6 +131,9 @@ TEST_F(TablesCommand, DumpPrintsAGuestsTablesWithAndWithoutAnEpt) {
   EXPECT_EQ(alone.status, 0) << alone.err;
   EXPECT_THAT(alone.out,
               StartsWith("CR3 0x5000: 4-level paging, guest-physical is host-physical\n"));
+  EXPECT_THAT(
+      alone.out,
+      HasSubstr("\nrights of each entry: r read, w write, x execute, u user-mode address\n"));
   EXPECT_THAT(alone.out, HasSubstr("[0..1]            0x0000000000000000..0x000000007fffffff  "
                                    "0x000000000000           2 x 1G  rwxu"));
   // The EPT puts guest-physical 0x5000 at 16 GiB and 0x5000, which the image doesn't hold.
