@@ -25,6 +25,20 @@ void RunOptions::declare(Options& options, bool with_mode) {
   options.text("--progress", "WHEN", progress_, "auto (on a terminal), always or never");
 }
 
+namespace {
+
+/// A machine file describes the machine that native and nested runs share; what is asked for this
+/// one run must mean something in it.
+void refuse_without_hypervisor(const std::vector<Assignment>& assignments) {
+  for (const Assignment& assignment : assignments) {
+    if (!assignment.key.starts_with("hypervisor.")) continue;
+    throw InputError(assignment.place,
+                     assignment.key + " isn't a setting of a native run, which has no hypervisor");
+  }
+}
+
+}  // namespace
+
 RunRequest RunOptions::resolve() const {
   if (traces_.size() > 1) {
     throw InputError(
@@ -52,6 +66,7 @@ RunRequest RunOptions::resolve() const {
   settings.mode =
       word_of<Mode>("--mode", mode_, {{"native", Mode::kNative}, {"nested", Mode::kNested}},
                     Mode::kNested, {"shadow"});
+  if (settings.mode == Mode::kNative) refuse_without_hypervisor(assignments);
   settings.walker = word_of<WalkerKind>("--walker", walker_,
                                         {{"model", WalkerKind::kModel}, {"rtl", WalkerKind::kRtl}},
                                         WalkerKind::kModel, {"both"});

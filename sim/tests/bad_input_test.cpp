@@ -106,6 +106,10 @@ const BadInput kMachines[] = {
      "dram.bytes: ", "memory"},
     {"TransparentHugePages", "eptsim run good --guest-page thp",
      "--guest-page thp: ", "expected 4K, 2M or 1G"},
+    {"HypervisorOfANativeRun", "eptsim run good --mode native --set hypervisor.invalidate=off",
+     "--set hypervisor.invalidate=off: ", "a native run, which has no hypervisor"},
+    {"EptPageOfANativeRun", "eptsim run good --mode native --ept-page 2M",
+     "--ept-page 2M: ", "hypervisor.page isn't a setting of a native run"},
     {"UnknownKeyToExplain", "eptsim machine explain dram.cycle",
      "eptsim machine explain: unknown setting 'dram.cycle'", "did you mean 'dram.cycles'?"},
 };

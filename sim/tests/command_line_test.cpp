@@ -110,10 +110,16 @@ TEST_F(CommandLine, ATraceFromAPipeHasNoHash) {
   EXPECT_EQ(piped.at("stats"), read.at("stats"));
 }
 
+TEST_F(CommandLine, AMachineFileMayDescribeTheHypervisorThatANativeRunLeavesOut) {
+  folder_.write("m.toml", "[hypervisor]\npage = \"2M\"\n");
+  EXPECT_EQ(run("eptsim run t --machine m.toml --mode native").status, 0);
+  EXPECT_EQ(run("eptsim compare t --ept-page 2M").status, 0);
+}
+
 TEST_F(CommandLine, CompareGivesWhatTwoRunsGive) {
-  Json both = json_of("eptsim compare t --ept-page 2M");
+  Json both = json_of("eptsim compare t --guest-page 2M");
   for (const char* mode : {"native", "nested"}) {
-    Json alone = json_of(std::string("eptsim run t --ept-page 2M --mode ") + mode);
+    Json alone = json_of(std::string("eptsim run t --guest-page 2M --mode ") + mode);
     alone.erase("host");
     both.at(mode).erase("host");
     EXPECT_EQ(both.at(mode), alone) << mode;
