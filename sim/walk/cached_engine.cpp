@@ -7,9 +7,9 @@
 #include "ept/arch/registers.hpp"
 #include "mmu_model/caches/invalidation.hpp"
 #include "mmu_model/vmx/linear_operands.hpp"
+#include "mmu_model/walk/page_parts.hpp"
 #include "mmu_model/word_access.hpp"
 #include "sim/input_error.hpp"
-#include "sim/walk/page_parts.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -49,6 +49,7 @@ void CachedEngine::answer(const mmu::Request& request, WalkAnswer& answer) {
   answer.recording.references.clear();
   answer.recording.writes.clear();
   answer.tlb_hit = true;
+  answer.second.reset();
   answer_page_by_page(context_, request, answer, [&](const mmu::Request& part) {
     const auto page = caches_.translate(context_, part, memory_, answer.recording);
     context_.raw.pml_index = page.pml_index;

@@ -11,7 +11,7 @@
 #include "mmu_model/modules/protocol.hpp"
 #include "mmu_model/modules/timeline.hpp"
 #include "mmu_model/modules/walker_module.hpp"
-#include "sim/walk/page_parts.hpp"
+#include "mmu_model/walk/page_parts.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -117,6 +117,7 @@ void TimedEngine::answer(const mmu::Request& request, WalkAnswer& answer) {
   bench_->recording.writes.clear();
   answer.cycles = 0;
   const std::uint16_t pml_index = context_.raw.pml_index;
+  answer.second.reset();
   answer_page_by_page(context_, request, answer, [&](const mmu::Request& part) {
     const mmu::WalkResponse& response = bench_->requester.send(context_, part).response;
     answer.cycles += response.cycles;
