@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ept/arch/address.hpp"
+#include "ept/arch/registers.hpp"
 #include "sim/run/hexadecimal.hpp"
 
 namespace eptsim::sim {
@@ -12,6 +13,7 @@ namespace {
 constexpr std::size_t kBatch = 4096;                     // records read at a time
 constexpr std::uint64_t kProgressInterval = 1ull << 16;  // accesses
 constexpr std::uint64_t kPage = 4096;                    // an access across its boundary is two
+constexpr std::uint16_t kLastType = 3;                   // of INVPCID and of INVVPID
 constexpr unsigned kLinearBits = 48;                     // the guest has 4-level paging
 constexpr std::size_t kStackBytes = 1u << 20;            // trace decoders run on it
 
@@ -148,31 +150,63 @@ bool Core::walk(const mmu::Request& request, std::uint64_t ip) {
   return false;
 }
 
-/// Events between accesses, as far as a machine of one core and guests without PCIDs can have them.
-/// More than the SDM asks may always be invalidated (SDM 31.4.3.2).
+/// Events between accesses, as far as a machine of one core and guests without PCIDs can have them:
+/// each removes what the SDM asks, no more. The trace's CR4, VPIDs and EPTPs are those of the
+/// machine that it was recorded on.
 void Core::act(const Record& record) {
+  namespace invalidation = mmu::invalidation;
   ++counted_.events;
-  const auto vpid = [this] { return context_->raw.vpid; };
   switch (record.kind) {
     case RecordKind::kSwitch: enter(record); return;
     case RecordKind::kMapChange:
       if (!is_current(record)) enter(record);
       software_.unmap(asid_, record.address);
-      tlbs_.invalidate({.vpid = vpid(), .linear = record.address});
+      invalidate(invalidation::invlpg(current_tags(*context_), record.address));
       return;
     case RecordKind::kInvlpg:
       if (!is_current(record)) enter(record);
-      tlbs_.invalidate({.vpid = vpid(), .linear = record.address});
+      invalidate(invalidation::invlpg(current_tags(*context_), record.address));
       return;
     default: break;
   }
   if (context_ == nullptr) return;  // nothing can be cached yet
+  const mmu::CurrentTags current = current_tags(*context_);
   switch (record.kind) {
-    case RecordKind::kMovCr3: tlbs_.invalidate({.vpid = vpid(), .keep_globals = true}); return;
-    case RecordKind::kInvpcid:
-    case RecordKind::kMovCr4: tlbs_.invalidate({.vpid = vpid()}); return;
-    default: tlbs_.invalidate({}); return;  // INVVPID, INVEPT
+    case RecordKind::kMovCr3:
+      invalidate(invalidation::mov_to_cr3(current, context_->raw.cr3, false));
+      return;
+    case RecordKind::kMovCr4: {
+      // Which bits changed isn't told: as if one had that removes all.
+      const std::uint64_t cr4 = context_->raw.cr4;
+      invalidate(invalidation::mov_to_cr4(current, cr4, cr4 ^ arch::cr4::kPge.mask()));
+      return;
+    }
+    case RecordKind::kInvpcid: invpcid(record); return;
+    case RecordKind::kInvvpid: invvpid(record); return;
+    default: invalidate(invalidation::invept(mmu::InveptType::kAll, 0)); return;
   }
+}
+
+/// A type for one address space concerns the current one, or one that nothing is cached of. One
+/// that doesn't exist made the instruction fail, here as below.
+void Core::invpcid(const Record& record) {
+  if (record.size > kLastType) return;
+  const auto type = static_cast<mmu::InvpcidType>(record.size);
+  const bool one_space = type == mmu::InvpcidType::kAddress || type == mmu::InvpcidType::kSingle;
+  if (one_space && !is_current(record)) return;
+  invalidate(mmu::invalidation::invpcid(current_tags(*context_), type, 0, record.address));
+}
+
+/// There is one virtual machine; on a native machine nothing has its tag.
+void Core::invvpid(const Record& record) {
+  const std::uint16_t vpid = context_->raw.vpid;
+  if (record.size > kLastType || vpid == 0) return;
+  invalidate(
+      mmu::invalidation::invvpid(static_cast<mmu::InvvpidType>(record.size), vpid, record.address));
+}
+
+void Core::invalidate(const mmu::InvalidationScopes& scopes) {
+  for (const mmu::InvalidationScope& scope : scopes) tlbs_.invalidate(scope);
 }
 
 /// MOV CR3 to the address space of `record`, which removes the old one's translations: there are no
@@ -186,7 +220,7 @@ void Core::enter(const Record& record) {
                           ", vCPU " + std::to_string(record.vcpu) +
                           "), expected one: this version simulates one core");
   } else {
-    tlbs_.invalidate({.vpid = context_->raw.vpid, .keep_globals = true});
+    invalidate(mmu::invalidation::mov_to_cr3(current_tags(*context_), context_->raw.cr3, false));
   }
   asid_ = record.asid;
   context_ = &software_.context(asid_);
@@ -208,9 +242,7 @@ void Core::account_for_software() {
   faults_accounted_ = software_.page_faults();
   counted_.protected_writes += software_.protected_writes() - protected_writes_accounted_;
   protected_writes_accounted_ = software_.protected_writes();
-  for (const mmu::InvalidationScope& scope : software_.take_owed_invalidation()) {
-    tlbs_.invalidate(scope);
-  }
+  invalidate(software_.take_owed_invalidation());
 }
 
 /// The hypervisor's turn: something made it run, which costs what any exit does.

@@ -8,6 +8,7 @@
 #include <systemc>
 #include <vector>
 
+#include "mmu_model/caches/invalidation.hpp"
 #include "mmu_model/modules/timeline.hpp"
 #include "mmu_model/modules/translation_port.hpp"
 #include "mmu_model/tlb/tlb_hierarchy.hpp"
@@ -85,6 +86,9 @@ class Core final : public sc_core::sc_module {
   bool walk(const mmu::Request& request, std::uint64_t ip);
   void check_hit(const mmu::Request& request, const mmu::TlbEntry& entry);
   void act(const Record& record);
+  void invpcid(const Record& record);
+  void invvpid(const Record& record);
+  void invalidate(const mmu::InvalidationScopes& scopes);
   /// Whether `record` belongs to where the core is.
   bool is_current(const Record& record) const {
     return context_ != nullptr && record.asid == asid_ && record.vcpu == vcpu_ && record.vm == vm_;

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <ostream>
+#include <string>
+
 #include "sim/run/tests/support.hpp"
 
 namespace eptsim::sim {
@@ -41,15 +44,53 @@ TEST(Events, MovCr3RemovesAllPagesOfANativeMachineToo) {
 TEST(Events, MovCr4RemovesAllPages) {
   EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kMovCr4)), 2u);
 }
-TEST(Events, InvpcidRemovesAllPages) {
-  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kInvpcid)), 2u);
+/// INVPCID, INVVPID or INVEPT of a type.
+Record of_type(RecordKind kind, std::uint16_t type, std::uint64_t address = 0) {
+  Record record = event(kind, address);
+  record.size = type;
+  return record;
 }
-TEST(Events, InvvpidRemovesAllPages) {
-  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kInvvpid)), 2u);
+
+struct Typed {
+  const char* name;
+  Mode mode;
+  Record record;
+  std::uint64_t walks;  ///< of two
+};
+void PrintTo(const Typed& typed, std::ostream* out) { *out << typed.name; }
+
+/// One simulation a test: SystemC has one a process.
+class TypedEvents : public testing::TestWithParam<Typed> {};
+
+TEST_P(TypedEvents, RemoveWhatTheTypeSays) {
+  EXPECT_EQ(walks_after(GetParam().mode, GetParam().record), GetParam().walks);
 }
-TEST(Events, InveptRemovesAllPages) {
-  EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kInvept)), 2u);
-}
+
+constexpr auto kPcid = RecordKind::kInvpcid;
+constexpr auto kVpid = RecordKind::kInvvpid;
+constexpr auto kEpt = RecordKind::kInvept;
+const Typed kTyped[] = {
+    {"InvpcidAddress", Mode::kNested, of_type(kPcid, 0, kHeap + 5), 1},
+    {"InvpcidAddressNative", Mode::kNative, of_type(kPcid, 0, kHeap + 5), 1},
+    {"InvpcidOtherAddress", Mode::kNested, of_type(kPcid, 0, kHeap - 1), 0},
+    {"InvpcidSingle", Mode::kNested, of_type(kPcid, 1), 2},
+    {"InvpcidSingleOfAnotherSpace", Mode::kNested, in_space(1, of_type(kPcid, 1)), 0},
+    {"InvpcidAllWithGlobals", Mode::kNested, in_space(1, of_type(kPcid, 2)), 2},
+    {"InvpcidAllButGlobals", Mode::kNested, in_space(1, of_type(kPcid, 3)), 2},
+    {"InvpcidNoType", Mode::kNested, of_type(kPcid, 4), 0},
+    {"InvvpidAddress", Mode::kNested, of_type(kVpid, 0, kHeap + 5), 1},
+    {"InvvpidOtherAddress", Mode::kNested, of_type(kVpid, 0, kHeap - 1), 0},
+    {"InvvpidSingle", Mode::kNested, of_type(kVpid, 1), 2},
+    {"InvvpidSingleNative", Mode::kNative, of_type(kVpid, 1), 0},
+    {"InvvpidAll", Mode::kNested, of_type(kVpid, 2), 2},
+    {"InvvpidSingleButGlobals", Mode::kNested, of_type(kVpid, 3), 2},
+    {"InvvpidNoType", Mode::kNested, of_type(kVpid, 256), 0},
+    {"Invept", Mode::kNested, of_type(kEpt, 1), 2},
+    {"InveptNative", Mode::kNative, of_type(kEpt, 1), 0},
+};
+INSTANTIATE_TEST_SUITE_P(Instructions, TypedEvents, testing::ValuesIn(kTyped),
+                         [](const auto& test) { return std::string(test.param.name); });
+
 TEST(Events, ASwitchRemovesAllPages) {
   EXPECT_EQ(walks_after(Mode::kNested, event(RecordKind::kSwitch)), 2u);
 }
