@@ -1,575 +1,335 @@
-// The walker: one two-dimensional walk at a time. docs/microarchitecture.md says to the cycle what
-// it does. All outputs come from registers.
-//
-// A request, or the answer to the last memory request, is followed in its own cycle through as many
-// of these steps as it reaches; the end of the path is the next memory request or the response.
-//
-//   EPT entry ─► descend ─────────────────────────────────────► read the next EPT entry
-//             └► leaf ─► rights ─► flags due ───────────────────► swap an EPT entry
-//                               └► located ─► guest table ──────► read the guest entry
-//                                          └► the access's own ─► translated
-//   guest entry ─► accessed due ────────────────────────────────► swap the guest entry
-//               └► descend ─► new guest-physical address
-//               └► leaf ─► rights ─► dirty due ─────────────────► swap the guest entry
-//                                 └► new guest-physical address
-//   new guest-physical address ─────────────────────────────────► read the EPT's root entry
-//                              └► EPT off: located
+// The walker: its slots, the engine that follows one of their walks a cycle, and the queues for
+// memory and response. docs/microarchitecture.md says to the cycle what it does. All outputs come
+// from registers. What one step of a walk is stands in walk_step.sv.
 
-module walker (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
+module walker #(
+  parameter int unsigned Walks = 1,  // in flight at once, 1 to 16
+  // Entries of the caches: a power of two, or 0, which leaves the array out.
+  parameter int unsigned CombinedPml4e = 0,
+  parameter int unsigned CombinedPdpte = 0,
+  parameter int unsigned CombinedPde = 0,
+  parameter int unsigned EptPml4e = 0,
+  parameter int unsigned EptPdpte = 0,
+  parameter int unsigned EptPde = 0,
+  parameter int unsigned NestedTlb = 0
+) (
+  input  logic                         clk_i,
+  input  logic                         rst_ni,
   // A count of cycles kept outside: the response's cycles are differences of it.
-  input  logic [63:0]                 time_i,
+  input  logic [63:0]                  time_i,
 
-  input  logic                        request_valid_i,
-  output logic                        request_ready_o,
-  input  walker_pkg::request_t        request_i,
-  input  walker_pkg::context_t        context_i,  // taken with the request
+  input  logic                         request_valid_i,
+  output logic                         request_ready_o,
+  input  walker_pkg::request_t         request_i,
+  input  walker_pkg::context_t         context_i,  // taken with the request
 
-  output logic                        memory_valid_o,
-  input  logic                        memory_ready_i,
-  output walker_pkg::memory_request_t memory_o,
-  input  logic                        answer_valid_i,
-  input  walker_pkg::memory_answer_t  answer_i,
+  output logic                         memory_valid_o,
+  input  logic                         memory_ready_i,
+  output walker_pkg::memory_request_t  memory_o,
+  input  logic                         answer_valid_i,
+  input  walker_pkg::memory_answer_t   answer_i,
 
-  output logic                        response_valid_o,
-  input  logic                        response_ready_i,
-  output walker_pkg::response_t       response_o
+  output logic                         response_valid_o,
+  input  logic                         response_ready_i,
+  output walker_pkg::response_t        response_o,
+
+  input  logic                         invalidation_valid_i,
+  input  walker_pkg::invalidation_t    invalidation_i,
+  input  walker_pkg::caches_disabled_t disabled_i,
+
+  // A record of the cycle before.
+  output logic                         lookup_valid_o,
+  output walker_pkg::cache_lookup_t    lookup_o,
+
+  // There is something to do in this cycle, whatever the inputs are.
+  output logic                         active_o
 );
 
-  typedef enum logic [1:0] {StateIdle, StateIssue, StateWait, StateRespond} state_e;
-  typedef enum logic [2:0] {OpEptRead, OpEptSwap, OpGuestRead, OpGuestAccessed, OpGuestDirty} op_e;
+  localparam int unsigned SlotBits = Walks > 1 ? $clog2(Walks) : 1;
 
-  state_e state_q, state_d;
-
-  // The walk under way.
-  walker_pkg::mode_t mode_q;
-  walker_pkg::request_t request_q;
-  logic [63:0] start_q;
-  logic [15:0] references_q;
-  logic [2:0] guest_level_q;  // of the guest entry being located or read, 0 for the access's own
-  logic [51:0] gpa_q;         // being translated
-  logic [2:0] ept_leaf_level_q;
-  logic [51:0] ept_leaf_address_q;
-  logic [63:0] guest_entry_q;                 // the last judged, as read
-  logic [2:0] guest_leaf_level_q;             // 0 before the leaf is reached, and without paging
-  walker_pkg::guest_rights_t guest_rights_q;  // and of the levels used so far
-
-  // The memory request.
-  op_e op_q, op_d;
-  logic [51:0] address_q, address_d;
-  logic [63:0] expected_q, expected_d, desired_q, desired_d;
-  logic [2:0] ept_level_q, ept_level_d;
-
-  walker_pkg::response_t response_q, response_d;
+  // A slot that is none of these is in one of the queues.
+  logic [Walks-1:0] idle_q, ready_q, waiting_q;
+  logic [Walks-1:0] fresh_q;    // and ready: the walk has made no step
+  logic [Walks-1:0] no_fill_q;  // an invalidation crossed the walk
 
   // ---------------------------------------------------------------------------------------------
-  // What happens in this cycle
+  // Requests
 
-  logic taken, answered, is_swap, swapped, reflagged, judge_ept, judge_guest;
-  logic [63:0] found_change;
+  logic taken;
+  logic [SlotBits-1:0] free_slot;
 
-  assign taken = (state_q == StateIdle) & request_valid_i;
-  assign answered = (state_q == StateWait) & answer_valid_i & (answer_i.id == memory_o.id);
-  assign is_swap = op_q == OpEptSwap || op_q == OpGuestAccessed || op_q == OpGuestDirty;
-  assign swapped = answered & is_swap & (answer_i.value == expected_q);
-  // A word found by a swap that failed is judged as if it had just been read, unless only the flags
-  // of an EPT entry are others than expected: they decide nothing.
+  assign request_ready_o = idle_q != '0;
+  assign taken = request_valid_i & request_ready_o;
+
   always_comb begin
-    found_change = answer_i.value ^ expected_q;
-    found_change[arch_pkg::EptEntryAccessed] = 1'b0;
-    found_change[arch_pkg::EptEntryDirty] = 1'b0;
+    free_slot = '0;
+    for (int slot = Walks - 1; slot >= 0; slot = slot - 1) begin
+      if (idle_q[slot]) begin
+        free_slot = slot[SlotBits-1:0];
+      end
+    end
   end
-  assign reflagged = answered & ~swapped & (op_q == OpEptSwap) & (found_change == '0);
-  assign judge_ept = answered & ~swapped & ~reflagged & (op_q == OpEptRead || op_q == OpEptSwap);
-  assign judge_guest = answered & ~swapped & ~reflagged & ~judge_ept;
-
-  walker_pkg::mode_t mode_taken, mode;
-  walker_pkg::request_t request;
-  walker_pkg::access_t access;
-  logic user;
-
-  context_decode u_context_decode (.context_i(context_i), .mode_o(mode_taken));
-
-  assign mode = taken ? mode_taken : mode_q;
-  assign request = taken ? request_i : request_q;
-
-  access_decode u_access_decode (.kind_i(request.access), .access_o(access));
-
-  assign user = request.user & ~request.implicit;
-
-  logic linear_refused, refused_at_once;
-  walker_pkg::reason_e linear_reason;
-
-  linear_address_check u_linear_address_check (
-    .mode_i(mode),
-    .address_i(request.address[63:47]),
-    .access_i(access),
-    .user_i(user),
-    .implicit_i(request.implicit),
-    .refused_o(linear_refused),
-    .reason_o(linear_reason)
-  );
-
-  assign refused_at_once = taken & request.linear & linear_refused;
-
-  logic walks_guest;
-  logic [2:0] guest_root_level, ept_root_level;
-  assign walks_guest = request.linear & mode.paging;
-  assign guest_root_level = mode.five_levels ? 3'd5 : 3'd4;
-  assign ept_root_level = mode.ept_five_levels ? 3'd5 : 3'd4;
 
   // ---------------------------------------------------------------------------------------------
-  // The guest entry in hand
+  // The engine: the walk of an answer, or else of the next ready slot in cyclic order
 
-  logic [63:0] guest_entry, guest_expected, guest_desired;
-  logic guest_refused, guest_descends, guest_done, update_due, dirty_due;
-  logic [7:0] error_code;
-  walker_pkg::guest_rights_t guest_rights_here;
-  walker_pkg::reason_e guest_reason;
+  logic answered, picked, follows;
+  logic [SlotBits-1:0] slot, last_q;
 
-  assign guest_entry = judge_guest ? answer_i.value : guest_entry_q;
+  always_comb begin
+    answered = 1'b0;
+    picked = 1'b0;
+    slot = '0;
+    if (answer_valid_i) begin
+      for (int candidate = 0; candidate < Walks; candidate = candidate + 1) begin
+        if (waiting_q[candidate] && answer_i.id == candidate[7:0]) begin
+          answered = 1'b1;
+          slot = candidate[SlotBits-1:0];
+        end
+      end
+    end
+    if (!answered && ready_q != '0) begin
+      picked = 1'b1;
+      for (int candidate = Walks - 1; candidate >= 0; candidate = candidate - 1) begin
+        if (ready_q[candidate]) begin
+          slot = candidate[SlotBits-1:0];
+        end
+      end
+      for (int candidate = Walks - 1; candidate >= 0; candidate = candidate - 1) begin
+        if (ready_q[candidate] && candidate > {{32 - SlotBits{1'b0}}, last_q}) begin
+          slot = candidate[SlotBits-1:0];
+        end
+      end
+    end
+  end
 
-  guest_step u_guest_step (
-    .mode_i(mode),
-    .access_i(access),
-    .user_i(user),
-    .implicit_i(request.implicit),
-    .judge_i(judge_guest),
-    .accessed_set_i(swapped & (op_q == OpGuestAccessed)),
-    .dirty_set_i(swapped & (op_q == OpGuestDirty)),
-    .entry_i(guest_entry),
-    .level_i(guest_level_q),
-    .upper_rights_i(guest_rights_q),
-    .rights_o(guest_rights_here),
-    .refused_o(guest_refused),
-    .reason_o(guest_reason),
-    .error_code_o(error_code),
-    .update_due_o(update_due),
-    .dirty_due_o(dirty_due),
-    .expected_o(guest_expected),
-    .desired_o(guest_desired),
-    .descends_o(guest_descends),
-    .done_o(guest_done)
-  );
+  assign follows = answered | picked;
 
   // ---------------------------------------------------------------------------------------------
-  // The EPT entry in hand
+  // The step that it makes
 
-  logic ept_present, ept_is_leaf, ept_misconfigured, ept_leaf_reached, ept_descends, ept_allowed;
-  logic ept_absent, ept_malformed, ept_settled, ept_flag_due, ept_done;
-  walker_pkg::reason_e ept_misconfiguration;
+  logic issues, looks_up, responds;
+  walker_pkg::response_t response_d;
+  logic [SlotBits-1:0] memory_slot;
 
-  ept_entry_check u_ept_entry_check (
-    .mode_i(mode),
-    .entry_i(answer_i.value),
-    .level_i(ept_level_q),
-    .present_o(ept_present),
-    .leaf_o(ept_is_leaf),
-    .misconfigured_o(ept_misconfigured),
-    .reason_o(ept_misconfiguration)
-  );
+  logic asks_combined, asks_ept, writes_page;
+  walker_pkg::space_t space;
+  logic [56:0] linear;
+  logic wide_pde;
+  logic [2:0] guest_root_level;
+  logic [51:0] gpa;
+  logic [2:0] combined_level, nested_level, ept_level;
+  walker_pkg::guest_table_t combined_table;
+  logic [63:0] nested_leaf;
+  walker_pkg::ept_rights_t nested_rights;
+  walker_pkg::ept_table_t ept_table;
+  logic [4:2] combined_fills, ept_fills;
+  walker_pkg::guest_table_t combined_pml4e, combined_pdpte, combined_pde;
+  walker_pkg::ept_table_t ept_pml4e, ept_pdpte, ept_pde;
+  logic nested_fills;
+  logic [2:0] nested_fill_level;
+  logic [63:0] nested_fill_leaf;
+  walker_pkg::ept_rights_t nested_fill_rights;
 
-  assign ept_absent = judge_ept & ~ept_present;
-  assign ept_malformed = judge_ept & ept_present & ept_misconfigured;
-  assign ept_leaf_reached = judge_ept & ept_present & ~ept_misconfigured & ept_is_leaf;
-  assign ept_descends = judge_ept & ept_present & ~ept_misconfigured & ~ept_is_leaf;
-
-  logic own_access;  // the address in translation is the access's own, not a guest table's
-  logic [63:0] ept_leaf, ept_due_entry, ept_due_update;
-  logic [2:0] ept_leaf_level, ept_due_level;
-  logic [39:0] ept_due_frame;
-  logic ept_due;
-  walker_pkg::ept_rights_t ept_rights;
-
-  assign own_access = guest_level_q == 3'd0;
-  assign ept_leaf_level = judge_ept ? ept_level_q : ept_leaf_level_q;
-
-  ept_levels u_ept_levels (
+  walk_step #(
+    .Walks(Walks),
+    .SlotBits(SlotBits),
+    .HasCombined(CombinedPml4e + CombinedPdpte + CombinedPde != 0),
+    .HasGuestPhysical(EptPml4e + EptPdpte + EptPde + NestedTlb != 0)
+  ) u_walk_step (
     .clk_i(clk_i),
-    .root_frame_i(mode.ept_root),
-    .root_level_i(ept_root_level),
-    .in_hand_i(judge_ept | reflagged | (swapped & (op_q == OpEptSwap))),
-    .level_i(ept_level_q),
-    .entry_i(swapped ? desired_q : answer_i.value),
-    .leaf_level_i(ept_leaf_level),
-    .flags_i(mode.ept_flags),
-    // With EPT flags on, every access to a guest table counts as a write.
-    .write_i(~own_access | access.write),
-    .rights_o(ept_rights),
-    .leaf_o(ept_leaf),
-    .due_o(ept_due),
-    .due_level_o(ept_due_level),
-    .due_frame_o(ept_due_frame),
-    .due_entry_o(ept_due_entry),
-    .due_update_o(ept_due_update)
+    .time_i(time_i),
+    .take_i(taken),
+    .take_slot_i(free_slot),
+    .request_i(request_i),
+    .context_i(context_i),
+    .slot_i(slot),
+    .first_i(picked & fresh_q[slot]),
+    .lookup_i(picked & ~fresh_q[slot]),
+    .answered_i(answered),
+    .answer_i(answer_i.value),
+    .issues_o(issues),
+    .looks_up_o(looks_up),
+    .responds_o(responds),
+    .response_o(response_d),
+    .memory_slot_i(memory_slot),
+    .memory_o(memory_o),
+    .asks_combined_o(asks_combined),
+    .asks_ept_o(asks_ept),
+    .space_o(space),
+    .linear_o(linear),
+    .wide_pde_o(wide_pde),
+    .guest_root_level_o(guest_root_level),
+    .gpa_o(gpa),
+    .writes_page_o(writes_page),
+    .combined_level_i(combined_level),
+    .combined_table_i(combined_table),
+    .nested_level_i(nested_level),
+    .nested_leaf_i(nested_leaf),
+    .nested_rights_i(nested_rights),
+    .ept_level_i(ept_level),
+    .ept_table_i(ept_table),
+    .combined_fills_o(combined_fills),
+    .combined_pml4e_o(combined_pml4e),
+    .combined_pdpte_o(combined_pdpte),
+    .combined_pde_o(combined_pde),
+    .ept_fills_o(ept_fills),
+    .ept_pml4e_o(ept_pml4e),
+    .ept_pdpte_o(ept_pdpte),
+    .ept_pde_o(ept_pde),
+    .nested_fills_o(nested_fills),
+    .nested_level_o(nested_fill_level),
+    .nested_leaf_o(nested_fill_leaf),
+    .nested_rights_o(nested_fill_rights)
   );
 
-  // Setting a guest entry's flag is a write to the page that holds it, whose EPT walk is the last
-  // one made.
-  logic update_refused;
-  assign update_refused = update_due & mode.ept & ~ept_rights.write;
-
-  walker_pkg::access_t ept_access;
-  walker_pkg::guest_rights_t guest_rights;
-  walker_pkg::reason_e ept_refusal;
-  logic new_gpa_due, new_own_access, ept_access_refused;
-  logic [2:0] new_guest_level;
-
-  always_comb begin
-    if (new_gpa_due ? new_own_access : own_access) begin
-      ept_access = access;
-    end else begin
-      ept_access = '0;
-      ept_access.read = 1'b1;
-      ept_access.write = mode.ept_flags | update_due;
-    end
-  end
-
-  ept_access_check u_ept_access_check (
-    .rights_i(ept_rights),
-    .access_i(ept_access),
-    .mode_based_execute_i(mode.mode_based_execute),
-    .user_address_i(request.linear & guest_rights.user),
-    .refused_o(ept_access_refused),
-    .reason_o(ept_refusal)
-  );
-
-  assign ept_allowed = ept_leaf_reached & ~ept_access_refused;
-  assign ept_settled = ept_allowed | reflagged | (swapped & (op_q == OpEptSwap));
-  assign ept_flag_due = ept_settled & ept_due;
-  assign ept_done = ept_settled & ~ept_due;
-
-  // ---------------------------------------------------------------------------------------------
-  // A new guest-physical address
-
-  logic [51:0] guest_entry_gpa, page_gpa, new_gpa;
-  logic too_wide, ept_starts, flat;
-
-  assign new_gpa_due = (taken & ~refused_at_once) | guest_descends | guest_done;
-
-  always_comb begin
-    if (taken) begin
-      new_guest_level = walks_guest ? guest_root_level : 3'd0;
-    end else begin
-      new_guest_level = guest_done ? 3'd0 : guest_level_q - 3'd1;
-    end
-  end
-
-  assign new_own_access = new_guest_level == 3'd0;
-
-  entry_address u_guest_entry_address (
-    .frame_i(taken ? mode.root
-                   : guest_entry[arch_pkg::GuestEntryAddressHigh:arch_pkg::GuestEntryAddressLow]),
-    .level_i(new_guest_level),
-    .address_i(request.address[56:12]),
-    .entry_address_o(guest_entry_gpa)
-  );
-
-  page_address u_guest_page_address (
-    .frame_i(guest_entry[arch_pkg::GuestEntryAddressHigh:arch_pkg::GuestEntryAddressLow]),
-    .level_i(guest_level_q),
-    .offset_i(request.address[29:0]),
-    .address_o(page_gpa)
-  );
-
-  always_comb begin
-    if (!new_own_access) begin
-      new_gpa = guest_entry_gpa;
-    end else begin
-      new_gpa = walks_guest ? page_gpa : request.address[51:0];
-    end
-  end
-
-  // Rights of the levels used, the one in hand included once its use is settled.
-  always_comb begin
-    if (taken) begin
-      guest_rights = '1;
-    end else begin
-      guest_rights = new_gpa_due ? guest_rights_here : guest_rights_q;
-    end
-  end
-
-  assign too_wide = new_gpa_due & mode.ept & ~mode.ept_five_levels & (new_gpa[51:48] != '0);
-  assign ept_starts = new_gpa_due & mode.ept & ~too_wide;
-  assign flat = new_gpa_due & ~mode.ept;
-
-  // ---------------------------------------------------------------------------------------------
-  // A host-physical address
-
-  logic [51:0] page_hpa, hpa, ept_entry_hpa;
-  logic located, located_own_access, locates_guest_entry;
-
-  page_address u_ept_page_address (
-    .frame_i(ept_leaf[arch_pkg::EptEntryAddressHigh:arch_pkg::EptEntryAddressLow]),
-    .level_i(ept_leaf_level),
-    .offset_i(gpa_q[29:0]),
-    .address_o(page_hpa)
-  );
-
-  assign hpa = flat ? new_gpa : page_hpa;
-  assign located = ept_done | flat;
-  assign located_own_access = flat ? new_own_access : own_access;
-  assign locates_guest_entry = located & ~located_own_access;
-
-  // The next EPT entry: the root's, the one below, or one that lacks a flag.
-  logic [39:0] next_ept_frame;
-  logic [2:0] next_ept_level;
-
-  always_comb begin
-    if (ept_starts) begin
-      next_ept_frame = mode.ept_root;
-      next_ept_level = ept_root_level;
-    end else if (ept_flag_due) begin
-      next_ept_frame = ept_due_frame;
-      next_ept_level = ept_due_level;
-    end else begin
-      next_ept_frame =
-          answer_i.value[arch_pkg::EptEntryAddressHigh:arch_pkg::EptEntryAddressLow];
-      next_ept_level = ept_level_q - 3'd1;
-    end
-  end
-
-  entry_address u_ept_entry_address (
-    .frame_i(next_ept_frame),
-    .level_i(next_ept_level),
-    .address_i({5'd0, ept_starts ? new_gpa[51:12] : gpa_q[51:12]}),
-    .entry_address_o(ept_entry_hpa)
+  walk_caches #(
+    .CombinedPml4e(CombinedPml4e),
+    .CombinedPdpte(CombinedPdpte),
+    .CombinedPde(CombinedPde),
+    .EptPml4e(EptPml4e),
+    .EptPdpte(EptPdpte),
+    .EptPde(EptPde),
+    .NestedTlb(NestedTlb)
+  ) u_walk_caches (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .asks_combined_i(asks_combined),
+    .asks_ept_i(asks_ept),
+    .space_i(space),
+    .linear_i(linear),
+    .wide_pde_i(wide_pde),
+    .guest_root_level_i(guest_root_level),
+    .gpa_i(gpa),
+    .writes_page_i(writes_page),
+    .combined_level_o(combined_level),
+    .combined_table_o(combined_table),
+    .nested_level_o(nested_level),
+    .nested_leaf_o(nested_leaf),
+    .nested_rights_o(nested_rights),
+    .ept_level_o(ept_level),
+    .ept_table_o(ept_table),
+    .may_fill_i(~no_fill_q[slot]),
+    .combined_fills_i(combined_fills),
+    .combined_pml4e_i(combined_pml4e),
+    .combined_pdpte_i(combined_pdpte),
+    .combined_pde_i(combined_pde),
+    .ept_fills_i(ept_fills),
+    .ept_pml4e_i(ept_pml4e),
+    .ept_pdpte_i(ept_pdpte),
+    .ept_pde_i(ept_pde),
+    .nested_fills_i(nested_fills),
+    .nested_level_i(nested_fill_level),
+    .nested_leaf_i(nested_fill_leaf),
+    .nested_rights_i(nested_fill_rights),
+    .invalidation_valid_i(invalidation_valid_i),
+    .invalidation_i(invalidation_i),
+    .disabled_i(disabled_i)
   );
 
   // ---------------------------------------------------------------------------------------------
-  // The next memory request
+  // The queues
 
-  logic reads, issues, responds;
-  assign reads = ept_starts | ept_descends | locates_guest_entry;
-  assign issues = reads | ept_flag_due | (update_due & ~update_refused);
-  assign responds = (taken | answered) & ~issues;
+  logic memory_taken, response_taken;
+  logic [SlotBits-1:0] response_slot;
 
-  always_comb begin
-    op_d = OpEptRead;
-    address_d = ept_entry_hpa;
-    ept_level_d = next_ept_level;
-    expected_d = '0;
-    desired_d = '0;
-    if (ept_flag_due) begin
-      op_d = OpEptSwap;
-      expected_d = ept_due_entry;
-      desired_d = ept_due_update;
-    end else if (locates_guest_entry) begin
-      op_d = OpGuestRead;
-      address_d = hpa;
-      ept_level_d = 3'd0;
-    end else if (update_due) begin
-      op_d = dirty_due ? OpGuestDirty : OpGuestAccessed;
-      address_d = address_q;
-      ept_level_d = 3'd0;
-      expected_d = guest_expected;
-      desired_d = guest_desired;
-    end
-  end
+  assign memory_taken = memory_valid_o & memory_ready_i;
+  assign response_taken = response_valid_o & response_ready_i;
 
-  // ---------------------------------------------------------------------------------------------
-  // The response
-
-  logic violated;
-  logic [16:0] qualification;
-  logic [2:0] guest_leaf_level;
-
-  assign violated =
-      ept_absent | (ept_leaf_reached & ept_access_refused) | update_refused | too_wide;
-
-  ept_qualification u_ept_qualification (
-    .mode_i(mode),
-    .access_i(ept_access),
-    .linear_i(request.linear),
-    .final_i(new_gpa_due ? new_own_access : own_access),
-    .leaf_reached_i(ept_leaf_reached | update_refused),
-    .rights_i(ept_rights),
-    .leaf_shadow_stack_i(ept_leaf[arch_pkg::EptEntrySupervisorShadowStack]),
-    .guest_rights_i(guest_rights),
-    .qualification_o(qualification)
+  slot_queue #(.SlotBits(SlotBits)) u_memory_queue (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .enter_i(issues),
+    .slot_i(slot),
+    .leave_i(memory_taken),
+    .valid_o(memory_valid_o),
+    .slot_o(memory_slot)
   );
 
-  // Without EPT the guest's leaf is in hand when the walk ends; else it was left in registers.
-  always_comb begin
-    if (taken) begin
-      guest_leaf_level = 3'd0;
-    end else begin
-      guest_leaf_level = guest_done ? guest_level_q : guest_leaf_level_q;
-    end
-  end
-
-  logic [2:0] ept_page, page, page_type;
-  walker_pkg::ept_rights_t page_ept_rights;
-  logic page_dirty, page_global;
-  logic [3:0] page_key;
-
-  translation u_translation (
-    .mode_i(mode),
-    .write_i(access.write),
-    .guest_level_i(guest_leaf_level),
-    .guest_leaf_i(guest_entry),
-    .ept_level_i(ept_leaf_level),
-    .ept_leaf_i(ept_leaf),
-    .ept_rights_i(ept_rights),
-    .ept_page_o(ept_page),
-    .page_o(page),
-    .memory_type_o(page_type),
-    .ept_rights_o(page_ept_rights),
-    .dirty_o(page_dirty),
-    .global_o(page_global),
-    .key_o(page_key)
+  slot_queue #(.SlotBits(SlotBits)) u_response_queue (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .enter_i(responds),
+    .slot_i(slot),
+    .leave_i(response_taken),
+    .valid_o(response_valid_o),
+    .slot_o(response_slot)
   );
 
-  always_comb begin
-    response_d = '0;
+  walker_pkg::response_t responses_q [Walks];
+  assign response_o = responses_q[response_slot];
+
+  always_ff @(posedge clk_i) begin
     if (responds) begin
-      response_d.tag = request.tag;
-      response_d.references = taken ? 16'd0 : references_q;
-      response_d.cycles = taken ? 64'd0 : time_i - start_q;
-      if (refused_at_once) begin
-        response_d.outcome = walker_pkg::OutcomeGeneralProtection;
-        response_d.reason = linear_reason;
-      end else if (guest_refused) begin
-        response_d.outcome = walker_pkg::OutcomePageFault;
-        response_d.reason = guest_reason;
-        response_d.error_code = error_code;
-        response_d.place.guest_level = guest_level_q;
-        response_d.entry_address = address_q;
-        response_d.entry = guest_entry;
-      end else if (violated) begin
-        response_d.outcome = walker_pkg::OutcomeEptViolation;
-        response_d.qualification = qualification;
-        response_d.linear_valid = request.linear;
-        response_d.gpa = too_wide ? new_gpa : gpa_q;
-        response_d.place.guest_level = too_wide ? new_guest_level : guest_level_q;
-        if (too_wide) begin
-          response_d.reason = walker_pkg::ReasonEptAddressTooWide;
-          response_d.place.ept_level = ept_root_level;
-        end else if (update_refused) begin
-          response_d.reason = walker_pkg::ReasonEptNotWritable;
-          response_d.place.ept_level = ept_leaf_level;
-          response_d.entry_address = ept_leaf_address_q;
-          response_d.entry = ept_leaf;
-        end else begin
-          response_d.reason = ept_absent ? walker_pkg::ReasonEptNotPresent : ept_refusal;
-          response_d.place.ept_level = ept_level_q;
-          response_d.entry_address = address_q;
-          response_d.entry = answer_i.value;
-        end
-      end else if (ept_malformed) begin
-        response_d.outcome = walker_pkg::OutcomeEptMisconfiguration;
-        response_d.reason = ept_misconfiguration;
-        response_d.gpa = gpa_q;
-        response_d.place.guest_level = guest_level_q;
-        response_d.place.ept_level = ept_level_q;
-        response_d.entry_address = address_q;
-        response_d.entry = answer_i.value;
-      end else begin
-        response_d.outcome = walker_pkg::OutcomeTranslated;
-        response_d.gpa = flat ? new_gpa : gpa_q;
-        response_d.hpa = hpa;
-        response_d.guest_page = guest_leaf_level;
-        response_d.ept_page = ept_page;
-        response_d.page = page;
-        response_d.memory_type = page_type;
-        response_d.guest_rights = guest_rights;
-        response_d.ept_rights = page_ept_rights;
-        response_d.dirty = page_dirty;
-        response_d.global_page = page_global;
-        response_d.protection_key = page_key;
-      end
+      responses_q[slot] <= response_d;
     end
   end
 
   // ---------------------------------------------------------------------------------------------
-  // State
-
-  always_comb begin
-    state_d = state_q;
-    unique case (state_q)
-      StateIdle, StateWait: begin
-        if (issues) begin
-          state_d = StateIssue;
-        end else if (responds) begin
-          state_d = StateRespond;
-        end
-      end
-      StateIssue: begin
-        if (memory_ready_i) begin
-          state_d = StateWait;
-        end
-      end
-      StateRespond: begin
-        if (response_ready_i) begin
-          state_d = StateIdle;
-        end
-      end
-      default: state_d = StateIdle;
-    endcase
-  end
+  // The slots' states
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      state_q <= StateIdle;
+      idle_q <= '1;
+      ready_q <= '0;
+      waiting_q <= '0;
+      fresh_q <= '0;
+      last_q <= '1;  // no slot comes after it: the first is next
     end else begin
-      state_q <= state_d;
+      if (follows) begin
+        ready_q[slot] <= looks_up;
+        waiting_q[slot] <= 1'b0;
+        fresh_q[slot] <= 1'b0;
+      end
+      if (picked) begin
+        last_q <= slot;
+      end
+      if (taken) begin
+        idle_q[free_slot] <= 1'b0;
+        ready_q[free_slot] <= 1'b1;
+        fresh_q[free_slot] <= 1'b1;
+      end
+      if (memory_taken) begin
+        waiting_q[memory_slot] <= 1'b1;
+      end
+      if (response_taken) begin
+        idle_q[response_slot] <= 1'b1;
+      end
     end
   end
 
-  // None of these is read before a request has been taken.
   always_ff @(posedge clk_i) begin
     if (taken) begin
-      mode_q <= mode_taken;
-      request_q <= request_i;
-      start_q <= time_i;
+      no_fill_q[free_slot] <= 1'b0;
     end
-    if (taken | answered) begin
-      references_q <= (taken ? 16'd0 : references_q) + {15'd0, reads};
-    end
-    if (judge_guest) begin
-      guest_entry_q <= answer_i.value;
-    end
-    if (taken | guest_done) begin
-      guest_leaf_level_q <= guest_leaf_level;
-    end
-    if (new_gpa_due) begin
-      guest_level_q <= new_guest_level;
-      guest_rights_q <= guest_rights;
-      gpa_q <= new_gpa;
-    end
-    if (ept_leaf_reached) begin
-      ept_leaf_level_q <= ept_level_q;
-      ept_leaf_address_q <= address_q;
-    end
-    if (issues) begin
-      op_q <= op_d;
-      address_q <= address_d;
-      expected_q <= expected_d;
-      desired_q <= desired_d;
-      ept_level_q <= ept_level_d;
-    end
-    if (responds) begin
-      response_q <= response_d;
+    if (invalidation_valid_i) begin
+      no_fill_q <= '1;
     end
   end
 
+  assign active_o = ready_q != '0;
+
   // ---------------------------------------------------------------------------------------------
-  // Outputs
+  // The record of look-ups
 
-  assign request_ready_o = state_q == StateIdle;
-  assign memory_valid_o = state_q == StateIssue;
-  assign response_valid_o = state_q == StateRespond;
-  assign response_o = response_q;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      lookup_valid_o <= 1'b0;
+    end else begin
+      lookup_valid_o <= asks_combined | asks_ept;
+    end
+  end
 
-  always_comb begin
-    memory_o = '0;
-    memory_o.swap = is_swap;
-    memory_o.address = address_q;
-    memory_o.expected = expected_q;
-    memory_o.desired = desired_q;
-    memory_o.place.guest_level = guest_level_q;
-    memory_o.place.ept_level = ept_level_q;
+  always_ff @(posedge clk_i) begin
+    if (asks_combined | asks_ept) begin
+      lookup_o <= '0;
+      lookup_o.id[SlotBits-1:0] <= slot;
+      lookup_o.combined <= asks_combined;
+      lookup_o.combined_level <= combined_level;
+      lookup_o.nested_level <= nested_level;
+      lookup_o.ept_asked <= asks_ept & (nested_level == 3'd0);
+      lookup_o.ept_level <= ept_level;
+    end
   end
 
 endmodule

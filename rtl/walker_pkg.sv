@@ -16,6 +16,7 @@ package walker_pkg;
     logic [31:0] pkrs;
     logic [63:0] pat;
     logic        rflags_ac;
+    logic [15:0] vpid;  // 0 where VPIDs are off
     logic        mode_based_execute;
     logic [5:0]  maxphyaddr;  // 32 to 52
     logic        execute_only;
@@ -56,6 +57,14 @@ package walker_pkg;
     logic [63:0] pat;
     logic [5:0]  maxphyaddr;
   } mode_t;
+
+  // Whose translations a walk makes and may use (SDM 31.4.1).
+  typedef struct packed {
+    logic [15:0] vpid;
+    logic [11:0] pcid;
+    logic        ept;
+    logic [39:0] ept_root;  // EPTRTA, as a frame; 0 with EPT off
+  } space_t;
 
   typedef struct packed {
     logic [31:0] tag;
@@ -107,6 +116,57 @@ package walker_pkg;
     logic user;
     logic execute;
   } guest_rights_t;
+
+  // What the caches hold of a table that an entry refers to. Rights are those of all levels down to
+  // the entry.
+  typedef struct packed {
+    logic [39:0] frame;  // host-physical
+    ept_rights_t rights;
+  } ept_table_t;
+
+  typedef struct packed {
+    logic [39:0]   frame;  // host-physical
+    guest_rights_t rights;
+    ept_rights_t   ept_rights;       // of the page that holds the table
+    logic          write_through;    // PWT and PCD of the entry: how the table is accessed
+    logic          cache_disable;
+    logic          paging_verified;  // the pages of all tables so far have paging-write access
+  } guest_table_t;
+
+  // Which cached translations are to be removed: of the kinds named, those that fit every part that
+  // is valid (SDM 31.4.3).
+  typedef struct packed {
+    logic        linear_mappings;  // what was made with EPT off
+    logic        combined_mappings;
+    logic        guest_physical_mappings;
+    logic        vpid_valid;
+    logic [15:0] vpid;
+    logic        keep_vpid_zero;
+    logic        pcid_valid;
+    logic [11:0] pcid;
+    logic        ept_root_valid;  // then no linear mapping fits
+    logic [39:0] ept_root;
+    logic        linear_valid;
+    logic [56:0] linear;
+    logic        gpa_valid;  // of guest-physical mappings alone
+    logic [51:0] gpa;
+  } invalidation_t;
+
+  typedef struct packed {
+    logic combined;
+    logic ept;
+    logic nested_tlb;
+  } caches_disabled_t;
+
+  // What the caches were asked in one cycle, and at which level they hit; 0: a miss.
+  typedef struct packed {
+    logic [7:0] id;
+    logic       combined;  // the combined caches were asked; else those of guest-physical addresses
+    logic [2:0] combined_level;
+    logic [2:0] nested_level;
+    logic       ept_asked;  // the nested TLB did not answer
+    logic [2:0] ept_level;
+  } cache_lookup_t;
 
   typedef enum logic [2:0] {
     OutcomeTranslated = 3'd0,

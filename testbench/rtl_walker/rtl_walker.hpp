@@ -3,20 +3,23 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "mmu_model/walker/walker_unit.hpp"
 
 namespace eptsim::tb {
 
-/// The SystemVerilog walker of rtl/, Verilated, configuration `single`. Each object is a walker of
-/// its own.
+class WalkerPins;
+
+/// The SystemVerilog walker of rtl/, Verilated, in one of the configurations of
+/// rtl/configurations.json. Each object is a walker of its own.
 ///
-/// The unit reads the time from outside (its port time_i), and nothing in it changes in a cycle
-/// without a valid input: cycles between two ticks need not be clocked, and `next_cycle` is
-/// kNever.
+/// The unit reads the time from outside (its port time_i). While it says that it is not active,
+/// nothing in it changes in a cycle without a valid input: such cycles need not be clocked.
 class RtlWalker final : public mmu::WalkerUnit {
  public:
-  RtlWalker();
+  /// Throws std::invalid_argument if there is no configuration of that name.
+  explicit RtlWalker(std::string_view configuration = "single");
   ~RtlWalker() override;
 
   /// The name of a feature that `context` (or `request`) asks for and the RTL lacks; empty if it
@@ -30,9 +33,7 @@ class RtlWalker final : public mmu::WalkerUnit {
   const mmu::WalkerOutputs& tick(const mmu::WalkerInputs& inputs) override;
 
  private:
-  struct Pins;
-
-  std::unique_ptr<Pins> pins_;
+  std::unique_ptr<WalkerPins> pins_;
   mmu::WalkerOutputs outputs_;
 };
 

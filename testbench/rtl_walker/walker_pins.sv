@@ -1,7 +1,16 @@
 // The walker with one scalar port per field, for C++: what Verilator makes of a packed struct is a
 // bit vector whose layout the facade would have to repeat.
 
-module walker_pins (
+module walker_pins #(
+  parameter int unsigned Walks = 1,
+  parameter int unsigned CombinedPml4e = 0,
+  parameter int unsigned CombinedPdpte = 0,
+  parameter int unsigned CombinedPde = 0,
+  parameter int unsigned EptPml4e = 0,
+  parameter int unsigned EptPdpte = 0,
+  parameter int unsigned EptPde = 0,
+  parameter int unsigned NestedTlb = 0
+) (
   input  logic        clk_i,
   input  logic        rst_ni,
   input  logic [63:0] time_i,
@@ -25,6 +34,7 @@ module walker_pins (
   input  logic [31:0] context_pkrs_i,
   input  logic [63:0] context_pat_i,
   input  logic        context_rflags_ac_i,
+  input  logic [15:0] context_vpid_i,
   input  logic        context_mode_based_execute_i,
   input  logic [5:0]  context_maxphyaddr_i,
   input  logic        context_execute_only_i,
@@ -75,7 +85,36 @@ module walker_pins (
   output logic [51:0] response_entry_address_o,
   output logic [63:0] response_entry_o,
   output logic [15:0] response_references_o,
-  output logic [63:0] response_cycles_o
+  output logic [63:0] response_cycles_o,
+
+  input  logic        invalidation_valid_i,
+  input  logic        invalidation_linear_mappings_i,
+  input  logic        invalidation_combined_mappings_i,
+  input  logic        invalidation_guest_physical_mappings_i,
+  input  logic        invalidation_vpid_valid_i,
+  input  logic [15:0] invalidation_vpid_i,
+  input  logic        invalidation_keep_vpid_zero_i,
+  input  logic        invalidation_pcid_valid_i,
+  input  logic [11:0] invalidation_pcid_i,
+  input  logic        invalidation_ept_root_valid_i,
+  input  logic [39:0] invalidation_ept_root_i,
+  input  logic        invalidation_linear_valid_i,
+  input  logic [56:0] invalidation_linear_i,
+  input  logic        invalidation_gpa_valid_i,
+  input  logic [51:0] invalidation_gpa_i,
+  input  logic        disabled_combined_i,
+  input  logic        disabled_ept_i,
+  input  logic        disabled_nested_tlb_i,
+
+  output logic        lookup_valid_o,
+  output logic [7:0]  lookup_id_o,
+  output logic        lookup_combined_o,
+  output logic [2:0]  lookup_combined_level_o,
+  output logic [2:0]  lookup_nested_level_o,
+  output logic        lookup_ept_asked_o,
+  output logic [2:0]  lookup_ept_level_o,
+
+  output logic        active_o
 );
 
   walker_pkg::request_t request;
@@ -83,6 +122,9 @@ module walker_pins (
   walker_pkg::memory_request_t memory;
   walker_pkg::memory_answer_t answer;
   walker_pkg::response_t response;
+  walker_pkg::invalidation_t invalidation;
+  walker_pkg::caches_disabled_t disabled;
+  walker_pkg::cache_lookup_t lookup;
 
   always_comb begin
     request.tag = request_tag_i;
@@ -104,6 +146,7 @@ module walker_pins (
     ctx.pkrs = context_pkrs_i;
     ctx.pat = context_pat_i;
     ctx.rflags_ac = context_rflags_ac_i;
+    ctx.vpid = context_vpid_i;
     ctx.mode_based_execute = context_mode_based_execute_i;
     ctx.maxphyaddr = context_maxphyaddr_i;
     ctx.execute_only = context_execute_only_i;
@@ -118,7 +161,39 @@ module walker_pins (
     answer.value = answer_value_i;
   end
 
-  walker u_walker (
+  always_comb begin
+    invalidation.linear_mappings = invalidation_linear_mappings_i;
+    invalidation.combined_mappings = invalidation_combined_mappings_i;
+    invalidation.guest_physical_mappings = invalidation_guest_physical_mappings_i;
+    invalidation.vpid_valid = invalidation_vpid_valid_i;
+    invalidation.vpid = invalidation_vpid_i;
+    invalidation.keep_vpid_zero = invalidation_keep_vpid_zero_i;
+    invalidation.pcid_valid = invalidation_pcid_valid_i;
+    invalidation.pcid = invalidation_pcid_i;
+    invalidation.ept_root_valid = invalidation_ept_root_valid_i;
+    invalidation.ept_root = invalidation_ept_root_i;
+    invalidation.linear_valid = invalidation_linear_valid_i;
+    invalidation.linear = invalidation_linear_i;
+    invalidation.gpa_valid = invalidation_gpa_valid_i;
+    invalidation.gpa = invalidation_gpa_i;
+  end
+
+  always_comb begin
+    disabled.combined = disabled_combined_i;
+    disabled.ept = disabled_ept_i;
+    disabled.nested_tlb = disabled_nested_tlb_i;
+  end
+
+  walker #(
+    .Walks(Walks),
+    .CombinedPml4e(CombinedPml4e),
+    .CombinedPdpte(CombinedPdpte),
+    .CombinedPde(CombinedPde),
+    .EptPml4e(EptPml4e),
+    .EptPdpte(EptPdpte),
+    .EptPde(EptPde),
+    .NestedTlb(NestedTlb)
+  ) u_walker (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .time_i(time_i),
@@ -133,7 +208,13 @@ module walker_pins (
     .answer_i(answer),
     .response_valid_o(response_valid_o),
     .response_ready_i(response_ready_i),
-    .response_o(response)
+    .response_o(response),
+    .invalidation_valid_i(invalidation_valid_i),
+    .invalidation_i(invalidation),
+    .disabled_i(disabled),
+    .lookup_valid_o(lookup_valid_o),
+    .lookup_o(lookup),
+    .active_o(active_o)
   );
 
   assign memory_id_o = memory.id;
@@ -143,6 +224,13 @@ module walker_pins (
   assign memory_desired_o = memory.desired;
   assign memory_guest_level_o = memory.place.guest_level;
   assign memory_ept_level_o = memory.place.ept_level;
+
+  assign lookup_id_o = lookup.id;
+  assign lookup_combined_o = lookup.combined;
+  assign lookup_combined_level_o = lookup.combined_level;
+  assign lookup_nested_level_o = lookup.nested_level;
+  assign lookup_ept_asked_o = lookup.ept_asked;
+  assign lookup_ept_level_o = lookup.ept_level;
 
   assign response_tag_o = response.tag;
   assign response_outcome_o = response.outcome;

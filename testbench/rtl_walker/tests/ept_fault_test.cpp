@@ -351,7 +351,7 @@ TEST_F(EptFault, AddressesTooWideForFourLevelsAreViolationsWithoutAReference) {
   EXPECT_EQ(walked.outcome().qualification, 0x83u);
   EXPECT_EQ(walked.outcome().gpa, 0x2'0000'0000'0000 + kIndex[4] * 8);
   EXPECT_EQ(walked.response.references, 0u);
-  EXPECT_EQ(walked.response_valid, walked.request_taken + 1);
+  EXPECT_EQ(walked.response_valid, walked.request_taken + 2);
 
   request.linear = false;
   request.user = false;

@@ -251,8 +251,8 @@ TEST_F(GuestFault, AddressesThatAreNotCanonicalAreGeneralProtection) {
     EXPECT_EQ(walked.outcome().reason, Reason::kNotCanonical);
     EXPECT_EQ(walked.outcome().error_code, 0u);
     EXPECT_EQ(walked.transfers.size(), 0u);
-    EXPECT_EQ(walked.response_valid, walked.request_taken + 1);
-    EXPECT_EQ(walked.response.cycles, 0u);
+    EXPECT_EQ(walked.response_valid, walked.request_taken + 2);
+    EXPECT_EQ(walked.response.cycles, 1u);
   }
   for (const std::uint64_t address : {0x0000'7fff'ffff'ffffull, 0xffff'8000'0000'0000ull}) {
     request.address = address;

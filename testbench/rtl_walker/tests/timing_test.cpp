@@ -37,15 +37,15 @@ TEST_F(Timing, AWalkOfFourLevelsReadsTwentyFourEntriesInOrder) {
   EXPECT_EQ(run.outcome().hpa, host_page(kDataPage) + kOffset);
 }
 
-TEST_F(Timing, AWalkOfTwentyFourReferencesAnswersInItsHundredAndTwentyFirstCycle) {
+TEST_F(Timing, AWalkOfTwentyFourReferencesCountsAHundredAndTwentyOneCycles) {
   bench.now = 1000;
   const FinishedWalk run = walk();
   EXPECT_EQ(run.request_taken, 1000u);
   for (std::size_t n = 0; n < run.transfers.size(); ++n) {
-    EXPECT_EQ(run.transfers[n].first_valid, 1001 + 5 * n) << n;
+    EXPECT_EQ(run.transfers[n].first_valid, 1002 + 5 * n) << n;
   }
-  EXPECT_EQ(run.response_valid, 1121u);
-  EXPECT_EQ(run.response.cycles, 120u);
+  EXPECT_EQ(run.response_valid, 1122u);
+  EXPECT_EQ(run.response.cycles, 121u);
 }
 
 TEST_F(Timing, EveryLatencyCountsOnceForEachMemoryRequest) {
@@ -56,8 +56,8 @@ TEST_F(Timing, EveryLatencyCountsOnceForEachMemoryRequest) {
     const FinishedWalk run = walk(arch::AccessKind::kWrite);
     ASSERT_EQ(run.transfers.size(), 25u);
     EXPECT_EQ(run.response.references, 24u);
-    EXPECT_EQ(run.response.cycles, 25 * (latency + 1));
-    EXPECT_EQ(run.response_valid, run.request_taken + 25 * (latency + 1) + 1);
+    EXPECT_EQ(run.response.cycles, 25 * (latency + 1) + 1);
+    EXPECT_EQ(run.response_valid, run.request_taken + 25 * (latency + 1) + 2);
   }
 }
 
@@ -65,7 +65,7 @@ TEST_F(Timing, MemoryThatHoldsARequestBackDelaysItAndChangesNothing) {
   bench.memory_ready = [](mmu::Cycle cycle) { return cycle % 3 == 0; };
   const FinishedWalk run = walk();
   ASSERT_EQ(run.transfers.size(), 24u);
-  mmu::Cycle expected = run.request_taken + 1;
+  mmu::Cycle expected = run.request_taken + 2;
   for (const Transfer& transfer : run.transfers) {
     EXPECT_EQ(transfer.first_valid, expected);
     while (expected % 3 != 0) ++expected;
@@ -80,14 +80,14 @@ TEST_F(Timing, MemoryThatHoldsARequestBackDelaysItAndChangesNothing) {
 TEST_F(Timing, AResponseWaitsUntilItIsTakenAndCountsNoFurther) {
   bench.response_ready = [](mmu::Cycle cycle) { return cycle >= 500; };
   const FinishedWalk run = walk();
-  EXPECT_EQ(run.response_valid, 121u);
+  EXPECT_EQ(run.response_valid, 122u);
   EXPECT_EQ(run.response_taken, 500u);
-  EXPECT_EQ(run.response.cycles, 120u);
+  EXPECT_EQ(run.response.cycles, 121u);
 }
 
 TEST_F(Timing, ARequestIsTakenInTheCycleAfterAResponseLeftAndNotBefore) {
   walk();  // The unit is idle in the cycle after the response was taken.
-  EXPECT_EQ(bench.now, 122u);
+  EXPECT_EQ(bench.now, 123u);
   EXPECT_TRUE(bench.walker.outputs().request_ready);
 
   context.ept_enabled = false;
@@ -97,10 +97,11 @@ TEST_F(Timing, ARequestIsTakenInTheCycleAfterAResponseLeftAndNotBefore) {
   mmu::WalkerInputs inputs;
   inputs.request = mmu::WalkRequest{.tag = 1, .context = &flat, .request = request};
   inputs.response_ready = true;
-  // Offered in every cycle, taken in every second: idle, respond, idle, ...
-  for (mmu::Cycle cycle = 0; cycle < 6; ++cycle) {
-    EXPECT_EQ(walker.outputs().request_ready, cycle % 2 == 0) << cycle;
-    EXPECT_EQ(walker.outputs().response.has_value(), cycle % 2 == 1) << cycle;
+  // Offered in every cycle, taken in every third: idle, ready, respond, idle, ...
+  for (mmu::Cycle cycle = 0; cycle < 9; ++cycle) {
+    EXPECT_EQ(walker.outputs().request_ready, cycle % 3 == 0) << cycle;
+    EXPECT_EQ(walker.outputs().next_cycle, cycle % 3 == 1 ? cycle : mmu::kNever) << cycle;
+    EXPECT_EQ(walker.outputs().response.has_value(), cycle % 3 == 2) << cycle;
     inputs.cycle = cycle;
     walker.tick(inputs);
   }
@@ -149,17 +150,18 @@ TEST_F(Timing, AnAnswerWithAnotherIdIsIgnored) {
   mmu::WalkerInputs inputs;
   inputs.request = mmu::WalkRequest{.tag = 1, .context = &prepared, .request = request};
   walker.tick(inputs);
+  walker.tick({.cycle = 1});
   ASSERT_TRUE(walker.outputs().memory.has_value());
   const std::uint8_t id = walker.outputs().memory->id;
-  walker.tick({.cycle = 1, .memory_ready = true});
-  walker.tick({.cycle = 2, .answer = mmu::MemoryAnswer{.id = static_cast<std::uint8_t>(id + 1)}});
+  walker.tick({.cycle = 2, .memory_ready = true});
+  walker.tick({.cycle = 3, .answer = mmu::MemoryAnswer{.id = static_cast<std::uint8_t>(id + 1)}});
   EXPECT_FALSE(walker.outputs().memory.has_value());
   EXPECT_FALSE(walker.outputs().response.has_value());
-  walker.tick({.cycle = 3, .answer = mmu::MemoryAnswer{.id = id}});
+  walker.tick({.cycle = 4, .answer = mmu::MemoryAnswer{.id = id}});
   EXPECT_TRUE(walker.outputs().response.has_value());
 }
 
-TEST_F(Timing, CyclesWithoutAValidInputNeedNotBeClocked) {
+TEST_F(Timing, CyclesWithoutAValidInputInWhichItIsNotActiveNeedNotBeClocked) {
   ept_flags_on();
   guest(2) &= ~kA;
   Bench twin;
@@ -190,7 +192,7 @@ TEST_F(Timing, TwoWalkersDoNotShareAnything) {
   };
   const FinishedWalk run = walk();
   EXPECT_EQ(run.outcome().hpa, host_page(kDataPage) + kOffset);
-  EXPECT_EQ(run.response.cycles, 120u);
+  EXPECT_EQ(run.response.cycles, 121u);
   ASSERT_TRUE(inner.has_value());
   EXPECT_EQ(inner->response.tag, 8u);
   EXPECT_EQ(inner->outcome().hpa, 0x7000 + kOffset);
@@ -202,8 +204,8 @@ TEST_F(Timing, ResetEndsAWalk) {
   mmu::WalkerInputs inputs;
   inputs.request = mmu::WalkRequest{.tag = 1, .context = &prepared, .request = request};
   walker.tick(inputs);
+  walker.tick({.cycle = 1});
   ASSERT_TRUE(walker.outputs().memory.has_value());
-  EXPECT_EQ(walker.outputs().next_cycle, mmu::kNever);
   walker.reset();
   EXPECT_TRUE(walker.outputs().request_ready);
   EXPECT_FALSE(walker.outputs().memory.has_value());

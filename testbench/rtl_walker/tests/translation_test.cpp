@@ -128,8 +128,8 @@ TEST_F(Translation, WithoutPagingAndEptNoMemoryIsAsked) {
   request.address = 0x8765'4321;
   const FinishedWalk walked = walk();
   EXPECT_EQ(walked.transfers.size(), 0u);
-  EXPECT_EQ(walked.response_valid, walked.request_taken + 1);
-  EXPECT_EQ(walked.response.cycles, 0u);
+  EXPECT_EQ(walked.response_valid, walked.request_taken + 2);
+  EXPECT_EQ(walked.response.cycles, 1u);
   EXPECT_EQ(walked.outcome().hpa, 0x8765'4321u);
   EXPECT_EQ(walked.outcome().page_size, PageSize::k4K);
   EXPECT_EQ(walked.outcome().memory_type, MemoryType::kWB);

@@ -47,7 +47,7 @@ class Bench {
   std::map<std::uint64_t, std::uint64_t> memory;
   mmu::Cycle latency = 4;
   mmu::Cycle now = 0;
-  bool clock_idle_cycles = true;  ///< else only those with a valid input
+  bool clock_idle_cycles = true;  ///< else only those in which something happens
   std::function<bool(mmu::Cycle)> memory_ready = [](mmu::Cycle) { return true; };
   std::function<bool(mmu::Cycle)> response_ready = [](mmu::Cycle) { return true; };
   /// Called as a memory request is taken, before memory is looked at: software on another core.
@@ -117,7 +117,7 @@ class Bench {
       } else {
         EXPECT_FALSE(offered.has_value()) << "a response was withdrawn";
       }
-      if (clock_idle_cycles || inputs.request || inputs.answer ||
+      if (clock_idle_cycles || outputs.next_cycle == now || inputs.request || inputs.answer ||
           (outputs.memory && inputs.memory_ready)) {
         walker.tick(inputs);
       }

@@ -1,0 +1,150 @@
+// The response of a walk that ends in this cycle: refused by one of the rules, or else translated.
+
+module walk_response (
+  input  logic                      responds_i,
+  input  walker_pkg::mode_t         mode_i,
+  input  logic [31:0]               tag_i,
+  input  logic                      linear_i,  // the request has a linear address
+  input  walker_pkg::access_t       access_i,
+  input  logic [15:0]               references_i,
+  input  logic [63:0]               cycles_i,
+  input  logic                      linear_refused_i,
+  input  walker_pkg::reason_e       linear_reason_i,
+  input  logic                      guest_refused_i,
+  input  walker_pkg::reason_e       guest_reason_i,
+  input  logic [7:0]                error_code_i,
+  input  logic                      too_wide_i,
+  input  logic                      update_refused_i,  // a guest entry's flag can't be set
+  input  logic                      ept_absent_i,
+  input  logic                      ept_malformed_i,
+  input  walker_pkg::reason_e       ept_malformed_reason_i,
+  input  logic                      ept_refused_i,
+  input  walker_pkg::reason_e       ept_refusal_i,
+  input  logic [2:0]                guest_level_i,  // where the walk is
+  input  logic [2:0]                guest_leaf_level_i,
+  input  logic [63:0]               guest_entry_i,
+  input  walker_pkg::guest_rights_t guest_rights_i,
+  input  logic [2:0]                ept_root_level_i,
+  input  logic [2:0]                ept_level_i,  // of the EPT entry in hand
+  input  logic [2:0]                ept_leaf_level_i,
+  input  logic [63:0]               ept_leaf_i,
+  input  logic [51:0]               ept_leaf_address_i,
+  input  walker_pkg::ept_rights_t   ept_rights_i,
+  input  logic [51:0]               entry_address_i,  // of the entry in hand
+  input  logic [63:0]               entry_i,
+  input  logic [51:0]               gpa_i,
+  input  logic [51:0]               hpa_i,
+  output walker_pkg::response_t     response_o
+);
+
+  walker_pkg::access_t ept_access;
+  logic own_access;
+  logic [16:0] qualification;
+
+  assign own_access = guest_level_i == 3'd0;
+
+  always_comb begin
+    ept_access = access_i;
+    if (!own_access) begin
+      ept_access = '0;
+      ept_access.read = 1'b1;
+      ept_access.write = mode_i.ept_flags | update_refused_i;
+    end
+  end
+
+  ept_qualification u_ept_qualification (
+    .mode_i(mode_i),
+    .access_i(ept_access),
+    .linear_i(linear_i),
+    .final_i(own_access),
+    .leaf_reached_i(ept_refused_i | update_refused_i),
+    .rights_i(ept_rights_i),
+    .leaf_shadow_stack_i(ept_leaf_i[arch_pkg::EptEntrySupervisorShadowStack]),
+    .guest_rights_i(guest_rights_i),
+    .qualification_o(qualification)
+  );
+
+  logic [2:0] ept_page, page, page_type;
+  walker_pkg::ept_rights_t page_ept_rights;
+  logic page_dirty, page_global;
+  logic [3:0] page_key;
+
+  translation u_translation (
+    .mode_i(mode_i),
+    .write_i(access_i.write),
+    .guest_level_i(guest_leaf_level_i),
+    .guest_leaf_i(guest_entry_i),
+    .ept_level_i(ept_leaf_level_i),
+    .ept_leaf_i(ept_leaf_i),
+    .ept_rights_i(ept_rights_i),
+    .ept_page_o(ept_page),
+    .page_o(page),
+    .memory_type_o(page_type),
+    .ept_rights_o(page_ept_rights),
+    .dirty_o(page_dirty),
+    .global_o(page_global),
+    .key_o(page_key)
+  );
+
+  always_comb begin
+    response_o = '0;
+    if (responds_i) begin
+      response_o.tag = tag_i;
+      response_o.references = references_i;
+      response_o.cycles = cycles_i;
+      if (linear_refused_i) begin
+        response_o.outcome = walker_pkg::OutcomeGeneralProtection;
+        response_o.reason = linear_reason_i;
+      end else if (guest_refused_i) begin
+        response_o.outcome = walker_pkg::OutcomePageFault;
+        response_o.reason = guest_reason_i;
+        response_o.error_code = error_code_i;
+        response_o.place.guest_level = guest_level_i;
+        response_o.entry_address = entry_address_i;
+        response_o.entry = guest_entry_i;
+      end else if (too_wide_i || update_refused_i || ept_absent_i || ept_refused_i) begin
+        response_o.outcome = walker_pkg::OutcomeEptViolation;
+        response_o.qualification = qualification;
+        response_o.linear_valid = linear_i;
+        response_o.gpa = gpa_i;
+        response_o.place.guest_level = guest_level_i;
+        if (too_wide_i) begin
+          response_o.reason = walker_pkg::ReasonEptAddressTooWide;
+          response_o.place.ept_level = ept_root_level_i;
+        end else if (update_refused_i) begin
+          response_o.reason = walker_pkg::ReasonEptNotWritable;
+          response_o.place.ept_level = ept_leaf_level_i;
+          response_o.entry_address = ept_leaf_address_i;
+          response_o.entry = ept_leaf_i;
+        end else begin
+          response_o.reason = ept_absent_i ? walker_pkg::ReasonEptNotPresent : ept_refusal_i;
+          response_o.place.ept_level = ept_level_i;
+          response_o.entry_address = entry_address_i;
+          response_o.entry = entry_i;
+        end
+      end else if (ept_malformed_i) begin
+        response_o.outcome = walker_pkg::OutcomeEptMisconfiguration;
+        response_o.reason = ept_malformed_reason_i;
+        response_o.gpa = gpa_i;
+        response_o.place.guest_level = guest_level_i;
+        response_o.place.ept_level = ept_level_i;
+        response_o.entry_address = entry_address_i;
+        response_o.entry = entry_i;
+      end else begin
+        response_o.outcome = walker_pkg::OutcomeTranslated;
+        response_o.gpa = gpa_i;
+        response_o.hpa = hpa_i;
+        response_o.guest_page = guest_leaf_level_i;
+        response_o.ept_page = ept_page;
+        response_o.page = page;
+        response_o.memory_type = page_type;
+        response_o.guest_rights = guest_rights_i;
+        response_o.ept_rights = page_ept_rights;
+        response_o.dirty = page_dirty;
+        response_o.global_page = page_global;
+        response_o.protection_key = page_key;
+      end
+    end
+  end
+
+endmodule

@@ -1,0 +1,625 @@
+// One step of one walk, and what each walk keeps between its steps.
+//
+// The first step, a look-up in the caches or the answer to the last memory request is followed in
+// its own cycle as far as it goes; the end of the path is the next memory request, the next look-up
+// or the response.
+//
+//   first ─► refused
+//        └► linear, with paging ────────────────────────────────► look up combined caches
+//        └► begin
+//   combined look-up ─► hit ────────────────────────────────────► read the guest entry
+//                    └► miss ─► begin
+//   begin ─► new guest-physical address
+//   new guest-physical address ─────────────────────────────────► look up nested TLB, EPT caches
+//                              └► EPT off: located
+//   EPT look-up ─► nested hit ─► rights ─► located
+//               └► EPT hit, miss ───────────────────────────────► read the EPT entry below, root's
+//   EPT entry ─► descend ───────────────────────────────────────► read the next EPT entry
+//             └► leaf ─► rights ─► flags due ───────────────────► swap an EPT entry
+//                               └► located
+//   located ─► guest table ─────────────────────────────────────► read the guest entry
+//           └► the access's own ─► translated
+//   guest entry ─► accessed due ────────────────────────────────► swap the guest entry
+//               └► descend ─► new guest-physical address
+//               └► leaf ─► rights ─► dirty due ─────────────────► swap the guest entry
+//                                 └► new guest-physical address
+//   a right missing, after a hit ─► begin again, without look-ups
+
+module walk_step #(
+  parameter int unsigned Walks = 1,
+  parameter int unsigned SlotBits = 1,
+  parameter bit HasCombined = 1'b0,
+  parameter bit HasGuestPhysical = 1'b0
+) (
+  input  logic                        clk_i,
+  input  logic [63:0]                 time_i,
+
+  input  logic                        take_i,
+  input  logic [SlotBits-1:0]         take_slot_i,
+  input  walker_pkg::request_t        request_i,
+  input  walker_pkg::context_t        context_i,
+
+  // The walk that is followed, and what it is followed from: at most one of the three.
+  input  logic [SlotBits-1:0]         slot_i,
+  input  logic                        first_i,
+  input  logic                        lookup_i,
+  input  logic                        answered_i,
+  input  logic [63:0]                 answer_i,
+
+  // Where it leads: exactly one of the three.
+  output logic                        issues_o,
+  output logic                        looks_up_o,
+  output logic                        responds_o,
+  output walker_pkg::response_t       response_o,
+
+  // The memory request of any walk.
+  input  logic [SlotBits-1:0]         memory_slot_i,
+  output walker_pkg::memory_request_t memory_o,
+
+  // The caches are asked, and answer in the same cycle.
+  output logic                        asks_combined_o,
+  output logic                        asks_ept_o,
+  output walker_pkg::space_t          space_o,
+  output logic [56:0]                 linear_o,
+  output logic                        wide_pde_o,  // a PDE of 32-bit paging: it covers 4 MiB
+  output logic [2:0]                  guest_root_level_o,
+  output logic [51:0]                 gpa_o,
+  output logic                        writes_page_o,  // a nested hit needs its dirty flag set
+  input  logic [2:0]                  combined_level_i,
+  input  walker_pkg::guest_table_t    combined_table_i,
+  input  logic [2:0]                  nested_level_i,
+  input  logic [63:0]                 nested_leaf_i,
+  input  walker_pkg::ept_rights_t     nested_rights_i,
+  input  logic [2:0]                  ept_level_i,
+  input  walker_pkg::ept_table_t      ept_table_i,
+
+  // What the caches are to hold.
+  output logic [4:2]                  combined_fills_o,
+  output walker_pkg::guest_table_t    combined_pml4e_o,
+  output walker_pkg::guest_table_t    combined_pdpte_o,
+  output walker_pkg::guest_table_t    combined_pde_o,
+  output logic [4:2]                  ept_fills_o,
+  output walker_pkg::ept_table_t      ept_pml4e_o,
+  output walker_pkg::ept_table_t      ept_pdpte_o,
+  output walker_pkg::ept_table_t      ept_pde_o,
+  output logic                        nested_fills_o,
+  output logic [2:0]                  nested_level_o,
+  output logic [63:0]                 nested_leaf_o,
+  output walker_pkg::ept_rights_t     nested_rights_o
+);
+
+  typedef enum logic [2:0] {
+    OpLookupCombined,
+    OpLookupEpt,
+    OpEptRead,
+    OpEptSwap,
+    OpGuestRead,
+    OpGuestAccessed,
+    OpGuestDirty
+  } op_e;
+
+  // The walks, by slot.
+  walker_pkg::mode_t mode_q [Walks];
+  walker_pkg::space_t space_q [Walks];
+  walker_pkg::request_t request_q [Walks];
+  logic [63:0] start_q [Walks];
+  logic [15:0] references_q [Walks];
+  logic [Walks-1:0] used_hit_q;                       // what was found in a cache may be stale
+  logic [Walks-1:0] no_lookup_q;                      // begun again
+  logic [2:0] guest_level_q [Walks];                  // of the entry being located or read, or 0
+  logic [51:0] gpa_q [Walks];                         // being translated
+  logic [2:0] ept_leaf_level_q [Walks];
+  logic [51:0] ept_leaf_address_q [Walks];
+  logic [63:0] guest_entry_q [Walks];                 // the last judged, as read
+  logic [2:0] guest_leaf_level_q [Walks];             // 0 before the leaf, and without paging
+  walker_pkg::guest_rights_t guest_rights_q [Walks];  // and of the levels used so far
+  walker_pkg::ept_rights_t table_rights_q [Walks];    // of the page that holds the guest entry
+
+  // What each walk does next: its memory request or its look-up.
+  op_e op_q [Walks];
+  logic [51:0] address_q [Walks];
+  logic [63:0] expected_q [Walks];
+  logic [63:0] desired_q [Walks];
+  logic [2:0] ept_level_q [Walks];
+
+  // ---------------------------------------------------------------------------------------------
+  // The walk in hand, and what happens to it in this cycle
+
+  walker_pkg::mode_t mode;
+  walker_pkg::request_t request;
+  op_e op;
+  logic [2:0] guest_level, ept_level;
+  logic [51:0] gpa, address;
+  logic [63:0] expected;
+  walker_pkg::guest_rights_t guest_rights_so_far;
+
+  assign mode = mode_q[slot_i];
+  assign request = request_q[slot_i];
+  assign op = op_q[slot_i];
+  assign guest_level = guest_level_q[slot_i];
+  assign ept_level = ept_level_q[slot_i];
+  assign gpa = gpa_q[slot_i];
+  assign address = address_q[slot_i];
+  assign expected = expected_q[slot_i];
+  assign guest_rights_so_far = guest_rights_q[slot_i];
+
+  logic [15:0] references;
+  assign references = first_i ? 16'd0 : references_q[slot_i];
+
+  logic swapped, reflagged, judge_ept, judge_guest, ept_swapped;
+  logic [63:0] found_change;
+
+  assign swapped = answered_i & (answer_i == expected) &
+                   (op == OpEptSwap || op == OpGuestAccessed || op == OpGuestDirty);
+  assign ept_swapped = swapped & (op == OpEptSwap);
+  // A word found by a swap that failed is judged as if it had just been read, unless only the flags
+  // of an EPT entry are others than expected: they decide nothing.
+  always_comb begin
+    found_change = answer_i ^ expected;
+    found_change[arch_pkg::EptEntryAccessed] = 1'b0;
+    found_change[arch_pkg::EptEntryDirty] = 1'b0;
+  end
+  assign reflagged = answered_i & ~swapped & (op == OpEptSwap) & (found_change == '0);
+  assign judge_ept = answered_i & ~swapped & ~reflagged & (op == OpEptRead || op == OpEptSwap);
+  assign judge_guest = answered_i & ~swapped & ~reflagged & ~judge_ept;
+
+  walker_pkg::access_t access;
+  logic user;
+
+  access_decode u_access_decode (.kind_i(request.access), .access_o(access));
+  assign user = request.user & ~request.implicit;
+
+  logic linear_refused, refused_at_once;
+  walker_pkg::reason_e linear_reason;
+
+  linear_address_check u_linear_address_check (
+    .mode_i(mode),
+    .address_i(request.address[63:47]),
+    .access_i(access),
+    .user_i(user),
+    .implicit_i(request.implicit),
+    .refused_o(linear_refused),
+    .reason_o(linear_reason)
+  );
+
+  assign refused_at_once = first_i & request.linear & linear_refused;
+
+  logic walks_guest, own_access;
+  logic [2:0] guest_root_level, ept_root_level;
+  assign walks_guest = request.linear & mode.paging;
+  assign own_access = guest_level == 3'd0;  // the address in translation is no guest table's
+  assign guest_root_level = mode.five_levels ? 3'd5 : 3'd4;
+  assign ept_root_level = mode.ept_five_levels ? 3'd5 : 3'd4;
+
+  // ---------------------------------------------------------------------------------------------
+  // What the caches say
+
+  logic combined_hit, nested_hit, ept_hit, ept_missed;
+
+  assign asks_combined_o = HasCombined & lookup_i & (op == OpLookupCombined);
+  assign asks_ept_o = HasGuestPhysical & lookup_i & (op == OpLookupEpt);
+  assign space_o = space_q[slot_i];
+  assign linear_o = request.address[56:0];
+  assign wide_pde_o = 1'b0;
+  assign guest_root_level_o = guest_root_level;
+  assign gpa_o = gpa;
+  assign writes_page_o = mode.ept_flags & (~own_access | access.write);
+
+  assign combined_hit = asks_combined_o & (combined_level_i != 3'd0);
+  assign nested_hit = asks_ept_o & (nested_level_i != 3'd0);
+  assign ept_hit = asks_ept_o & ~nested_hit & (ept_level_i != 3'd0);
+  assign ept_missed = asks_ept_o & ~nested_hit & ~ept_hit;
+
+  // ---------------------------------------------------------------------------------------------
+  // The guest entry in hand
+
+  logic [63:0] guest_entry, guest_expected, guest_desired;
+  logic guest_refused, guest_right_missing, guest_descends, guest_done, update_due, dirty_due;
+  logic [7:0] error_code;
+  walker_pkg::guest_rights_t guest_rights_here;
+  walker_pkg::reason_e guest_reason;
+
+  assign guest_entry = judge_guest ? answer_i : guest_entry_q[slot_i];
+
+  guest_step u_guest_step (
+    .mode_i(mode),
+    .access_i(access),
+    .user_i(user),
+    .implicit_i(request.implicit),
+    .judge_i(judge_guest),
+    .accessed_set_i(swapped & (op == OpGuestAccessed)),
+    .dirty_set_i(swapped & (op == OpGuestDirty)),
+    .entry_i(guest_entry),
+    .level_i(guest_level),
+    .upper_rights_i(guest_rights_so_far),
+    .rights_o(guest_rights_here),
+    .refused_o(guest_refused),
+    .reason_o(guest_reason),
+    .error_code_o(error_code),
+    .update_due_o(update_due),
+    .dirty_due_o(dirty_due),
+    .expected_o(guest_expected),
+    .desired_o(guest_desired),
+    .descends_o(guest_descends),
+    .done_o(guest_done)
+  );
+
+  assign guest_right_missing = guest_refused &
+                               (guest_reason != walker_pkg::ReasonGuestNotPresent) &
+                               (guest_reason != walker_pkg::ReasonGuestReservedBit);
+
+  // Setting a guest entry's flag is a write to the page that holds it.
+  walker_pkg::ept_rights_t table_rights;
+  logic update_refused;
+  assign table_rights = table_rights_q[slot_i];
+  assign update_refused = update_due & mode.ept & ~table_rights.write;
+
+  // ---------------------------------------------------------------------------------------------
+  // The EPT entry in hand
+
+  logic ept_present, ept_is_leaf, ept_malformed, ept_reached, ept_descends;
+  walker_pkg::reason_e ept_malformed_reason;
+
+  ept_entry_check u_ept_entry_check (
+    .mode_i(mode),
+    .entry_i(answer_i),
+    .level_i(ept_level),
+    .present_o(ept_present),
+    .leaf_o(ept_is_leaf),
+    .misconfigured_o(ept_malformed),
+    .reason_o(ept_malformed_reason)
+  );
+
+  assign ept_reached = judge_ept & ept_present & ~ept_malformed & ept_is_leaf;
+  assign ept_descends = judge_ept & ept_present & ~ept_malformed & ~ept_is_leaf;
+
+  logic [63:0] read_leaf, ept_leaf, ept_due_entry, ept_due_update;
+  logic [2:0] read_leaf_level, ept_leaf_level, ept_due_level;
+  logic [39:0] ept_due_frame;
+  logic ept_due, reads_below;
+  walker_pkg::ept_rights_t read_rights, ept_rights;
+  logic [4:2] ept_tables;
+
+  assign read_leaf_level = judge_ept ? ept_level : ept_leaf_level_q[slot_i];
+
+  ept_levels #(.Walks(Walks), .SlotBits(SlotBits)) u_ept_levels (
+    .clk_i(clk_i),
+    .slot_i(slot_i),
+    .begin_i(reads_below),
+    .begin_level_i(ept_hit ? ept_level_i - 3'd1 : ept_root_level),
+    .begin_frame_i(ept_hit ? ept_table_i.frame : mode.ept_root),
+    .begin_rights_i(ept_hit ? ept_table_i.rights : '1),
+    .in_hand_i(judge_ept | reflagged | ept_swapped),
+    .level_i(ept_level),
+    .entry_i(swapped ? desired_q[slot_i] : answer_i),
+    .leaf_level_i(read_leaf_level),
+    .flags_i(mode.ept_flags),
+    // With EPT flags on, every access to a guest table counts as a write.
+    .write_i(~own_access | access.write),
+    .rights_o(read_rights),
+    .leaf_o(read_leaf),
+    .due_o(ept_due),
+    .due_level_o(ept_due_level),
+    .due_frame_o(ept_due_frame),
+    .due_entry_o(ept_due_entry),
+    .due_update_o(ept_due_update),
+    .tables_o(ept_tables),
+    .pml4e_o(ept_pml4e_o),
+    .pdpte_o(ept_pdpte_o),
+    .pde_o(ept_pde_o)
+  );
+
+  assign ept_leaf_level = nested_hit ? nested_level_i : read_leaf_level;
+  assign ept_leaf = nested_hit ? nested_leaf_i : read_leaf;
+  assign ept_rights = nested_hit ? nested_rights_i : read_rights;
+
+  walker_pkg::access_t ept_access;
+  walker_pkg::reason_e ept_refusal;
+  logic ept_access_refused, ept_refused, ept_settled, ept_flag_due, ept_done;
+
+  always_comb begin
+    ept_access = access;
+    if (!own_access) begin
+      ept_access = '0;
+      ept_access.read = 1'b1;
+      ept_access.write = mode.ept_flags;
+    end
+  end
+
+  ept_access_check u_ept_access_check (
+    .rights_i(ept_rights),
+    .access_i(ept_access),
+    .mode_based_execute_i(mode.mode_based_execute),
+    .user_address_i(request.linear & guest_rights_so_far.user),
+    .refused_o(ept_access_refused),
+    .reason_o(ept_refusal)
+  );
+
+  assign ept_refused = (ept_reached | nested_hit) & ept_access_refused;
+  assign ept_settled = (ept_reached & ~ept_access_refused) | reflagged | ept_swapped;
+  assign ept_flag_due = ept_settled & ept_due;
+  assign ept_done = (ept_settled & ~ept_due) | (nested_hit & ~ept_access_refused);
+
+  // ---------------------------------------------------------------------------------------------
+  // A new guest-physical address, or after a hit the address of the next guest entry
+
+  logic begins_again, begins, asks_first, new_gpa_due;
+  logic too_wide, ept_begins, flat;
+  logic [2:0] new_guest_level, guest_leaf_level;
+  logic [39:0] guest_frame;
+  logic [51:0] guest_entry_address, page_gpa, new_gpa;
+  walker_pkg::guest_rights_t guest_rights;
+
+  assign begins_again = (guest_right_missing | update_refused | ept_refused) &
+                        (used_hit_q[slot_i] | nested_hit);
+  assign asks_first = HasCombined & first_i & ~refused_at_once & walks_guest;
+  assign begins = (first_i & ~refused_at_once & ~asks_first) |
+                  (asks_combined_o & ~combined_hit) | begins_again;
+  assign new_gpa_due = begins | guest_descends | guest_done;
+
+  // Without EPT the guest's leaf is in hand when the walk ends; else it was left in registers.
+  always_comb begin
+    guest_leaf_level = guest_leaf_level_q[slot_i];
+    guest_rights = guest_rights_so_far;
+    new_guest_level = guest_level - 3'd1;
+    guest_frame = guest_entry[arch_pkg::GuestEntryAddressHigh:arch_pkg::GuestEntryAddressLow];
+    if (begins || first_i) begin
+      guest_leaf_level = 3'd0;
+      guest_rights = '1;
+      new_guest_level = walks_guest ? guest_root_level : 3'd0;
+      guest_frame = mode.root;
+    end else if (combined_hit) begin
+      guest_leaf_level = 3'd0;
+      guest_rights = combined_table_i.rights;
+      new_guest_level = combined_level_i - 3'd1;
+      guest_frame = combined_table_i.frame;
+    end else if (guest_done) begin
+      guest_leaf_level = guest_level;
+      guest_rights = guest_rights_here;
+      new_guest_level = 3'd0;
+    end else if (guest_descends) begin
+      guest_rights = guest_rights_here;
+    end
+  end
+
+  entry_address u_guest_entry_address (
+    .frame_i(guest_frame),
+    .level_i(new_guest_level),
+    .address_i(request.address[56:12]),
+    .entry_address_o(guest_entry_address)
+  );
+
+  page_address u_guest_page_address (
+    .frame_i(guest_frame),
+    .level_i(guest_level),
+    .offset_i(request.address[29:0]),
+    .address_o(page_gpa)
+  );
+
+  always_comb begin
+    if (new_guest_level != 3'd0) begin
+      new_gpa = guest_entry_address;
+    end else begin
+      new_gpa = walks_guest ? page_gpa : request.address[51:0];
+    end
+  end
+
+  assign too_wide = new_gpa_due & mode.ept & ~mode.ept_five_levels & (new_gpa[51:48] != '0);
+  assign ept_begins = new_gpa_due & mode.ept & ~too_wide;
+  assign flat = new_gpa_due & ~mode.ept;
+
+  logic asks_ept;
+  assign asks_ept = HasGuestPhysical & ept_begins & ~no_lookup_q[slot_i] & ~begins_again;
+  assign reads_below = (ept_begins & ~asks_ept) | ept_hit | ept_missed;
+
+  // ---------------------------------------------------------------------------------------------
+  // A host-physical address
+
+  logic [51:0] page_hpa, hpa, ept_entry_hpa;
+  logic located, located_own_access, locates_guest_entry, translated;
+  logic [39:0] next_ept_frame;
+  logic [2:0] next_ept_level;
+
+  page_address u_ept_page_address (
+    .frame_i(ept_leaf[arch_pkg::EptEntryAddressHigh:arch_pkg::EptEntryAddressLow]),
+    .level_i(ept_leaf_level),
+    .offset_i(gpa[29:0]),
+    .address_o(page_hpa)
+  );
+
+  assign located = ept_done | flat;
+  assign located_own_access = flat ? new_guest_level == 3'd0 : own_access;
+  assign translated = located & located_own_access;
+  assign locates_guest_entry = (located & ~located_own_access) | combined_hit;
+
+  always_comb begin
+    hpa = page_hpa;
+    if (combined_hit) begin
+      hpa = guest_entry_address;
+    end else if (flat) begin
+      hpa = new_gpa;
+    end
+  end
+
+  // The next EPT entry: the first of a walk, the one below, or one that lacks a flag.
+  always_comb begin
+    next_ept_frame = answer_i[arch_pkg::EptEntryAddressHigh:arch_pkg::EptEntryAddressLow];
+    next_ept_level = ept_level - 3'd1;
+    if (ept_hit) begin
+      next_ept_frame = ept_table_i.frame;
+      next_ept_level = ept_level_i - 3'd1;
+    end else if (reads_below) begin
+      next_ept_frame = mode.ept_root;
+      next_ept_level = ept_root_level;
+    end else if (ept_flag_due) begin
+      next_ept_frame = ept_due_frame;
+      next_ept_level = ept_due_level;
+    end
+  end
+
+  entry_address u_ept_entry_address (
+    .frame_i(next_ept_frame),
+    .level_i(next_ept_level),
+    .address_i({5'd0, ept_begins ? new_gpa[51:12] : gpa[51:12]}),
+    .entry_address_o(ept_entry_hpa)
+  );
+
+  // ---------------------------------------------------------------------------------------------
+  // Where the step leads
+
+  logic reads;
+  assign reads = reads_below | ept_descends | locates_guest_entry;
+  assign issues_o = reads | ept_flag_due | (update_due & ~update_refused);
+  assign looks_up_o = asks_first | asks_ept;
+  assign responds_o = (first_i | lookup_i | answered_i) & ~issues_o & ~looks_up_o;
+
+  walk_response u_walk_response (
+    .responds_i(responds_o),
+    .mode_i(mode),
+    .tag_i(request.tag),
+    .linear_i(request.linear),
+    .access_i(access),
+    .references_i(references),
+    .cycles_i(time_i - start_q[slot_i]),
+    .linear_refused_i(refused_at_once),
+    .linear_reason_i(linear_reason),
+    .guest_refused_i(guest_refused & ~begins_again),
+    .guest_reason_i(guest_reason),
+    .error_code_i(error_code),
+    .too_wide_i(too_wide),
+    .update_refused_i(update_refused & ~begins_again),
+    .ept_absent_i(judge_ept & ~ept_present),
+    .ept_malformed_i(judge_ept & ept_present & ept_malformed),
+    .ept_malformed_reason_i(ept_malformed_reason),
+    .ept_refused_i(ept_refused & ~begins_again),
+    .ept_refusal_i(ept_refusal),
+    .guest_level_i(too_wide ? new_guest_level : guest_level),
+    .guest_leaf_level_i(guest_leaf_level),
+    .guest_entry_i(guest_entry),
+    .guest_rights_i(guest_rights),
+    .ept_root_level_i(ept_root_level),
+    .ept_level_i(ept_level),
+    .ept_leaf_level_i(ept_leaf_level),
+    .ept_leaf_i(ept_leaf),
+    .ept_leaf_address_i(ept_leaf_address_q[slot_i]),
+    .ept_rights_i(update_refused ? table_rights : ept_rights),
+    .entry_address_i(address),
+    .entry_i(answer_i),
+    .gpa_i((flat | too_wide) ? new_gpa : gpa),
+    .hpa_i(hpa),
+    .response_o(response_o)
+  );
+
+  // ---------------------------------------------------------------------------------------------
+  // What the caches are to hold
+
+  assign ept_fills_o = (ept_done & ~nested_hit) ? ept_tables : '0;
+  assign nested_fills_o = ept_done & ~nested_hit;
+  assign nested_level_o = ept_leaf_level;
+  assign nested_leaf_o = ept_leaf;
+  assign nested_rights_o = ept_rights;
+
+  guest_tables #(.Walks(Walks), .SlotBits(SlotBits)) u_guest_tables (
+    .clk_i(clk_i),
+    .slot_i(slot_i),
+    .begin_i(begins | combined_hit),
+    .located_i(locates_guest_entry & ~combined_hit),
+    .level_i(flat ? new_guest_level : guest_level),
+    .begin_level_i(new_guest_level),
+    .frame_i(hpa[51:12]),
+    .rights_i(guest_rights),
+    .ept_rights_i(flat ? '1 : ept_rights),
+    .entry_i(guest_entry),
+    .paging_verified_i(1'b0),
+    .translated_i(translated & walks_guest),
+    .leaf_level_i(guest_leaf_level),
+    .fills_o(combined_fills_o),
+    .pml4e_o(combined_pml4e_o),
+    .pdpte_o(combined_pdpte_o),
+    .pde_o(combined_pde_o)
+  );
+
+  // ---------------------------------------------------------------------------------------------
+  // State
+
+  walker_pkg::mode_t mode_taken;
+  walker_pkg::space_t space_taken;
+  context_decode u_context_decode (.context_i(context_i), .mode_o(mode_taken));
+  space_decode u_space_decode (.context_i(context_i), .space_o(space_taken));
+
+  always_ff @(posedge clk_i) begin
+    if (take_i) begin
+      mode_q[take_slot_i] <= mode_taken;
+      space_q[take_slot_i] <= space_taken;
+      request_q[take_slot_i] <= request_i;
+      start_q[take_slot_i] <= time_i;
+    end
+  end
+
+  // None of these is read before the walk's first step.
+  always_ff @(posedge clk_i) begin
+    if (first_i | lookup_i | answered_i) begin
+      references_q[slot_i] <= references + {15'd0, reads};
+      used_hit_q[slot_i] <= ~first_i & ~begins_again &
+                            (used_hit_q[slot_i] | combined_hit | nested_hit | ept_hit);
+      no_lookup_q[slot_i] <= ~first_i & (no_lookup_q[slot_i] | begins_again);
+    end
+    if (judge_guest) begin
+      guest_entry_q[slot_i] <= answer_i;
+    end
+    if (new_gpa_due | combined_hit) begin
+      guest_leaf_level_q[slot_i] <= guest_leaf_level;
+      guest_level_q[slot_i] <= new_guest_level;
+      guest_rights_q[slot_i] <= guest_rights;
+      gpa_q[slot_i] <= new_gpa;
+    end
+    if (locates_guest_entry) begin
+      table_rights_q[slot_i] <= combined_hit ? combined_table_i.ept_rights : ept_rights;
+    end
+    if (ept_reached) begin
+      ept_leaf_level_q[slot_i] <= ept_level;
+      ept_leaf_address_q[slot_i] <= address;
+    end
+    if (asks_first) begin
+      op_q[slot_i] <= OpLookupCombined;
+    end else if (asks_ept) begin
+      op_q[slot_i] <= OpLookupEpt;
+    end else if (ept_flag_due) begin
+      op_q[slot_i] <= OpEptSwap;
+      address_q[slot_i] <= ept_entry_hpa;
+      ept_level_q[slot_i] <= next_ept_level;
+      expected_q[slot_i] <= ept_due_entry;
+      desired_q[slot_i] <= ept_due_update;
+    end else if (locates_guest_entry) begin
+      op_q[slot_i] <= OpGuestRead;
+      address_q[slot_i] <= hpa;
+      ept_level_q[slot_i] <= 3'd0;
+    end else if (reads) begin
+      op_q[slot_i] <= OpEptRead;
+      address_q[slot_i] <= ept_entry_hpa;
+      ept_level_q[slot_i] <= next_ept_level;
+    end else if (update_due & ~update_refused) begin
+      op_q[slot_i] <= dirty_due ? OpGuestDirty : OpGuestAccessed;
+      expected_q[slot_i] <= guest_expected;
+      desired_q[slot_i] <= guest_desired;
+    end
+  end
+
+  op_e memory_op;
+  assign memory_op = op_q[memory_slot_i];
+
+  always_comb begin
+    memory_o = '0;
+    memory_o.id[SlotBits-1:0] = memory_slot_i;
+    memory_o.swap = memory_op == OpEptSwap || memory_op == OpGuestAccessed ||
+                    memory_op == OpGuestDirty;
+    memory_o.address = address_q[memory_slot_i];
+    if (memory_o.swap) begin
+      memory_o.expected = expected_q[memory_slot_i];
+      memory_o.desired = desired_q[memory_slot_i];
+    end
+    memory_o.place.guest_level = guest_level_q[memory_slot_i];
+    memory_o.place.ept_level = ept_level_q[memory_slot_i];
+  end
+
+endmodule

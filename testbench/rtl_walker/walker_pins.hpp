@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "mmu_model/walker/walker_unit.hpp"
+
+namespace eptsim::tb {
+
+/// The pins of a Verilated walker, whatever its configuration.
+class WalkerPins {
+ public:
+  virtual ~WalkerPins() = default;
+
+  virtual void reset() = 0;
+  /// Drives the inputs of one cycle and clocks it.
+  virtual void clock(const mmu::WalkerInputs& inputs) = 0;
+  /// Reads the outputs that hold now into `outputs`, but for `next_cycle`.
+  virtual void sample(mmu::WalkerOutputs& outputs) const = 0;
+  /// Whether the unit has something to do in the next cycle, whatever its inputs are.
+  virtual bool active() const = 0;
+};
+
+/// Throws std::invalid_argument if no configuration has that name.
+std::unique_ptr<WalkerPins> make_walker_pins(std::string_view configuration);
+
+}  // namespace eptsim::tb
