@@ -33,7 +33,7 @@ module ept_levels #(
 
   logic [2:0] begin_level_q [Walks];
   logic [39:0] begin_frame_q [Walks];
-  walker_pkg::ept_rights_t begin_rights_q [Walks];
+  logic [$bits(begin_rights_i)-1:0] begin_rights_q [Walks];
   logic [63:0] entries_q [8 * 2**SlotBits];  // by slot and level
 
   always_ff @(posedge clk_i) begin

@@ -25,7 +25,7 @@ module guest_tables #(
 );
 
   logic [2:0] begin_level_q [Walks];
-  walker_pkg::guest_table_t tables_q [8 * 2**SlotBits];  // by slot and level of the referring entry
+  logic [$bits(pde_o)-1:0] tables_q [8 * 2**SlotBits];  // by slot and level of the referring entry
   walker_pkg::guest_table_t located;
 
   always_comb begin

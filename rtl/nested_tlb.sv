@@ -34,7 +34,7 @@ module nested_tlb #(
   logic [39:0] root_q [Entries];
   logic [63:0] leaf_q [Entries];
   logic [2:0] level_q [Entries];
-  walker_pkg::ept_rights_t rights_q [Entries];
+  logic [$bits(rights_i)-1:0] rights_q [Entries];
   logic [IndexBits-1:0] hit_index, fill_index, victim;
   logic [39:0] mask;
   logic hit, answers;

@@ -98,10 +98,16 @@ module walk_step #(
     OpGuestDirty
   } op_e;
 
-  // The walks, by slot.
-  walker_pkg::mode_t mode_q [Walks];
-  walker_pkg::space_t space_q [Walks];
-  walker_pkg::request_t request_q [Walks];
+  // The walk in hand.
+  walker_pkg::mode_t mode;
+  walker_pkg::request_t request;
+  walker_pkg::guest_rights_t guest_rights_so_far;
+
+  // The walks, by slot. Structs are kept as plain vectors: of an array of structs Yosys 0.23 keeps
+  // one element, and says nothing.
+  logic [$bits(mode)-1:0] mode_q [Walks];
+  logic [$bits(space_o)-1:0] space_q [Walks];
+  logic [$bits(request)-1:0] request_q [Walks];
   logic [63:0] start_q [Walks];
   logic [15:0] references_q [Walks];
   logic [Walks-1:0] used_hit_q;                       // what was found in a cache may be stale
@@ -112,8 +118,8 @@ module walk_step #(
   logic [51:0] ept_leaf_address_q [Walks];
   logic [63:0] guest_entry_q [Walks];                 // the last judged, as read
   logic [2:0] guest_leaf_level_q [Walks];             // 0 before the leaf, and without paging
-  walker_pkg::guest_rights_t guest_rights_q [Walks];  // and of the levels used so far
-  walker_pkg::ept_rights_t table_rights_q [Walks];    // of the page that holds the guest entry
+  logic [$bits(guest_rights_so_far)-1:0] guest_rights_q [Walks];  // and of the levels used so far
+  logic [$bits(nested_rights_i)-1:0] table_rights_q [Walks];  // of the page of the guest entry
 
   // What each walk does next: its memory request or its look-up.
   op_e op_q [Walks];
@@ -125,13 +131,10 @@ module walk_step #(
   // ---------------------------------------------------------------------------------------------
   // The walk in hand, and what happens to it in this cycle
 
-  walker_pkg::mode_t mode;
-  walker_pkg::request_t request;
   op_e op;
   logic [2:0] guest_level, ept_level;
   logic [51:0] gpa, address;
   logic [63:0] expected;
-  walker_pkg::guest_rights_t guest_rights_so_far;
 
   assign mode = mode_q[slot_i];
   assign request = request_q[slot_i];

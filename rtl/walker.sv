@@ -256,7 +256,7 @@ module walker #(
     .slot_o(response_slot)
   );
 
-  walker_pkg::response_t responses_q [Walks];
+  logic [$bits(response_o)-1:0] responses_q [Walks];
   assign response_o = responses_q[response_slot];
 
   always_ff @(posedge clk_i) begin
