@@ -14,6 +14,7 @@
 #include "sim/interrupt.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/statistics/stats_json.hpp"
+#include "testbench/device/foreign_walkers.hpp"
 #include "testbench/scoreboard/mismatch_text.hpp"
 
 namespace eptsim::sim {
@@ -105,7 +106,8 @@ class VerifyCommand : public Command {
     for (const tb::FeatureFact& fact : tb::kFeatures) features += fmt::format(" {}", fact.name);
     options.number("--walks", walks_, fmt::format("How many walks ({})", kDefaultWalks));
     options.number("--seed", seed_, "Chooses the walks (1)");
-    options.text("--configuration", "NAME", configuration_, "Of the RTL: single");
+    options.text("--configuration", "NAME", configuration_,
+                 "Of the RTL: single (the default); or another walker: second");
     options.text("--features", "LIST", features_, features);
     options.text("--wave", "FILE.fst", wave_, "A waveform of the RTL (a later version has it)");
     options.text("--replay", "SEED:N", replay_, "Run walk N of a seed again and show it");
@@ -116,6 +118,7 @@ class VerifyCommand : public Command {
         "  eptsim verify --walks 1000000 --seed 7\n"
         "  eptsim verify --features ept,ept-ad,faults\n"
         "  eptsim verify --replay 7:4711\n"
+        "  eptsim verify --configuration second\n"
         "  eptsim verify --vectors\n"
         "Exit status 1 if there is a mismatch.");
   }
@@ -130,8 +133,27 @@ class VerifyCommand : public Command {
   }
 
  private:
+  /// The walker that takes the RTL's place, if one does.
+  const tb::ForeignWalkerMaker* foreign() const {
+    Words<const tb::ForeignWalkerMaker*> words{{"single", nullptr}};
+    for (const auto& maker : tb::foreign_walkers()) words.emplace_back(maker.name, &maker);
+    return word_of("--configuration", configuration_, words, words.front().second, {"default"});
+  }
+
+  tb::Voices voices() const {
+    tb::Voices voices = voices_();
+    if (const auto* const maker = foreign()) {
+      voices.device.reset();
+      voices.foreign = maker->make();
+    }
+    return voices;
+  }
+
   void check_options() const {
-    word_of<int>("--configuration", configuration_, {{"single", 0}}, 0, {"default"});
+    const bool another = foreign() != nullptr;
+    if (vectors_ && another) {
+      throw InputError("--vectors", "are put to no walker but that of the RTL, expected single");
+    }
     if (wave_) throw InputError("--wave", "this version doesn't have it: waveforms come later");
     if (walks_ && *walks_ == 0) {
       throw InputError("--walks 0", "nothing would be compared, expected at least 1");
@@ -147,7 +169,7 @@ class VerifyCommand : public Command {
   Status cross_check(tb::Features features, const std::optional<OutputFile>& file) const {
     const std::uint64_t seed = seed_.value_or(1);
     const std::uint64_t walks = walks_.value_or(kDefaultWalks);
-    tb::CrossCheck check(voices_(), seed, features);
+    tb::CrossCheck check(voices(), seed, features);
     const Interrupt interrupt;
     const auto begin = std::chrono::steady_clock::now();
     const auto mismatch = check.run(walks, [&](std::uint64_t) { return !interrupt.asked(); });
@@ -155,6 +177,7 @@ class VerifyCommand : public Command {
 
     const VerifyReport report{.seed = seed,
                               .walks = walks,
+                              .configuration = configuration_.value_or("single"),
                               .features = features,
                               .partial = interrupt.asked(),
                               .judge = check.judge(),
@@ -173,10 +196,11 @@ class VerifyCommand : public Command {
 
   Status show_again(tb::Features features, const std::optional<OutputFile>& file) const {
     const Replay replay = replay_of(*replay_);
-    tb::CrossCheck check(voices_(), replay.seed, features);
+    tb::CrossCheck check(voices(), replay.seed, features);
     const auto mismatch = check.replay(replay.number);
     const VerifyReport report{.seed = replay.seed,
                               .walks = 1,
+                              .configuration = configuration_.value_or("single"),
                               .features = features,
                               .partial = false,
                               .judge = check.judge(),
@@ -212,7 +236,8 @@ class VerifyCommand : public Command {
   std::string replay_command(std::uint64_t seed,
                              const std::optional<tb::Mismatch>& mismatch) const {
     if (!mismatch) return "";
-    return fmt::format("eptsim verify --replay {}:{}{}", seed, mismatch->number,
+    return fmt::format("eptsim verify --replay {}:{}{}{}", seed, mismatch->number,
+                       configuration_ ? " --configuration " + *configuration_ : "",
                        features_ ? " --features " + *features_ : "");
   }
 

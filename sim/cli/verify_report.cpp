@@ -235,12 +235,18 @@ std::string compared_text(const VerifyReport& report) {
   if (!report.judge.has_device()) {
     return text + "  The RTL is not in this build: only model and oracle were compared.\n";
   }
-  text += line("walked by the RTL too", tally.device_walks,
+  const std::string device = report.judge.device_name();
+  text += line("in the " + device, tally.device_walks,
                fmt::format("{} responses", grouped(tally.responses)));
   for (const auto& [feature, walks] : tally.not_in_device) {
-    text += line("  " + feature, walks, "walks not in the RTL");
+    text += line("  " + feature, walks, fmt::format("walks not in the {}", device));
   }
-  return text + line("cycles", tally.cycles, "in each, all that RTL and model drive");
+  if (tally.requests != 0) {
+    return text + line("memory requests", tally.requests,
+                       fmt::format("of the {}, each the one that must come next", device));
+  }
+  return text +
+         line("cycles", tally.cycles, fmt::format("in each, all that {} and model drive", device));
 }
 
 std::string outcomes_text(const tb::Coverage& coverage) {
@@ -331,7 +337,7 @@ Json verify_document(const VerifyReport& report) {
                    {"eptsim_version", kVersion},
                    {"seed", report.seed},
                    {"walks_asked_for", report.walks},
-                   {"configuration", "single"},
+                   {"configuration", report.configuration},
                    {"features", features_array(report.features)},
                    {"rtl", report.judge.has_device()},
                    {"partial", report.partial},
@@ -349,6 +355,7 @@ Json verify_document(const VerifyReport& report) {
                      {"rtl_walks", tally.device_walks},
                      {"rtl_responses", tally.responses},
                      {"rtl_cycles", tally.cycles},
+                     {"rtl_requests", tally.requests},
                      {"not_in_rtl", absent}}},
                    {"coverage", coverage_object(coverage)}};
   if (!report.replayed.empty()) document["replayed"] = report.replayed;

@@ -14,7 +14,8 @@ namespace eptsim::sim {
 /// What a cross-check was asked for and what came out.
 struct VerifyReport {
   std::uint64_t seed = 1;
-  std::uint64_t walks = 0;  ///< asked for
+  std::uint64_t walks = 0;    ///< asked for
+  std::string configuration;  ///< of the RTL, or "second"
   tb::Features features;
   bool partial = false;  ///< interrupted
   const tb::Judge& judge;

@@ -96,5 +96,11 @@ TEST(VerifyStatus, TheReplayOfAMismatchWithSomeFeaturesAloneNamesThem) {
   EXPECT_NE(run.output.find(" --features large-pages\n"), std::string::npos) << run.output;
 }
 
+TEST(VerifyStatus, TheReplayOfAMismatchWithAnotherWalkerNamesIt) {
+  const Said run = verify(wrong_voices, {{"--walks", "3000"}, {"--configuration", "second"}});
+  EXPECT_EQ(run.status, Status::kMismatch);
+  EXPECT_NE(run.output.find(" --configuration second\n"), std::string::npos) << run.output;
+}
+
 }  // namespace
 }  // namespace eptsim::sim

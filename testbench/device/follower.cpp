@@ -126,11 +126,13 @@ Follower::Result Follower::run(const mmu::WalkRequest& request, const Timing& ti
 
   mmu::Walk walk(*request.context, request.request, mmu::Walk::Lookups::kOff);
   mmu::Step step = walk.next({});
-  unsigned requests = 0;
   Result result;
+  std::optional<mmu::MemoryAnswer> answer;
   const auto differs = [&](std::string got) -> Result&& {
-    result.differences.push_back({"step[" + std::to_string(requests) + "]",
-                                  text_of_next(step, walk.outcome()), std::move(got)});
+    result.differences.push_back(
+        {"step[" + std::to_string(result.requests) + "]",
+         answer ? "nothing before the answer" : text_of_next(step, walk.outcome()),
+         std::move(got)});
     return std::move(result);
   };
 
@@ -140,7 +142,6 @@ Follower::Result Follower::run(const mmu::WalkRequest& request, const Timing& ti
   Cycle response_wait = delay();
   Cycle answer_wait = 0;
   bool accepted = false;
-  std::optional<mmu::MemoryAnswer> answer;
   for (result.cycle = 0; result.cycle < kPatience; ++result.cycle) {
     ForeignInputs inputs;
     if (!accepted && request_wait == 0) inputs.request = request;
@@ -161,13 +162,13 @@ Follower::Result Follower::run(const mmu::WalkRequest& request, const Timing& ti
     if (outputs.answer_taken) {
       if (!inputs.answer) return differs("takes an answer that is not there");
       step = walk.next({.value = answer->value});
-      ++requests;
       answer.reset();
     }
     if (outputs.memory) {
       if (!accepted) return differs(text_of(*outputs.memory) + " before the request is taken");
       if (!inputs.memory_ready) return differs(text_of(*outputs.memory) + " while memory is busy");
       if (!same(step, *outputs.memory)) return differs(text_of(*outputs.memory));
+      ++result.requests;
       answer = {.id = outputs.memory->id, .value = carry_out(step)};
       answer_wait = timing.random_latency ? random.below(timing.latency) : timing.latency - 1;
       memory_wait = delay();

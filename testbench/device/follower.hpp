@@ -23,6 +23,7 @@ class Follower {
   struct Result {
     std::vector<Difference> differences;  ///< of the walker from the step machine
     mmu::Cycle cycle = 0;                 ///< from the walk's first to its end or the difference
+    unsigned requests = 0;                ///< to memory, carried out
     mmu::Outcome outcome = {};            ///< the step machine's
     std::uint16_t pml_index = 0;          ///< as the walk leaves it
   };

@@ -49,7 +49,7 @@ class ForeignWalker {
  public:
   virtual ~ForeignWalker() = default;
 
-  /// In reports: "walked by NAME too".
+  /// In reports: "walks not in the NAME".
   virtual std::string name() const = 0;
   virtual Reports reports() const = 0;
   /// The name of what the case needs and the walker lacks, if anything. Such walks are left out,

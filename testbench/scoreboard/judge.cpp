@@ -220,7 +220,7 @@ std::optional<Finding> Judge::compare_model() {
 
 std::optional<Finding> Judge::compare_foreign(const PreparedCase& prepared) {
   follower_->load(prepared.test);
-  foreign_responses_ = 0;
+  foreign_responses_ = foreign_requests_ = 0;
   mmu::WalkContext context = *prepared.context;
   for (unsigned part = first_part(prepared); part < prepared.parts.count; ++part) {
     Follower::Result result =
@@ -232,6 +232,7 @@ std::optional<Finding> Judge::compare_foreign(const PreparedCase& prepared) {
       return found;
     }
     ++foreign_responses_;
+    foreign_requests_ += result.requests;
     if (result.outcome.kind != mmu::OutcomeKind::kTranslated) break;
     context.raw.pml_index = result.pml_index;
   }
@@ -250,6 +251,7 @@ void Judge::count(const PreparedCase& prepared) {
   if (prepared.in_device()) {
     ++tally_.device_walks;
     tally_.responses += follower_ ? foreign_responses_ : clocked_.count;
+    if (follower_) tally_.requests += foreign_requests_;
   } else {
     ++tally_.not_in_device[prepared.not_in_device];
   }

@@ -37,7 +37,8 @@ struct Tally {
   std::uint64_t oracle_absent = 0;  ///< an entry changed in mid-walk: the oracle knows no time
   std::uint64_t responses = 0;      ///< of the device: two for an access to two pages
   std::uint64_t device_walks = 0;
-  std::uint64_t cycles = 0;  ///< in which the device was compared with the model
+  std::uint64_t cycles = 0;    ///< in which the device was compared with the model
+  std::uint64_t requests = 0;  ///< to memory, in which a foreign walker was compared
   std::map<std::string, std::uint64_t> not_in_device;  ///< walks by what the device lacks
 };
 
@@ -101,6 +102,7 @@ class Judge {
   Lockstep lockstep_;
   std::optional<Follower> follower_;  ///< of the foreign walker
   unsigned foreign_responses_ = 0;
+  unsigned foreign_requests_ = 0;
   SharedMemory memory_;  ///< the step machine's
   SparseMemory oracle_memory_;
   oracle::Memory oracle_access_;

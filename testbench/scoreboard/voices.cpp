@@ -3,7 +3,6 @@
 #include "mmu_model/walker/model_walker.hpp"
 #ifdef EPTSIM_HAS_RTL
 #include "testbench/rtl_walker/rtl_walker.hpp"
-#include "testbench/second_walker/second_walker.hpp"
 #endif
 
 namespace eptsim::tb {
@@ -19,14 +18,6 @@ Voices built_voices() {
     return missing ? missing : RtlWalker::unsupported(test.request);
   };
   voices.device.emplace(Device{"RTL", std::make_unique<RtlWalker>(), unsupported});
-#endif
-  return voices;
-}
-
-Voices with_second_walker(Voices voices) {
-  voices.device.reset();
-#ifdef EPTSIM_HAS_RTL
-  voices.foreign = make_second_walker();
 #endif
   return voices;
 }

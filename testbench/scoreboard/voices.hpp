@@ -39,8 +39,4 @@ struct Voices {
 /// Those of this build; the device is the RTL in the configuration `single`, if it was built.
 Voices built_voices();
 
-/// The same with the second walker (testbench/second_walker) in the place of the device. In a build
-/// without RTL there is neither.
-Voices with_second_walker(Voices voices);
-
 }  // namespace eptsim::tb

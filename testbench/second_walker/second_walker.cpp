@@ -17,7 +17,7 @@ class SecondWalker final : public ForeignWalker {
  public:
   SecondWalker() { reset(); }
 
-  std::string name() const override { return "second"; }
+  std::string name() const override { return "second walker"; }
 
   Reports reports() const override {
     return {.qualification = 0x1ff,  // bits 8:0

@@ -43,6 +43,16 @@ TEST(VerifyCommand, TheSameSeedGivesTheSameBytes) {
   EXPECT_EQ(verify("--walks 1500 --seed 11 --json -").output, json.output);
 }
 
+TEST(VerifyCommand, AnotherWalkerTakesTheRtlsPlaceAndTheWalksThatItLacksAreCounted) {
+  const ProgramRun run = verify("--walks 2000 --configuration second");
+  EXPECT_EQ(run.status, 0) << run.output;
+  EXPECT_NE(run.output.find("\n  in the second walker "), std::string::npos) << run.output;
+  EXPECT_NE(run.output.find("walks not in the second walker\n"), std::string::npos);
+  EXPECT_EQ(run.output.find("cycles"), std::string::npos) << "it has a time of its own";
+  const ProgramRun json = verify("--walks 500 --configuration second --json -");
+  EXPECT_NE(json.output.find("\"configuration\": \"second\""), std::string::npos);
+}
+
 TEST(VerifyCommand, AReplayShowsOneWalk) {
   const ProgramRun run = verify("--replay 11:42");
   EXPECT_EQ(run.status, 0);
@@ -52,7 +62,7 @@ TEST(VerifyCommand, AReplayShowsOneWalk) {
 }
 
 TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
-  const std::array<std::array<std::string, 2>, 10> cases{{
+  const std::array<std::array<std::string, 2>, 12> cases{{
       {"--replay 11", "--replay 11: not a seed and a walk's number"},
       {"--replay 1:2x", "expected SEED:N"},
       {"--replay 1:2 --seed 1", "--replay: names seed and walk itself"},
@@ -61,6 +71,8 @@ TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
       {"--features hlat,spp", "hlat needs ept too"},
       {"--features ept,pml", "pml needs ept-ad too"},
       {"--configuration default", "--configuration default: this version doesn't have it"},
+      {"--configuration secnd", "did you mean 'second'?"},
+      {"--configuration second --vectors", "--vectors: are put to no walker but that of the RTL"},
       {"--wave walk.fst", "--wave: this version doesn't have it"},
       {"--walks 10 --json /nowhere/at/all.json", "/nowhere/at/all.json"},
   }};
