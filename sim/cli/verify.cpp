@@ -150,10 +150,7 @@ class VerifyCommand : public Command {
   }
 
   void check_options() const {
-    const bool another = foreign() != nullptr;
-    if (vectors_ && another) {
-      throw InputError("--vectors", "are put to no walker but that of the RTL, expected single");
-    }
+    foreign();  // throws if the name is unknown
     if (wave_) throw InputError("--wave", "this version doesn't have it: waveforms come later");
     if (walks_ && *walks_ == 0) {
       throw InputError("--walks 0", "nothing would be compared, expected at least 1");
@@ -162,7 +159,8 @@ class VerifyCommand : public Command {
       throw InputError("--replay", "names seed and walk itself, and takes no --seed or --walks");
     }
     if (vectors_ && (walks_ || seed_ || features_ || replay_)) {
-      throw InputError("--vectors", "are always the same, and take no option but --json");
+      throw InputError("--vectors",
+                       "are always the same, and take no option but --configuration and --json");
     }
   }
 
@@ -216,7 +214,7 @@ class VerifyCommand : public Command {
 
   Status run_vectors(const std::optional<OutputFile>& file) const {
     const Interrupt interrupt;
-    tb::conformance::Suite suite(voices_());
+    tb::conformance::Suite suite(voices());
     suite.run_all(tb::conformance::Strides::whole(), [&] { return !interrupt.asked(); });
     if (interrupt.asked()) return Status::kInterrupted;
     const std::string json = json_text(vectors_document(suite.report()));

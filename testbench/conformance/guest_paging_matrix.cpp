@@ -196,7 +196,7 @@ std::vector<Difference> GuestPagingMatrix::judge_answer(const PagingCase& facts,
     differences.hex("error code", verdict.error_code, outcome.error_code);
   } else {
     const std::uint64_t gpa = kPage | (facts.pde_large ? kAddress & 0x1f'ffff : kAddress & 0xfff);
-    differences.hex("gpa", gpa, outcome.gpa);
+    if (answer_.told.gpa) differences.hex("gpa", gpa, outcome.gpa);
     differences.hex("hpa", gpa, outcome.hpa);
   }
   constexpr std::uint64_t kFlags = 0x60;
@@ -218,11 +218,19 @@ GuestPagingMatrix::Result GuestPagingMatrix::run(Voice& voice, std::uint64_t str
                                                  const OnFailure& on_failure) {
   Result result;
   mmu::Request request;
+  std::vector<bool> answers;
+  for (const mmu::WalkContext& context : contexts_) {
+    answers.push_back(voice.standing(context.raw, request, memory_) != Standing::kNotApplicable);
+  }
   constexpr std::uint64_t kBetweenQuestions = 1 << 14;
   std::uint64_t pairs = 0;
   for (std::uint64_t pair = 0; pair < kPairs; pair += stride) {
     if (go_on && ++pairs % kBetweenQuestions == 0 && !go_on()) break;
     const PagingCase facts = case_of(pair);
+    if (!answers[context_of(facts)]) {
+      result.not_applicable += 2;
+      continue;
+    }
     const PagingVerdict verdict = judge(facts);
     memory_.write64(Hpa(kPdpte), pdpte_of(facts));
     memory_.write64(Hpa(kPde), pde_of(facts));

@@ -33,6 +33,7 @@ class GuestPagingMatrix {
   struct Result {
     std::uint64_t vectors = 0;
     std::uint64_t failed = 0;
+    std::uint64_t not_applicable = 0;  ///< not put: the voice lacks what the registers turn on
   };
   using OnFailure =
       std::function<void(const std::string& vector, const std::vector<Difference>& differences)>;

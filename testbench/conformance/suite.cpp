@@ -118,7 +118,8 @@ void Suite::run_guest_paging(const Strides& strides, const GoOn& go_on) {
                      });
       count.failed = done.failed;
       count.passed = done.vectors - done.failed;
-      count.left_out = result.vectors - done.vectors;
+      count.not_applicable = done.not_applicable;
+      count.left_out = result.vectors - done.vectors - done.not_applicable;
     }
   }
 }

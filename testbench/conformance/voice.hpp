@@ -24,6 +24,7 @@ struct Answer {
   std::optional<std::uint16_t> pml_index;  ///< absent: the voice doesn't tell
   mmu::Recording recording;
   std::uint64_t hangs_after = 0;  ///< cycles; 0: it answered
+  Reports told;                   ///< of the outcome; the rest isn't judged
 
   void clear() {
     outcome = {};
@@ -32,6 +33,7 @@ struct Answer {
     recording.references.clear();
     recording.writes.clear();
     hangs_after = 0;
+    told = {};
   }
 };
 
@@ -55,7 +57,8 @@ class Voice {
                    arch::PhysicalMemory& memory, Answer& answer) = 0;
 };
 
-/// Step machine, clocked model, oracle, and the device if there is one: in that order.
+/// Step machine, clocked model, oracle, and the device or foreign walker if there is one: in that
+/// order.
 std::vector<std::unique_ptr<Voice>> conformance_voices(Voices voices);
 
 /// What an answer says otherwise than expected. `memory` is as the access left it.

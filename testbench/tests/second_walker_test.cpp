@@ -7,6 +7,7 @@
 #include "ept/arch/ept_entry.hpp"
 #include "ept/arch/fault.hpp"
 #include "ept/arch/registers.hpp"
+#include "testbench/conformance/suite.hpp"
 #include "testbench/scoreboard/cross_check.hpp"
 #include "testbench/scoreboard/mismatch_text.hpp"
 
@@ -105,6 +106,27 @@ TEST(SecondWalker, AgreesInEveryMemoryRequestAndResponse) {
   EXPECT_GT(tally.responses, tally.device_walks) << "two for an access to two pages";
   EXPECT_GT(tally.requests, 10 * tally.device_walks);
   EXPECT_EQ(tally.cycles, 0U) << "it has a time of its own";
+}
+
+TEST(SecondWalker, PassesTheVectorsThatItHasTheFeaturesFor) {
+  conformance::Suite suite(voices_with(make_second_walker()));
+  for (const conformance::Family& family : conformance::families()) suite.run(family);
+  constexpr std::uint64_t kSome = 100'003;
+  suite.run_guest_paging(
+      {.step_machine = kSome, .clocked_model = kSome, .oracle = kSome, .device = 10'007});
+  const conformance::Report& report = suite.report();
+  constexpr unsigned kSecond = 3;
+  ASSERT_EQ(report.voices.at(kSecond), "second walker");
+  std::uint64_t passed = 0;
+  for (const conformance::FamilyResult& family : report.families) {
+    EXPECT_EQ(family.voices[kSecond].failed, 0U) << family.family;
+    passed += family.voices[kSecond].passed;
+  }
+  for (const conformance::Failure& failure : report.failures) {
+    ADD_FAILURE() << failure.voice << ": " << failure.vector << ": "
+                  << failure.differences.front().field;
+  }
+  EXPECT_GT(passed, 20'000U);
 }
 
 TEST(SecondWalker, ABitOfTheBusThatIsInvertedIsFound) {

@@ -62,7 +62,7 @@ TEST(VerifyCommand, AReplayShowsOneWalk) {
 }
 
 TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
-  const std::array<std::array<std::string, 2>, 12> cases{{
+  const std::array<std::array<std::string, 2>, 11> cases{{
       {"--replay 11", "--replay 11: not a seed and a walk's number"},
       {"--replay 1:2x", "expected SEED:N"},
       {"--replay 1:2 --seed 1", "--replay: names seed and walk itself"},
@@ -72,7 +72,6 @@ TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
       {"--features ept,pml", "pml needs ept-ad too"},
       {"--configuration default", "--configuration default: this version doesn't have it"},
       {"--configuration secnd", "did you mean 'second'?"},
-      {"--configuration second --vectors", "--vectors: are put to no walker but that of the RTL"},
       {"--wave walk.fst", "--wave: this version doesn't have it"},
       {"--walks 10 --json /nowhere/at/all.json", "/nowhere/at/all.json"},
   }};
