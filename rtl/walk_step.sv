@@ -411,8 +411,9 @@ module walk_step #(
   assign ept_begins = new_gpa_due & mode.ept & ~too_wide;
   assign flat = new_gpa_due & ~mode.ept;
 
-  logic asks_ept;
-  assign asks_ept = HasGuestPhysical & ept_begins & ~no_lookup_q[slot_i] & ~begins_again;
+  logic asks_ept, no_lookup;
+  assign no_lookup = (~first_i & no_lookup_q[slot_i]) | begins_again;
+  assign asks_ept = HasGuestPhysical & ept_begins & ~no_lookup;
   assign reads_below = (ept_begins & ~asks_ept) | ept_hit | ept_missed;
 
   // ---------------------------------------------------------------------------------------------
@@ -565,7 +566,7 @@ module walk_step #(
       references_q[slot_i] <= references + {15'd0, reads};
       used_hit_q[slot_i] <= ~first_i & ~begins_again &
                             (used_hit_q[slot_i] | combined_hit | nested_hit | ept_hit);
-      no_lookup_q[slot_i] <= ~first_i & (no_lookup_q[slot_i] | begins_again);
+      no_lookup_q[slot_i] <= no_lookup;
     end
     if (judge_guest) begin
       guest_entry_q[slot_i] <= answer_i;
