@@ -301,4 +301,18 @@ void compare(const mmu::WalkerOutputs& expected, const mmu::WalkerOutputs& got,
   if (expected.response && got.response) compare(*expected.response, *got.response, differences);
 }
 
+void compare_lookups(const mmu::WalkerOutputs& expected, const mmu::WalkerOutputs& got,
+                     Differences& differences) {
+  differences.flag("lookup", expected.lookup.has_value(), got.lookup.has_value());
+  if (!expected.lookup || !got.lookup) return;
+  const mmu::CacheLookup& a = *expected.lookup;
+  const mmu::CacheLookup& b = *got.lookup;
+  differences.number("lookup.id", a.id, b.id);
+  differences.flag("lookup.combined", a.combined, b.combined);
+  differences.number("lookup.combined_level", a.combined_level, b.combined_level);
+  differences.number("lookup.nested_level", a.nested_level, b.nested_level);
+  differences.flag("lookup.ept_asked", a.ept_asked, b.ept_asked);
+  differences.number("lookup.ept_level", a.ept_level, b.ept_level);
+}
+
 }  // namespace eptsim::tb

@@ -70,7 +70,19 @@ std::string pdptes_text(const std::array<std::uint64_t, 4>& pdptes) {
   return text + "]";
 }
 
-std::string table_of(const std::vector<Difference>& differences, const Finding& finding) {
+std::string planted_text(const TestCase& test) {
+  std::string text(test.origin);
+  for (const PlantedFault& fault : test.planted) {
+    text += ", planted " + std::string(name(fault.kind));
+    if (fault.kind < FaultKind::kPdpteNotPresent) text += " at " + name(fault.place);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string difference_table(const Finding& finding) {
+  const std::vector<Difference>& differences = finding.differences;
   std::size_t field = 5;
   std::size_t expected = finding.expected.size() + 11;
   for (const Difference& difference : differences) {
@@ -86,17 +98,6 @@ std::string table_of(const std::vector<Difference>& differences, const Finding& 
   }
   return text;
 }
-
-std::string planted_text(const TestCase& test) {
-  std::string text(test.origin);
-  for (const PlantedFault& fault : test.planted) {
-    text += ", planted " + std::string(name(fault.kind));
-    if (fault.kind < FaultKind::kPdpteNotPresent) text += " at " + name(fault.place);
-  }
-  return text;
-}
-
-}  // namespace
 
 std::string context_text(const mmu::Context& context) {
   Object object;
@@ -178,7 +179,7 @@ std::string mismatch_text(const Mismatch& mismatch, const std::string& replay) {
                      planted_text(mismatch.test) + "): " + finding.got + " against " +
                      finding.expected;
   if (finding.cycle) text += ", cycle " + std::to_string(*finding.cycle) + " of the walk";
-  text += "\n\n" + table_of(finding.differences, finding);
+  text += "\n\n" + difference_table(finding);
   text += "\nThe walk so far:\n" + walk_text(finding.so_far);
   text += "\nThe case:\n" + case_text(mismatch.test);
   if (mismatch.smallest) {

@@ -15,6 +15,8 @@ std::string walk_text(const mmu::Recording& recording);
 /// A case: context, request, outside store, and the words of memory.
 std::string case_text(const TestCase& test);
 
+/// Fields, expected and got, in columns.
+std::string difference_table(const Finding& finding);
 /// All that is known of a mismatch. `replay` is the command that shows it again.
 std::string mismatch_text(const Mismatch& mismatch, const std::string& replay);
 

@@ -204,8 +204,13 @@ Levels random_levels(Random& random, Features features) {
 }
 
 mmu::Context random_context(Random& random, Features features, Levels levels) {
+  return random_context(random, features, levels, random_capabilities(random, features));
+}
+
+mmu::Context random_context(Random& random, Features features, Levels levels,
+                            const mmu::Capabilities& cpu) {
   mmu::Context context;
-  context.cpu = random_capabilities(random, features);
+  context.cpu = cpu;
   set_eptp(random, features, levels, context);
   set_registers(random, features, levels, context);
   set_roots(random, levels, context);

@@ -9,16 +9,20 @@ namespace eptsim::tb {
 
 using arch::Hpa;
 
+SparseMemory::SparseMemory(unsigned slot_bits)
+    : shift_(64 - slot_bits), slots_(std::size_t{1} << slot_bits) {}
+
 void SparseMemory::load(std::span<const Word> image) {
-  slots_.fill({});
+  std::ranges::fill(slots_, Slot{});
   used_ = 0;
   for (const Word& word : image) write64(Hpa(word.address), word.value);
 }
 
 unsigned SparseMemory::slot_of(std::uint64_t address) const {
   const std::uint64_t key = address | 1;
-  auto slot = static_cast<unsigned>((key * 0x9e3779b97f4a7c15) >> 55);
-  while (slots_[slot].key != key && slots_[slot].key != 0) slot = (slot + 1) % kSlots;
+  const auto last = static_cast<unsigned>(slots_.size() - 1);
+  auto slot = static_cast<unsigned>((key * 0x9e3779b97f4a7c15) >> shift_);
+  while (slots_[slot].key != key && slots_[slot].key != 0) slot = (slot + 1) & last;
   return slot;
 }
 
@@ -29,7 +33,7 @@ std::uint64_t SparseMemory::read64(Hpa address) const {
 void SparseMemory::write64(Hpa address, std::uint64_t value) {
   Slot& slot = slots_[slot_of(address.value())];
   if (slot.key == 0) {
-    if (++used_ > kSlots / 2) throw std::length_error("a walk that writes hundreds of words");
+    if (++used_ > slots_.size() / 2) throw std::length_error("too many words for this memory");
     slot.key = address.value() | 1;
   }
   slot.value = value;

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "ept/arch/physical_memory.hpp"
 #include "mmu_model/walk/walk.hpp"
@@ -11,14 +11,17 @@
 
 namespace eptsim::tb {
 
-/// The whole physical width, of which a walk touches a few words: a small hash table.
+/// The whole physical width, of which walks touch a few words: a small hash table.
 class SparseMemory final : public arch::PhysicalMemory {
  public:
+  /// Room for 2^(`slot_bits` - 1) words: as many as one walk has, unless more is asked for.
+  explicit SparseMemory(unsigned slot_bits = 9);
+
   /// Memory that holds `image` and nothing else.
   void load(std::span<const Word> image);
 
   std::uint64_t read64(arch::Hpa address) const override;
-  /// Throws std::length_error when more words are in use than any walk has.
+  /// Throws std::length_error when there is no room for another word.
   void write64(arch::Hpa address, std::uint64_t value) override;
   std::uint64_t compare_exchange64(arch::Hpa address, std::uint64_t expected,
                                    std::uint64_t desired) override;
@@ -31,12 +34,12 @@ class SparseMemory final : public arch::PhysicalMemory {
     std::uint64_t key = 0;  ///< the address with bit 0 set; 0 if the slot is free
     std::uint64_t value = 0;
   };
-  static constexpr unsigned kSlots = 512;
 
   /// Where `address` is, or would be.
   unsigned slot_of(std::uint64_t address) const;
 
-  std::array<Slot, kSlots> slots_{};
+  unsigned shift_;  ///< of a 64-bit hash, to the number of a slot
+  std::vector<Slot> slots_;
   unsigned used_ = 0;
 };
 

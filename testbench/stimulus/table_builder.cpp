@@ -4,6 +4,7 @@
 
 #include "ept/arch/address.hpp"
 #include "ept/arch/ept_entry.hpp"
+#include "ept/arch/guest_entry.hpp"
 #include "ept/arch/registers.hpp"
 
 namespace eptsim::tb {
@@ -67,10 +68,14 @@ TableBuilder::TableBuilder(Random& random, Features features, const Shape& shape
     : random_(random), features_(features), shape_(shape), test_(test) {}
 
 void TableBuilder::build() {
+  test_.image.clear();
+  extend();
+}
+
+void TableBuilder::extend() {
   const mmu::Request& request = test_.request;
   const mmu::Context& context = test_.context;
   spots_.clear();
-  test_.image.clear();
   guest_width_ = guest_physical_width(context, shape_.levels);
   for (std::uint64_t& frame : pool_) frame = random_address(random_, guest_width_);
   // Tables may lead back to the roots, and lie where the walk writes.
@@ -115,6 +120,7 @@ void TableBuilder::map_page(std::uint64_t address, unsigned size) {
         shape_.levels.legacy() ? legacy_root(address) : test_.context.cr3 & bits(51, 12);
     gpa = map_guest(address, {.root = root, .leaf = shape_.guest_leaf});
   }
+  gpa_ = *gpa;
   map_ept(*gpa, {});
   if (!test_.context.controls.sub_page_permission || spots_.empty()) return;
   const Spot& leaf = spots_.back();
@@ -145,9 +151,10 @@ std::optional<std::uint64_t> TableBuilder::map_guest(std::uint64_t linear, const
         linear >> offset_bits(levels, level) & (levels.narrow() ? 1023 : 511);
     const mmu::Place place{static_cast<std::uint8_t>(level), 0, tables.hlat};
     const std::uint64_t hpa = map_ept(table | index << entry_bits, place);
-    const bool leaf = level == tables.leaf;
+    bool leaf = level <= tables.leaf;
+    bool restart = level == tables.restart;
     bool found = false;
-    Spot spot{.place = place, .word = word_at(hpa, found), .leaf = leaf};
+    Spot spot{.place = place, .word = word_at(hpa, found)};
     if (levels.narrow()) {
       spot.size = 4;
       spot.shift = static_cast<std::uint8_t>(8 * (hpa & 4));
@@ -156,15 +163,29 @@ std::optional<std::uint64_t> TableBuilder::map_guest(std::uint64_t linear, const
     if (!found) {
       spot.set(test_,
                levels.narrow() ? narrow_entry(level, leaf) : guest_entry(level, leaf, tables));
+    } else if (!shape_.share_frames) {
+      // Another linear address has been here: its choice holds.
+      leaf = is_leaf(level, spot.get(test_));
+      restart = tables.hlat && arch::guest_entry::kRestart.any(spot.get(test_));
     }
+    spot.leaf = leaf;
     spots_.push_back(spot);
-    if (tables.restart == level) return std::nullopt;
+    if (restart) return std::nullopt;
     const unsigned width = std::min(test_.context.cpu.maxphyaddr, 40u);
     const std::uint64_t address = address_in(levels, level, leaf, spot.get(test_), width);
     const std::uint64_t offset = offset_mask(offset_bits(levels, level));
     if (leaf) return (address & ~offset) | (linear & offset);
     table = address;
   }
+}
+
+/// Of a guest entry.
+bool TableBuilder::is_leaf(unsigned level, std::uint64_t entry) const {
+  const mmu::Context& context = test_.context;
+  if (level == 1) return true;
+  if ((entry & bits(7, 7)) == 0 || level > 3) return false;
+  if (level == 2) return !shape_.levels.narrow() || arch::cr4::kPse.any(context.cr4);
+  return context.cpu.guest_page_1g;
 }
 
 /// The host-physical address of `gpa`, which the guest's walk uses at `place`.

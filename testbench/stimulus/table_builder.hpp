@@ -56,8 +56,12 @@ class TableBuilder {
   TableBuilder(Random& random, Features features, const Shape& shape, TestCase& test);
 
   void build();
+  /// The same, in a case whose image has tables already: where they lead on, they are kept.
+  void extend();
   /// In the order of the walk. Two places may share one word.
   const std::vector<Spot>& spots() const { return spots_; }
+  /// The guest-physical address that the request was given, or its upper page.
+  std::uint64_t gpa() const { return gpa_; }
 
  private:
   struct Tables {
@@ -70,6 +74,7 @@ class TableBuilder {
   void map_page(std::uint64_t address, unsigned size);
   std::uint64_t legacy_root(std::uint64_t linear);
   std::optional<std::uint64_t> map_guest(std::uint64_t linear, const Tables& tables);
+  bool is_leaf(unsigned level, std::uint64_t entry) const;
   std::uint64_t map_ept(std::uint64_t gpa, mmu::Place place);
   void map_sub_pages(std::uint64_t gpa, unsigned size);
   std::size_t word_at(std::uint64_t address, bool& found);
@@ -93,6 +98,7 @@ class TableBuilder {
   unsigned guest_width_ = 0;
   std::array<std::uint64_t, 4> pool_{};
   std::vector<Spot> spots_;
+  std::uint64_t gpa_ = 0;
 };
 
 }  // namespace eptsim::tb

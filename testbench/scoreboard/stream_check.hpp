@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "testbench/scoreboard/stream_judge.hpp"
+#include "testbench/stimulus/stream_generator.hpp"
+
+namespace eptsim::tb {
+
+/// The first disagreement of a run.
+struct StreamMismatch {
+  std::uint64_t number = 0;  ///< of the stream
+  StreamFinding found;
+  Stream stream;
+  Stream smallest;  ///< the least that still shows it
+  StreamFinding found_in_smallest;
+};
+
+/// Runs numbered streams, each from the reset state.
+class StreamCheck {
+ public:
+  StreamCheck(Voices voices, const mmu::WalkerConfiguration& configuration, std::uint64_t seed,
+              Features features)
+      : generator_(seed, features), judge_(std::move(voices), configuration) {}
+
+  /// Streams from 0 on, until they make `walks` walks, or up to the first mismatch. `go_on` is
+  /// called before each stream with the number of walks done; the run ends if it says no.
+  std::optional<StreamMismatch> run(std::uint64_t walks,
+                                    const std::function<bool(std::uint64_t)>& go_on = {});
+  std::optional<StreamMismatch> replay(std::uint64_t number);
+
+  const StreamJudge& judge() const { return judge_; }
+  /// The one that was checked last.
+  const Stream& stream() const { return stream_; }
+
+ private:
+  std::optional<StreamMismatch> check(std::uint64_t number);
+
+  StreamGenerator generator_;
+  StreamJudge judge_;
+  Stream stream_;
+};
+
+}  // namespace eptsim::tb
