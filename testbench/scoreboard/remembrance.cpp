@@ -17,7 +17,7 @@ bool Footprint::reads_word(std::uint64_t word) const {
 void Remembrance::hold(const Footprint& footprint, bool of_any_word, Staleness stale) {
   Held held{.footprint = footprint, .of_any_word = of_any_word, .items = {}};
   if (footprint.linear) {
-    for (unsigned level = 2; level <= 4; ++level) {
+    for (unsigned level = 2; level <= footprint.guest_levels; ++level) {
       held.items.push_back({.linear = true,
                             .block = {*footprint.linear, 12 + footprint.guest_step * (level - 1)},
                             .stale = stale.linear});
@@ -104,7 +104,8 @@ bool Remembrance::removes(const mmu::InvalidationScope& scope, const Space& spac
   if (!item.linear) {
     if (!scope.guest_physical_mappings) return false;
     if (scope.ept_root && scope.ept_root != space.ept_root) return false;
-    return !scope.gpa || item.block.covers(*scope.gpa);
+    // Of what may be anywhere, what is at one address is not all.
+    return !scope.gpa || (item.block.offset_bits < 64 && item.block.covers(*scope.gpa));
   }
   if (!(space.ept_root ? scope.combined_mappings : scope.linear_mappings)) return false;
   if (scope.vpid && *scope.vpid != space.vpid) return false;

@@ -40,6 +40,7 @@ struct Footprint {
   unsigned ept_kind = 0;
   std::optional<std::uint64_t> linear = {};
   unsigned guest_step = 9;              ///< bits of an index into a guest table
+  unsigned guest_levels = 4;            ///< of guest entries that caches know
   std::vector<Read> reads = {};         ///< with EPT off, guest entries alone
   std::vector<Block> guest_pages = {};  ///< guest-physical addresses, each with its page
 

@@ -103,6 +103,7 @@ bool StreamJudge::prepare(const Stream& stream) {
     mixed_sizes_ = mixed_sizes_ || context.wide_guest_entries != contexts_[0].wide_guest_entries;
     Footprint footprint{.space = space_of(context)};
     footprint.guest_step = context.wide_guest_entries ? 9 : 10;
+    footprint.guest_levels = std::min(context.guest_levels, 4u);
     while (!same_guest_tables(contexts_[footprint.guest_kind], context)) ++footprint.guest_kind;
     while (!same_ept(contexts_[footprint.ept_kind], context)) ++footprint.ept_kind;
     templates_.push_back(std::move(footprint));
