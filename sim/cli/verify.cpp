@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "mmu_model/walker/configurations.hpp"
 #include "sim/cli/commands.hpp"
 #include "sim/cli/vectors_report.hpp"
 #include "sim/cli/verify_report.hpp"
@@ -16,6 +17,7 @@
 #include "sim/statistics/stats_json.hpp"
 #include "testbench/device/foreign_walkers.hpp"
 #include "testbench/scoreboard/mismatch_text.hpp"
+#include "testbench/scoreboard/stream_text.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -76,20 +78,33 @@ tb::Features features_of(const std::string& list) {
 
 struct Replay {
   std::uint64_t seed = 0;
+  bool stream = false;
   std::uint64_t number = 0;
 };
 
-/// "SEED:N".
+/// "SEED:N", or "SEED:sN" of a stream.
 Replay replay_of(const std::string& text) {
   Replay replay;
   const char* const end = text.data() + text.size();
   const auto seed = std::from_chars(text.data(), end, replay.seed);
   if (seed.ec == std::errc{} && seed.ptr != end && *seed.ptr == ':') {
-    const auto number = std::from_chars(seed.ptr + 1, end, replay.number);
+    const char* begin = seed.ptr + 1;
+    replay.stream = begin != end && *begin == 's';
+    if (replay.stream) ++begin;
+    const auto number = std::from_chars(begin, end, replay.number);
     if (number.ec == std::errc{} && number.ptr == end) return replay;
   }
   throw InputError("--replay " + text,
-                   "not a seed and a walk's number, expected SEED:N as in 1:42");
+                   "not a seed and a walk's number, expected SEED:N as in 1:42, or SEED:sN for a "
+                   "stream");
+}
+
+/// Of so many walks, those in cases of one walk each; the others come in streams. Where there are
+/// no caches and nothing to contend for, single cases show most.
+std::uint64_t single_share(const mmu::WalkerConfiguration& configuration, std::uint64_t walks) {
+  const bool plain = configuration.walks == 1 && !configuration.has_combined() &&
+                     !configuration.has_guest_physical();
+  return plain ? walks - walks / 4 : walks / 4;
 }
 
 class VerifyCommand : public Command {
@@ -106,19 +121,28 @@ class VerifyCommand : public Command {
     for (const tb::FeatureFact& fact : tb::kFeatures) features += fmt::format(" {}", fact.name);
     options.number("--walks", walks_, fmt::format("How many walks ({})", kDefaultWalks));
     options.number("--seed", seed_, "Chooses the walks (1)");
+    std::string names;
+    for (const mmu::WalkerConfiguration& each : mmu::named_configurations()) {
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", each.name);
+    }
+    std::string others;
+    for (const auto& maker : tb::foreign_walkers()) others += fmt::format(", {}", maker.name);
     options.text("--configuration", "NAME", configuration_,
-                 "Of the RTL: single (the default); or another walker: second");
+                 fmt::format("Of model and RTL: {} (single){}{}", names,
+                             others.empty() ? "" : "; or another walker", others));
     options.text("--features", "LIST", features_, features);
     options.text("--wave", "FILE.fst", wave_, "A waveform of the RTL (a later version has it)");
-    options.text("--replay", "SEED:N", replay_, "Run walk N of a seed again and show it");
+    options.text("--replay", "SEED:N", replay_,
+                 "Run walk N of a seed again and show it; SEED:sN a stream");
     options.flag("--vectors", vectors_, "Put the rules, as vectors, to each walker instead");
     options.text("--json", "FILE|-", json_, "Write the results as JSON");
     options.footer(
         "Examples:\n"
         "  eptsim verify --walks 1000000 --seed 7\n"
         "  eptsim verify --features ept,ept-ad,faults\n"
-        "  eptsim verify --replay 7:4711\n"
+        "  eptsim verify --configuration default --walks 1000000\n"
         "  eptsim verify --configuration second\n"
+        "  eptsim verify --replay 7:4711\n"
         "  eptsim verify --vectors\n"
         "Exit status 1 if there is a mismatch.");
   }
@@ -135,22 +159,28 @@ class VerifyCommand : public Command {
  private:
   /// The walker that takes the RTL's place, if one does.
   const tb::ForeignWalkerMaker* foreign() const {
-    Words<const tb::ForeignWalkerMaker*> words{{"single", nullptr}};
-    for (const auto& maker : tb::foreign_walkers()) words.emplace_back(maker.name, &maker);
-    return word_of("--configuration", configuration_, words, words.front().second, {"default"});
+    for (const auto& maker : tb::foreign_walkers()) {
+      if (maker.name == configuration()) return &maker;
+    }
+    return nullptr;
   }
 
   tb::Voices voices() const {
-    tb::Voices voices = voices_();
-    if (const auto* const maker = foreign()) {
-      voices.device.reset();
-      voices.foreign = maker->make();
-    }
+    const auto* const maker = foreign();
+    if (maker == nullptr) return voices_(configuration());
+    tb::Voices voices = voices_("single");
+    voices.device.reset();
+    voices.foreign = maker->make();
     return voices;
   }
 
   void check_options() const {
-    foreign();  // throws if the name is unknown
+    if (foreign() == nullptr && mmu::find_configuration(configuration()) == nullptr) {
+      std::vector<std::string_view> names;
+      for (const auto& each : mmu::named_configurations()) names.push_back(each.name);
+      for (const auto& maker : tb::foreign_walkers()) names.push_back(maker.name);
+      refuse_word("--configuration", *configuration_, names, {});
+    }
     if (wave_) throw InputError("--wave", "this version doesn't have it: waveforms come later");
     if (walks_ && *walks_ == 0) {
       throw InputError("--walks 0", "nothing would be compared, expected at least 1");
@@ -159,8 +189,7 @@ class VerifyCommand : public Command {
       throw InputError("--replay", "names seed and walk itself, and takes no --seed or --walks");
     }
     if (vectors_ && (walks_ || seed_ || features_ || replay_)) {
-      throw InputError("--vectors",
-                       "are always the same, and take no option but --configuration and --json");
+      throw InputError("--vectors", "are always the same, and take no option but --json");
     }
   }
 
@@ -168,48 +197,74 @@ class VerifyCommand : public Command {
     const std::uint64_t seed = seed_.value_or(1);
     const std::uint64_t walks = walks_.value_or(kDefaultWalks);
     tb::CrossCheck check(voices(), seed, features);
+    tb::StreamCheck streams(voices(), seed, features);
     const Interrupt interrupt;
     const auto begin = std::chrono::steady_clock::now();
-    const auto mismatch = check.run(walks, [&](std::uint64_t) { return !interrupt.asked(); });
+    const auto go_on = [&](std::uint64_t) { return !interrupt.asked(); };
+    // What streams compare is the timing, which another walker has of its own.
+    const std::uint64_t single =
+        foreign() != nullptr ? walks
+                             : single_share(*mmu::find_configuration(configuration()), walks);
+    const auto mismatch = check.run(single, go_on);
+    std::optional<tb::StreamMismatch> stream_mismatch;
+    if (!mismatch) stream_mismatch = streams.run(walks - single, go_on);
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
 
     const VerifyReport report{.seed = seed,
                               .walks = walks,
-                              .configuration = configuration_.value_or("single"),
+                              .configuration = configuration(),
                               .features = features,
                               .partial = interrupt.asked(),
                               .judge = check.judge(),
+                              .streams = streams.judge(),
                               .mismatch = mismatch,
+                              .stream_mismatch = stream_mismatch,
                               .replayed = {},
-                              .replay = replay_command(seed, mismatch)};
+                              .replay = replay_command(seed, mismatch, stream_mismatch)};
     write(report, verify_summary(report, Style::for_standard_output()), file);
     if (::isatty(STDERR_FILENO) == 1) {
-      const auto done = static_cast<double>(check.judge().coverage().walks);
+      const auto done =
+          static_cast<double>(check.judge().coverage().walks + streams.judge().tally().walks);
       fmt::print(stderr, "{:.1f} s, {} walks/s\n", time.count(),
                  grouped(done / std::max(time.count(), 1e-9), 0));
     }
-    if (mismatch) return Status::kMismatch;
+    if (mismatch || stream_mismatch) return Status::kMismatch;
     return report.partial ? Status::kInterrupted : Status::kDone;
   }
 
   Status show_again(tb::Features features, const std::optional<OutputFile>& file) const {
     const Replay replay = replay_of(*replay_);
     tb::CrossCheck check(voices(), replay.seed, features);
-    const auto mismatch = check.replay(replay.number);
+    tb::StreamCheck streams(voices(), replay.seed, features);
+    std::optional<tb::Mismatch> mismatch;
+    std::optional<tb::StreamMismatch> stream_mismatch;
+    if (replay.stream) {
+      stream_mismatch = streams.replay(replay.number);
+    } else {
+      mismatch = check.replay(replay.number);
+    }
     const VerifyReport report{.seed = replay.seed,
                               .walks = 1,
-                              .configuration = configuration_.value_or("single"),
+                              .configuration = configuration(),
                               .features = features,
                               .partial = false,
                               .judge = check.judge(),
+                              .streams = streams.judge(),
                               .mismatch = mismatch,
+                              .stream_mismatch = stream_mismatch,
                               .replayed = *replay_,
-                              .replay = replay_command(replay.seed, mismatch)};
-    write(
-        report,
-        mismatch ? verify_summary(report, Style::for_standard_output()) : walk_shown(check, replay),
-        file);
-    return mismatch ? Status::kMismatch : Status::kDone;
+                              .replay = replay_command(replay.seed, mismatch, stream_mismatch)};
+    std::string text;
+    if (mismatch || stream_mismatch) {
+      text = verify_summary(report, Style::for_standard_output());
+    } else if (replay.stream) {
+      text = fmt::format("Stream {} of seed {}: no mismatch\n\nThe stream:\n{}", replay.number,
+                         replay.seed, tb::stream_text(streams.stream()));
+    } else {
+      text = walk_shown(check, replay);
+    }
+    write(report, text, file);
+    return mismatch || stream_mismatch ? Status::kMismatch : Status::kDone;
   }
 
   Status run_vectors(const std::optional<OutputFile>& file) const {
@@ -231,13 +286,16 @@ class VerifyCommand : public Command {
     write_standard_output(json_ == "-" ? json : text);
   }
 
-  std::string replay_command(std::uint64_t seed,
-                             const std::optional<tb::Mismatch>& mismatch) const {
-    if (!mismatch) return "";
-    return fmt::format("eptsim verify --replay {}:{}{}{}", seed, mismatch->number,
+  std::string replay_command(std::uint64_t seed, const std::optional<tb::Mismatch>& mismatch,
+                             const std::optional<tb::StreamMismatch>& stream) const {
+    if (!mismatch && !stream) return "";
+    return fmt::format("eptsim verify --replay {}:{}{}{}{}", seed, mismatch ? "" : "s",
+                       mismatch ? mismatch->number : stream->number,
                        configuration_ ? " --configuration " + *configuration_ : "",
                        features_ ? " --features " + *features_ : "");
   }
+
+  std::string configuration() const { return configuration_.value_or("single"); }
 
   static std::string walk_shown(const tb::CrossCheck& check, const Replay& replay) {
     std::string text = fmt::format("Walk {} of seed {}: no mismatch\n\nThe case:\n{}",

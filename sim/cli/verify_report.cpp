@@ -7,6 +7,7 @@
 #include "ept/arch/access.hpp"
 #include "sim/version.hpp"
 #include "testbench/scoreboard/mismatch_text.hpp"
+#include "testbench/scoreboard/stream_text.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -200,17 +201,39 @@ Json coverage_object(const tb::Coverage& coverage) {
           {"references_histogram", references}};
 }
 
-Json mismatch_object(const tb::Mismatch& mismatch, const std::string& replay) {
+Json mismatch_object(std::string_view what, std::uint64_t number, const tb::Finding& finding,
+                     const std::string& replay) {
   Json differences = Json::array();
-  for (const tb::Difference& difference : mismatch.finding.differences) {
+  for (const tb::Difference& difference : finding.differences) {
     differences.push_back(
         {{"field", difference.field}, {"expected", difference.expected}, {"got", difference.got}});
   }
-  return {{"walk", mismatch.number},
-          {"expected_by", mismatch.finding.expected},
-          {"got_from", mismatch.finding.got},
+  return {{std::string(what), number},
+          {"expected_by", finding.expected},
+          {"got_from", finding.got},
           {"differences", differences},
           {"replay", replay}};
+}
+
+Json streams_object(const tb::StreamTally& tally) {
+  Json absent = Json::object();
+  for (const auto& [feature, streams] : tally.not_in_device) absent[feature] = streams;
+  return {{"streams", tally.streams},
+          {"walks", tally.walks},
+          {"references", tally.references},
+          {"lookups", tally.lookups},
+          {"hits", tally.hits},
+          {"writes", tally.writes},
+          {"failed_swaps", tally.failed_swaps},
+          {"stores", tally.stores},
+          {"invalidations", tally.invalidations},
+          {"oracle_walks", tally.judged},
+          {"invalidation_owed", tally.stale},
+          {"overtaken", tally.overtaken},
+          {"in_flight", tally.in_flight},
+          {"rtl_walks", tally.device_walks},
+          {"rtl_cycles", tally.cycles},
+          {"not_in_rtl", absent}};
 }
 
 std::string line(std::string_view label, std::uint64_t value, std::string_view remark = "") {
@@ -247,6 +270,33 @@ std::string compared_text(const VerifyReport& report) {
   }
   return text +
          line("cycles", tally.cycles, fmt::format("in each, all that {} and model drive", device));
+}
+
+std::string streams_text(const VerifyReport& report) {
+  const tb::StreamTally& tally = report.streams.tally();
+  std::string text =
+      line("walks", tally.walks, fmt::format("in {} streams", grouped(tally.streams))) +
+      line("references", tally.references) +
+      line("look-ups in caches", tally.lookups, fmt::format("{} hit", grouped(tally.hits))) +
+      line("writes", tally.writes, fmt::format("{} swaps failed", grouped(tally.failed_swaps))) +
+      line("stores from outside", tally.stores) + line("invalidations", tally.invalidations) +
+      line("judged by the oracle", tally.judged,
+           fmt::format("{} not: an invalidation was owed; {}: what they read changed in mid-walk",
+                       grouped(tally.stale), grouped(tally.overtaken)));
+  if (!report.streams.device_name().empty()) {
+    text += line("walked by the RTL too", tally.device_walks);
+    for (const auto& [feature, streams] : tally.not_in_device) {
+      text += line("  " + feature, streams, "streams not in the RTL");
+    }
+    text += line("cycles", tally.cycles, "in each, all that RTL and model drive");
+  }
+  text += fmt::format("  {:<22}", "walks in flight");
+  for (std::size_t walks = 1; walks < tally.in_flight.size(); ++walks) {
+    text += fmt::format(
+        "   {}: {}", walks,
+        percent(static_cast<double>(tally.in_flight[walks]), static_cast<double>(tally.walks), 1));
+  }
+  return text + "\n";
 }
 
 std::string outcomes_text(const tb::Coverage& coverage) {
@@ -357,22 +407,35 @@ Json verify_document(const VerifyReport& report) {
                      {"rtl_cycles", tally.cycles},
                      {"rtl_requests", tally.requests},
                      {"not_in_rtl", absent}}},
+                   {"streams", streams_object(report.streams.tally())},
                    {"coverage", coverage_object(coverage)}};
   if (!report.replayed.empty()) document["replayed"] = report.replayed;
-  if (report.mismatch) document["mismatch"] = mismatch_object(*report.mismatch, report.replay);
+  if (report.mismatch) {
+    document["mismatch"] =
+        mismatch_object("walk", report.mismatch->number, report.mismatch->finding, report.replay);
+  } else if (report.stream_mismatch) {
+    document["mismatch"] = mismatch_object("stream", report.stream_mismatch->number,
+                                           report.stream_mismatch->found.finding, report.replay);
+  }
   return document;
 }
 
 std::string verify_summary(const VerifyReport& report, Style style) {
   const tb::Coverage& coverage = report.judge.coverage();
   std::string text;
-  if (report.mismatch) {
+  if (report.mismatch || report.stream_mismatch) {
     text += style.heading("Compared before the mismatch") + "\n" + compared_text(report) + "\n";
-    return text + tb::mismatch_text(*report.mismatch, report.replay);
+    if (report.mismatch) return text + tb::mismatch_text(*report.mismatch, report.replay);
+    return text + streams_text(report) + "\n" +
+           tb::mismatch_text(*report.stream_mismatch, report.replay);
   }
-  text += style.heading(fmt::format("Cross-check, seed {}: no mismatch{}", report.seed,
-                                    report.partial ? " until the interrupt" : "")) +
+  text += style.heading(
+              fmt::format("Cross-check{}, seed {}: no mismatch{}",
+                          report.configuration == "single" ? "" : " of " + report.configuration,
+                          report.seed, report.partial ? " until the interrupt" : "")) +
           "\n" + compared_text(report);
+  text += "\n" + style.heading("Streams: several requests over one memory") + "\n" +
+          streams_text(report);
   text += "\n" + style.heading("Outcomes") + "\n" + outcomes_text(coverage);
   text += "\n" + style.heading("Walks that a feature concerned, by their outcomes") + "\n" +
           features_text(coverage);

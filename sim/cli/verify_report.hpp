@@ -7,6 +7,7 @@
 #include "sim/output/style.hpp"
 #include "sim/statistics/statistic.hpp"
 #include "testbench/scoreboard/cross_check.hpp"
+#include "testbench/scoreboard/stream_check.hpp"
 #include "testbench/stimulus/feature.hpp"
 
 namespace eptsim::sim {
@@ -15,11 +16,13 @@ namespace eptsim::sim {
 struct VerifyReport {
   std::uint64_t seed = 1;
   std::uint64_t walks = 0;    ///< asked for
-  std::string configuration;  ///< of the RTL, or "second"
+  std::string configuration;  ///< of model and RTL, or "second"
   tb::Features features;
   bool partial = false;  ///< interrupted
   const tb::Judge& judge;
+  const tb::StreamJudge& streams;
   const std::optional<tb::Mismatch>& mismatch;
+  const std::optional<tb::StreamMismatch>& stream_mismatch;
   std::string replayed;  ///< "SEED:N" if that walk alone was run again
   std::string replay;    ///< the command that shows the mismatch again
 };

@@ -56,8 +56,8 @@ Said verify(VoicesMaker voices, std::vector<std::pair<std::string, std::string>>
 }
 
 /// The step machine takes each page of 1 GiB for one of 2 MiB.
-tb::Voices wrong_voices() {
-  tb::Voices voices = tb::built_voices();
+tb::Voices wrong_voices(std::string_view configuration) {
+  tb::Voices voices = tb::built_voices(configuration);
   voices.step_machine = [](const mmu::WalkContext& context, const mmu::Request& request,
                            arch::PhysicalMemory& memory, mmu::Recording& recording) {
     auto result = mmu::translate(context, request, memory, recording);

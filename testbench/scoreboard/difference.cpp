@@ -136,6 +136,16 @@ void compare(const mmu::MemoryRequest& expected, const mmu::MemoryRequest& got,
   }
 }
 
+void compare(const mmu::CacheLookup& expected, const mmu::CacheLookup& got,
+             Differences& differences) {
+  differences.number("lookup.id", expected.id, got.id);
+  differences.flag("lookup.combined", expected.combined, got.combined);
+  differences.number("lookup.combined_level", expected.combined_level, got.combined_level);
+  differences.number("lookup.nested_level", expected.nested_level, got.nested_level);
+  differences.flag("lookup.ept_asked", expected.ept_asked, got.ept_asked);
+  differences.number("lookup.ept_level", expected.ept_level, got.ept_level);
+}
+
 void compare(const mmu::WalkResponse& expected, const mmu::WalkResponse& got,
              Differences& differences) {
   differences.number("response.tag", expected.tag, got.tag);
@@ -299,20 +309,8 @@ void compare(const mmu::WalkerOutputs& expected, const mmu::WalkerOutputs& got,
   differences.flag("response.valid", expected.response.has_value(), got.response.has_value());
   if (expected.memory && got.memory) compare(*expected.memory, *got.memory, differences);
   if (expected.response && got.response) compare(*expected.response, *got.response, differences);
-}
-
-void compare_lookups(const mmu::WalkerOutputs& expected, const mmu::WalkerOutputs& got,
-                     Differences& differences) {
   differences.flag("lookup", expected.lookup.has_value(), got.lookup.has_value());
-  if (!expected.lookup || !got.lookup) return;
-  const mmu::CacheLookup& a = *expected.lookup;
-  const mmu::CacheLookup& b = *got.lookup;
-  differences.number("lookup.id", a.id, b.id);
-  differences.flag("lookup.combined", a.combined, b.combined);
-  differences.number("lookup.combined_level", a.combined_level, b.combined_level);
-  differences.number("lookup.nested_level", a.nested_level, b.nested_level);
-  differences.flag("lookup.ept_asked", a.ept_asked, b.ept_asked);
-  differences.number("lookup.ept_level", a.ept_level, b.ept_level);
+  if (expected.lookup && got.lookup) compare(*expected.lookup, *got.lookup, differences);
 }
 
 }  // namespace eptsim::tb

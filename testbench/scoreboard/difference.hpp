@@ -61,8 +61,5 @@ void compare(const oracle::Result& expected, const mmu::Recording& got, Differen
 /// What two walkers drive in one cycle.
 void compare(const mmu::WalkerOutputs& expected, const mmu::WalkerOutputs& got,
              Differences& differences);
-/// What the caches were asked in the cycle before.
-void compare_lookups(const mmu::WalkerOutputs& expected, const mmu::WalkerOutputs& got,
-                     Differences& differences);
 
 }  // namespace eptsim::tb

@@ -119,6 +119,7 @@ Lockstep::Result Lockstep::run(const ClockedWalk& walk, const ClockedWalk* next,
 
     mmu::WalkerInputs inputs;
     inputs.cycle = now_;
+    inputs.disabled = {.combined = true, .ept = true, .nested_tlb = true};
     if (!accepted && now_ >= request_at) {
       inputs.request = walk.request;
     } else if (accepted && next != nullptr && now_ >= next_at) {

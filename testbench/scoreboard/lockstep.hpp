@@ -23,7 +23,8 @@ struct ClockedWalk {
 /// reset between them.
 class Lockstep {
  public:
-  /// `second` may be absent. Both must outlive this.
+  /// `second` may be absent. Both must outlive this. Walks that follow one another are of different
+  /// memories: caches, if there are any, take no part.
   Lockstep(mmu::WalkerUnit& first, mmu::WalkerUnit* second);
 
   struct Result {

@@ -21,9 +21,8 @@ struct StreamMismatch {
 /// Runs numbered streams, each from the reset state.
 class StreamCheck {
  public:
-  StreamCheck(Voices voices, const mmu::WalkerConfiguration& configuration, std::uint64_t seed,
-              Features features)
-      : generator_(seed, features), judge_(std::move(voices), configuration) {}
+  StreamCheck(Voices voices, std::uint64_t seed, Features features)
+      : generator_(seed, features), judge_(std::move(voices)) {}
 
   /// Streams from 0 on, until they make `walks` walks, or up to the first mismatch. `go_on` is
   /// called before each stream with the number of walks done; the run ends if it says no.

@@ -159,7 +159,6 @@ StreamDriver::Result StreamDriver::run(const Stream& stream,
     if (second != nullptr && ticked) {
       Differences differences;
       compare(outputs, second->outputs(), differences);
-      compare_lookups(outputs, second->outputs(), differences);
       if (!differences.empty()) {
         result.differences = differences.take();
         result.of_second = true;
@@ -197,7 +196,7 @@ StreamDriver::Result StreamDriver::run(const Stream& stream,
     if (inputs.answer) {
       Slot& slot = slots_[inputs.answer->id];
       slot.waiting = false;
-      observer.answered(static_cast<unsigned>(slot.walk), now_);
+      observer.answered(static_cast<unsigned>(slot.walk), now_ >= outputs.next_cycle, now_);
     }
     if (takes_memory) {
       take_memory(*memory, observer);
@@ -219,6 +218,7 @@ StreamDriver::Result StreamDriver::run(const Stream& stream,
       freed = static_cast<unsigned>(slot - slots_.begin());
       ++answered_;
     }
+    if (inputs.request && !takes_request) observer.request_held_up();
     if (takes_request) {
       const auto slot =
           std::ranges::find_if(slots_, [](const Slot& candidate) { return candidate.walk < 0; });

@@ -21,10 +21,13 @@ class StreamObserver {
  public:
   virtual ~StreamObserver() = default;
   virtual void request_taken(unsigned walk, mmu::Cycle now) = 0;
+  /// It was offered, and all slots are busy.
+  virtual void request_held_up() = 0;
   /// A memory request was taken and carried out.
   virtual void carried_out(unsigned walk, const mmu::MemoryRequest& request, std::uint64_t found,
                            mmu::Cycle now) = 0;
-  virtual void answered(unsigned walk, mmu::Cycle now) = 0;
+  /// `active`: in this cycle a slot is ready.
+  virtual void answered(unsigned walk, bool active, mmu::Cycle now) = 0;
   virtual void looked_up(unsigned walk, const mmu::CacheLookup& lookup, mmu::Cycle now) = 0;
   virtual void responded(unsigned walk, const mmu::WalkResponse& response, mmu::Cycle now) = 0;
   /// Before memory is changed.

@@ -79,10 +79,11 @@ std::string text_of(const References& references) {
 
 }  // namespace
 
-StreamJudge::StreamJudge(Voices voices, const mmu::WalkerConfiguration& configuration)
+StreamJudge::StreamJudge(Voices voices)
     : voices_(std::move(voices)),
-      slots_(configuration.walks),
-      driver_(*voices_.model, voices_.device ? voices_.device->unit.get() : nullptr, slots_) {
+      slots_(voices_.configuration.walks),
+      driver_(*voices_.model, voices_.device ? voices_.device->unit.get() : nullptr, slots_),
+      coverage_(voices_.configuration) {
   tally_.in_flight.resize(slots_ + 1);
 }
 
@@ -119,6 +120,7 @@ bool StreamJudge::prepare(const Stream& stream) {
   with_device_ = voices_.device && not_in_device_.empty();
   walks_.assign(stream.requests.size(), {});
   remembrance_.clear();
+  coverage_.begin();
   counted_ = {};
   counted_.in_flight.resize(slots_ + 1);
   finding_.reset();
@@ -194,6 +196,7 @@ void StreamJudge::request_taken(unsigned walk, mmu::Cycle now) {
   WalkState& state = walks_[walk];
   state.in_flight = true;
   state.taken_at = now;
+  coverage_.request_taken(walk, now);
   state.footprint = templates_[request.context];
   const mmu::WalkContext& context = contexts_[request.context];
   if (request.request.linear && arch::cr0::kPg.any(context.raw.cr0)) {
@@ -266,8 +269,9 @@ void StreamJudge::written(unsigned walk, const mmu::MemoryRequest& request) {
 }
 
 void StreamJudge::carried_out(unsigned walk, const mmu::MemoryRequest& request, std::uint64_t found,
-                              mmu::Cycle) {
+                              mmu::Cycle now) {
   WalkState& state = walks_[walk];
+  coverage_.memory_taken(walk, now);
   switch (request.kind) {
     case mmu::StepKind::kRead:
       state.recording.references.push_back({request.place, request.address, found});
@@ -277,6 +281,7 @@ void StreamJudge::carried_out(unsigned walk, const mmu::MemoryRequest& request, 
       if (found != request.expected) {
         ++state.failed_swaps;
         ++counted_.failed_swaps;
+        coverage_.swap_failed(request.place);
         break;
       }
       [[fallthrough]];
@@ -289,7 +294,8 @@ void StreamJudge::carried_out(unsigned walk, const mmu::MemoryRequest& request, 
   }
 }
 
-void StreamJudge::looked_up(unsigned walk, const mmu::CacheLookup& lookup, mmu::Cycle) {
+void StreamJudge::looked_up(unsigned walk, const mmu::CacheLookup& lookup, mmu::Cycle now) {
+  coverage_.looked_up(walk, lookup, now);
   const bool hit =
       (lookup.combined ? lookup.combined_level : lookup.nested_level | lookup.ept_level) != 0;
   ++counted_.lookups;
@@ -297,7 +303,8 @@ void StreamJudge::looked_up(unsigned walk, const mmu::CacheLookup& lookup, mmu::
   walks_[walk].hit = walks_[walk].hit || hit;
 }
 
-void StreamJudge::invalidated(const StreamEvent& event, mmu::Cycle) {
+void StreamJudge::invalidated(const StreamEvent& event, mmu::Cycle now) {
+  coverage_.invalidated(event.kind, now);
   ++counted_.invalidations;
   remembrance_.invalidated(*event.invalidation);
 }
@@ -381,6 +388,7 @@ void StreamJudge::compare_writes(const WalkState& state, Differences& difference
 void StreamJudge::responded(unsigned walk, const mmu::WalkResponse& response, mmu::Cycle now) {
   WalkState& state = walks_[walk];
   state.in_flight = false;
+  coverage_.responded(walk, response, now);
   ++counted_.walks;
   Differences differences;
   differences.number("references", state.recording.references.size(), response.references);

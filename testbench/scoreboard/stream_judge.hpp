@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "mmu_model/walker/configuration.hpp"
 #include "testbench/scoreboard/judge.hpp"
 #include "testbench/scoreboard/remembrance.hpp"
+#include "testbench/scoreboard/stream_coverage.hpp"
 #include "testbench/scoreboard/stream_driver.hpp"
 #include "testbench/scoreboard/uncached_walk.hpp"
 #include "testbench/scoreboard/voices.hpp"
@@ -48,7 +48,7 @@ struct StreamFinding {
 /// owed when it began, or what it reads changed in mid-walk.
 class StreamJudge final : StreamObserver {
  public:
-  StreamJudge(Voices voices, const mmu::WalkerConfiguration& configuration);
+  explicit StreamJudge(Voices voices);
 
   /// Counts the stream if nothing is found.
   std::optional<StreamFinding> check(const Stream& stream);
@@ -56,6 +56,7 @@ class StreamJudge final : StreamObserver {
   std::optional<StreamFinding> check_alone(const Stream& stream);
 
   const StreamTally& tally() const { return tally_; }
+  const StreamCoverage& coverage() const { return coverage_; }
   std::string device_name() const { return voices_.device ? voices_.device->name : ""; }
   unsigned slots() const { return slots_; }
 
@@ -79,7 +80,10 @@ class StreamJudge final : StreamObserver {
   void request_taken(unsigned walk, mmu::Cycle now) override;
   void carried_out(unsigned walk, const mmu::MemoryRequest& request, std::uint64_t found,
                    mmu::Cycle now) override;
-  void answered(unsigned, mmu::Cycle) override {}
+  void request_held_up() override { coverage_.request_held_up(); }
+  void answered(unsigned walk, bool active, mmu::Cycle now) override {
+    coverage_.answered(walk, active, now);
+  }
   void looked_up(unsigned walk, const mmu::CacheLookup& lookup, mmu::Cycle now) override;
   void responded(unsigned walk, const mmu::WalkResponse& response, mmu::Cycle now) override;
   void storing(const Word& word) override;
@@ -101,6 +105,7 @@ class StreamJudge final : StreamObserver {
   unsigned slots_;
   StreamDriver driver_;
   StreamTally tally_;
+  StreamCoverage coverage_;
 
   // Of the stream under way.
   const Stream* stream_ = nullptr;

@@ -4,9 +4,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "ept/arch/physical_memory.hpp"
 #include "mmu_model/walk/translate.hpp"
+#include "mmu_model/walker/configuration.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 #include "testbench/device/foreign_walker.hpp"
 #include "testbench/oracle/oracle.hpp"
@@ -32,11 +34,13 @@ struct Voices {
   std::function<oracle::Result(const oracle::State&, const oracle::Access&, const oracle::Memory&)>
       oracle;
   std::unique_ptr<mmu::WalkerUnit> model;
-  std::optional<Device> device;                      ///< absent: the others are compared
-  std::unique_ptr<ForeignWalker> foreign = nullptr;  ///< in the device's place
+  std::optional<Device> device;                                 ///< absent: the others are compared
+  std::unique_ptr<ForeignWalker> foreign = nullptr;             ///< in the device's place
+  mmu::WalkerConfiguration configuration = {.name = "single"};  ///< of the clocked model and device
 };
 
-/// Those of this build; the device is the RTL in the configuration `single`, if it was built.
-Voices built_voices();
+/// Those of this build; the device is the RTL, if it was built. `configuration` is one of
+/// rtl/configurations.json.
+Voices built_voices(std::string_view configuration = "single");
 
 }  // namespace eptsim::tb

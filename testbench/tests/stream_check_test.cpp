@@ -2,21 +2,184 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
+#include "mmu_model/walker/configurations.hpp"
+#include "mmu_model/walker/model_walker.hpp"
 #include "testbench/scoreboard/stream_text.hpp"
-#include "testbench/tests/mutant_walker.hpp"
+#include "testbench/tests/forgetful_walker.hpp"
 
 namespace eptsim::tb {
 namespace {
 
-constexpr mmu::WalkerConfiguration kSingle{.name = "single"};
+/// The walker in the clocked model's place, judged by the oracle alone.
+Voices with_model(std::unique_ptr<mmu::WalkerUnit> unit) {
+  Voices voices = built_voices();
+  voices.device.reset();
+  voices.model = std::move(unit);
+  voices.configuration.combined = {0, 0, 4, 4, 4, 0};
+  voices.configuration.ept = {0, 0, 4, 4, 4, 0};
+  voices.configuration.nested_tlb = 4;
+  return voices;
+}
 
-TEST(StreamCheck, AllVoicesOfThisBuildAgree) {
-  StreamCheck check(built_voices(), kSingle, 1, {});
-  const auto mismatch = check.run(20'000);
+/// Passes on what a walker does, with a change.
+class Changed final : public mmu::WalkerUnit {
+ public:
+  using Change = std::function<void(mmu::WalkerOutputs&)>;
+  Changed(std::string_view configuration, Change change)
+      : unit_(*mmu::find_configuration(configuration)), change_(std::move(change)) {
+    pass_on();
+  }
+  void reset() override {
+    unit_.reset();
+    pass_on();
+  }
+  const mmu::WalkerOutputs& outputs() const override { return outputs_; }
+  const mmu::WalkerOutputs& tick(const mmu::WalkerInputs& inputs) override {
+    unit_.tick(inputs);
+    return pass_on();
+  }
+
+ private:
+  const mmu::WalkerOutputs& pass_on() {
+    outputs_ = unit_.outputs();
+    change_(outputs_);
+    return outputs_;
+  }
+  mmu::ModelWalker unit_;
+  Change change_;
+  mmu::WalkerOutputs outputs_;
+};
+
+StreamMismatch found_in(Voices voices, std::uint64_t walks) {
+  StreamCheck check(std::move(voices), 1, {});
+  auto mismatch = check.run(walks);
+  if (!mismatch) {
+    ADD_FAILURE() << "the bug was not found";
+    return {};
+  }
+  testing::Test::RecordProperty("walks", static_cast<int>(check.judge().tally().walks));
+  const std::string text = mismatch_text(*mismatch, "eptsim verify --replay 1:s2");
+  EXPECT_NE(text.find("Again: eptsim verify --replay 1:s2\n"), std::string::npos);
+  EXPECT_LE(mismatch->smallest.requests.size(), mismatch->stream.requests.size());
+  EXPECT_LE(mismatch->smallest.events.size(), mismatch->stream.events.size());
+  EXPECT_LE(mismatch->smallest.image.size(), mismatch->stream.image.size());
+  EXPECT_FALSE(mismatch->found_in_smallest.finding.differences.empty());
+  return std::move(*mismatch);
+}
+
+StreamMismatch found_with(CacheBug bug) {
+  return found_in(with_model(std::make_unique<ForgetfulWalker>(bug)), 60'000);
+}
+
+class StreamsOf : public testing::TestWithParam<std::string> {};
+
+TEST_P(StreamsOf, AgreeAndMostWalksAreJudged) {
+  StreamCheck check(built_voices(GetParam()), 1, {});
+  const auto mismatch = check.run(6'000);
   if (mismatch) ADD_FAILURE() << mismatch_text(*mismatch, "");
   const StreamTally& tally = check.judge().tally();
   EXPECT_GT(tally.judged * 10, tally.walks * 8);
-         tally.stores, tally.invalidations);
+  EXPECT_EQ(tally.judged + tally.stale + tally.overtaken, tally.walks);
+  EXPECT_GT(tally.invalidations, 300U);
+  EXPECT_GT(tally.stores, 100U);
+  const mmu::WalkerConfiguration& configuration = *mmu::find_configuration(GetParam());
+  EXPECT_GT(tally.in_flight[configuration.walks] * 4, tally.walks);
+  EXPECT_EQ(tally.hits > tally.lookups / 3, configuration.has_guest_physical());
+  for (const CoverageTable& table : check.judge().coverage().tables()) {
+    for (std::size_t bin = 0; bin < table.counts.size(); ++bin) {
+      EXPECT_TRUE(table.impossible[bin].empty() || table.counts[bin] == 0)
+          << table.name << ": " << table.name_of(bin);
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Configurations, StreamsOf, testing::Values("single", "small", "default"),
+                         [](const auto& of) { return of.param; });
+
+TEST(StreamCheck, AWalkerThatRemembersWhatItMayIsRight) {
+  StreamCheck check(with_model(std::make_unique<ForgetfulWalker>(CacheBug::kNone)), 1, {});
+  const auto mismatch = check.run(60'000);
+  if (mismatch) ADD_FAILURE() << mismatch_text(*mismatch, "");
+  EXPECT_GT(check.judge().tally().hits, 60'000U);
+}
+
+TEST(SeededCacheBug, AnInvalidationThatIsIgnoredIsFound) {
+  const StreamMismatch mismatch = found_with(CacheBug::kIgnoresInvalidations);
+  // What it takes: something to cache, a change, the invalidation, and a walk that hits.
+  EXPECT_LE(mismatch.smallest.requests.size(), 3U);
+  EXPECT_LE(mismatch.smallest.events.size(), 3U);
+  EXPECT_EQ(mismatch.found.finding.expected, "step machine");
+}
+
+TEST(SeededCacheBug, AnInvalidationThatGuestPhysicalEntriesIgnoreIsFound) {
+  found_with(CacheBug::kIgnoresGuestPhysicalInvalidations);
+}
+
+TEST(SeededCacheBug, AnInvalidationOfOneAddressThatIsIgnoredIsFound) {
+  found_with(CacheBug::kIgnoresAddressInvalidations);
+}
+
+TEST(SeededCacheBug, AFillAfterAnInvalidationInMidWalkIsFound) {
+  found_with(CacheBug::kFillsAfterAnInvalidation);
+}
+
+TEST(SeededCacheBug, TagsWithoutVpidAreFound) { found_with(CacheBug::kTagsWithoutVpid); }
+TEST(SeededCacheBug, TagsWithoutPcidAreFound) { found_with(CacheBug::kTagsWithoutPcid); }
+TEST(SeededCacheBug, TagsWithoutEptRootAreFound) { found_with(CacheBug::kTagsWithoutEptRoot); }
+TEST(SeededCacheBug, CombinedTagsWithoutEptRootAreFound) {
+  found_with(CacheBug::kTagsCombinedWithoutEptRoot);
+}
+
+TEST(SeededCacheBug, AHitWithRightsThatTheEntriesDoNotGiveIsFound) {
+  found_with(CacheBug::kFillsWithoutRights);
+}
+
+TEST(SeededStreamBug, AnAnswerForTheWrongWalkIsFound) {
+  const auto swapped = [last = 0U](mmu::WalkerOutputs& outputs) mutable {
+    if (outputs.response) std::swap(outputs.response->tag, last);
+  };
+  found_in(with_model(std::make_unique<Changed>("single", swapped)), 2'000);
+}
+
+TEST(SeededStreamBug, AResponseThatIsLostIsFound) {
+  const auto lost = [](mmu::WalkerOutputs& outputs) { outputs.response.reset(); };
+  const StreamMismatch mismatch =
+      found_in(with_model(std::make_unique<Changed>("single", lost)), 2'000);
+  EXPECT_LE(mismatch.smallest.requests.size(), 2U);
+}
+
+TEST(SeededStreamBug, AMemoryRequestWithdrawnUnderBackPressureIsFound) {
+  const auto withdrawn = [driven = 0](mmu::WalkerOutputs& outputs) mutable {
+    driven = outputs.memory ? driven + 1 : 0;
+    if (driven > 1) outputs.memory.reset();
+  };
+  found_in(with_model(std::make_unique<Changed>("single", withdrawn)), 2'000);
+}
+
+TEST(SeededStreamBug, ALookUpThatIsRecordedWronglyIsFound) {
+  Voices voices = built_voices("small");
+  const auto wrong = [](mmu::WalkerOutputs& outputs) {
+    if (outputs.lookup) outputs.lookup->ept_level = 0;
+  };
+  voices.device.emplace(Device{"mutant", std::make_unique<Changed>("small", wrong),
+                               [](const TestCase&) { return std::nullopt; }});
+  const StreamMismatch mismatch = found_in(std::move(voices), 2'000);
+  EXPECT_EQ(mismatch.found.finding.got, "mutant");
+  EXPECT_EQ(mismatch.found.finding.differences.front().field, "lookup.ept_level");
+}
+
+TEST(StreamCheck, AReplayShowsTheMismatchOfTheRun) {
+  const auto voices = [] {
+    return with_model(std::make_unique<ForgetfulWalker>(CacheBug::kTagsWithoutEptRoot));
+  };
+  StreamCheck run(voices(), 9, {});
+  const auto first = run.run(60'000);
+  ASSERT_TRUE(first);
+  StreamCheck replay(voices(), 9, {});
+  const auto second = replay.replay(first->number);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(mismatch_text(*second, ""), mismatch_text(*first, ""));
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
       {"--features ept,mbee", "did you mean 'mbe'?"},
       {"--features hlat,spp", "hlat needs ept too"},
       {"--features ept,pml", "pml needs ept-ad too"},
-      {"--configuration default", "--configuration default: this version doesn't have it"},
+      {"--configuration defualt", "did you mean 'default'?"},
       {"--configuration secnd", "did you mean 'second'?"},
       {"--wave walk.fst", "--wave: this version doesn't have it"},
       {"--walks 10 --json /nowhere/at/all.json", "/nowhere/at/all.json"},
