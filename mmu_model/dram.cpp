@@ -1,5 +1,6 @@
 #include "mmu_model/dram.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <stdexcept>
@@ -79,6 +80,15 @@ std::uint64_t Dram::compare_exchange64(arch::Hpa address, std::uint64_t expected
 std::span<std::uint64_t> Dram::table_view(arch::Hpa address) {
   if (address.value() >= bytes_) return {};
   return resident(address);
+}
+
+std::vector<arch::Hpa> Dram::resident_pages() const {
+  std::vector<arch::Hpa> pages;
+  for (const Slot& slot : slots_) {
+    if (slot.number != kNoPage) pages.emplace_back(slot.number << 12);
+  }
+  std::ranges::sort(pages);
+  return pages;
 }
 
 std::uint64_t Dram::resident_bytes() const {

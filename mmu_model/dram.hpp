@@ -30,6 +30,9 @@ class Dram final : public arch::PhysicalMemory {
   /// Makes the page resident. Empty beyond the end. Stays valid as long as the memory.
   std::span<std::uint64_t> table_view(arch::Hpa address) override;
 
+  /// The pages that are resident, in ascending order: all that can hold anything but zeros.
+  std::vector<arch::Hpa> resident_pages() const;
+
   /// Bytes of host memory in use: resident pages and their directory.
   std::uint64_t resident_bytes() const;
 

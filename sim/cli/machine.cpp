@@ -58,10 +58,11 @@ class ExplainCommand : public Command {
   }
   Status run() override {
     const Machine plain = resolve_machine("plain");
+    const Machine other = resolve_machine("default");
     std::string text;
     for (const Parameter& parameter : parameters()) {
       if (!key_ || parameter.key == *key_ || parameter.key.starts_with(*key_ + ".")) {
-        text += explained(parameter, plain);
+        text += explained(parameter, plain, other);
       }
     }
     if (text.empty()) require_parameter(*key_, "eptsim machine explain");
@@ -70,13 +71,17 @@ class ExplainCommand : public Command {
   }
 
  private:
-  static std::string explained(const Parameter& parameter, const Machine& plain) {
+  static std::string explained(const Parameter& parameter, const Machine& plain,
+                               const Machine& other) {
     std::string unit;
     if (parameter.unit == "cycle" || parameter.unit == "bit")
       unit = fmt::format(" {}s", parameter.unit);
     std::string text = fmt::format("{}\n    {}\n    {}{}", parameter.key, parameter.help,
                                    parameter.expected(), unit);
     if (parameter.has_value(plain)) text += fmt::format("; plain has {}", parameter.text(plain));
+    if (parameter.has_value(other) && parameter.get(other) != parameter.get(plain)) {
+      text += fmt::format(", default has {}", parameter.text(other));
+    }
     return text + "\n";
   }
 

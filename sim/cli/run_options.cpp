@@ -15,7 +15,8 @@ void RunOptions::declare(Options& options, bool with_mode) {
   options.number("--warmup", warmup_, "Count nothing in the first N accesses");
   options.number("--limit", limit_, "Stop after N accesses counted");
   options.number("--seed", seed_, "Seed of what is random, 1 by default");
-  options.text("--walker", "KIND", walker_, "model (the default) or rtl");
+  options.text("--walker", "KIND", walker_,
+               "model (the default), rtl, or both, compared in each cycle");
   options.text("--detail", "LEVEL", detail_, "translation: TLBs, walker, memory (the default)");
   options.text("--fetch", "on|off", fetch_,
                "Translate instruction fetches too; on where the trace has them");
@@ -67,9 +68,10 @@ RunRequest RunOptions::resolve() const {
       word_of<Mode>("--mode", mode_, {{"native", Mode::kNative}, {"nested", Mode::kNested}},
                     Mode::kNested, {"shadow"});
   if (settings.mode == Mode::kNative) refuse_without_hypervisor(assignments);
-  settings.walker = word_of<WalkerKind>("--walker", walker_,
-                                        {{"model", WalkerKind::kModel}, {"rtl", WalkerKind::kRtl}},
-                                        WalkerKind::kModel, {"both"});
+  settings.walker = word_of<WalkerKind>(
+      "--walker", walker_,
+      {{"model", WalkerKind::kModel}, {"rtl", WalkerKind::kRtl}, {"both", WalkerKind::kBoth}},
+      WalkerKind::kModel);
   word_of<int>("--detail", detail_, {{"translation", 0}}, 0, {"full"});
   settings.warmup = warmup_.value_or(0);
   settings.limit = limit_;

@@ -78,6 +78,10 @@ Status status_of(const RunReport& report) {
     std::fprintf(stderr, "%s\n", error_line(*report.result.error).c_str());
     return Status::kBadInput;
   }
+  if (!report.result.mismatch.empty()) {
+    std::fprintf(stderr, "%s: %s", report.trace_path.c_str(), report.result.mismatch.c_str());
+    return Status::kMismatch;
+  }
   if (!report.result.partial) return Status::kDone;
   std::fprintf(stderr, "%s: interrupted, what was measured so far is reported as partial\n",
                report.trace_path.c_str());

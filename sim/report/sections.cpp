@@ -199,6 +199,8 @@ Html warning(const Runs& runs) {
                 " run ended early. These are the figures of what was measured until then.";
     if (run.document().contains("error"))
       line += " It ended because of: " + Html(run.text("/error"));
+    if (run.document().contains("mismatch"))
+      line += " It ended because model and RTL differ: " + Html(run.text("/mismatch"));
     text += element("p", line);
   }
   return text.empty() ? text
@@ -299,8 +301,10 @@ Html provenance(const Runs& runs) {
              document.at("run").at("fetch").get<bool>() ? "translated too" : "left out"});
   table.row({"core", run.text("/model/core")});
   table.row({"caches", run.text("/model/caches")});
-  table.row(
-      {"walker", run.text("/host/engine") == "rtl" ? "the Verilated RTL" : "the SystemC model"});
+  const std::string engine = run.text("/host/engine");
+  table.row({"walker", engine == "rtl"     ? "the Verilated RTL"
+                       : engine == "model" ? "the SystemC model"
+                                           : "the SystemC model and the Verilated RTL, compared"});
   for (const Run& each : runs) {
     table.row({runs.size() > 1 ? "complete, " + each.label() : "complete",
                each.partial() ? "no: the run ended early" : "yes"});

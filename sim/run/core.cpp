@@ -141,6 +141,7 @@ bool Core::walk(const mmu::Request& request, std::uint64_t ip) {
   const mmu::WalkTransaction& walk = port_.walk(*context_, request, cycle_);
   counted_.translation_cycles += walk.answered + 1 - cycle_;
   cycle_ = walk.answered + 1;
+  work_.after_walk();
   counted_.pages.add(request.address & ~(kPage - 1), walk.response.cycles);
   if (ip != 0) counted_.instruction_addresses.add(ip, walk.response.cycles);
   const mmu::Outcome& outcome = walk.response.outcome;
@@ -293,7 +294,7 @@ InputError Core::error_at_record(const std::string& problem) const {
 }
 
 void Core::report(RunResult& result) const {
-  result.partial = partial_ || exception_ != nullptr;
+  result.partial = partial_ || !finished_ || exception_ != nullptr;
   result.translated = translated_;
   if (!warm_) return;
   result.accesses = counted_.accesses;

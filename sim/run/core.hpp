@@ -28,6 +28,7 @@ struct CoreWork {
   const std::atomic<bool>& stop;
   std::function<void(std::uint64_t accesses)> progress;  ///< may be empty
   std::function<void()> reset_counters;  ///< of the other units, when the warm-up ends
+  std::function<void()> after_walk;      ///< may throw, which ends the run
 };
 
 /// The core of this version: one instruction a cycle, and an access blocks everything until it is

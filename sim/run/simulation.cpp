@@ -3,12 +3,15 @@
 #include <memory>
 #include <stdexcept>
 #include <systemc>
+#include <utility>
 
 #include "mmu_model/modules/hardware.hpp"
 #include "mmu_model/modules/kernel.hpp"
 #include "mmu_model/walker/model_walker.hpp"
 #include "sim/run/core.hpp"
+#include "sim/run/memory_hash.hpp"
 #include "sim/run/system_software.hpp"
+#include "testbench/paired_walker/paired_walker.hpp"
 #ifdef EPTSIM_HAS_RTL
 #include "testbench/rtl_walker/rtl_walker.hpp"
 #endif
@@ -16,12 +19,13 @@
 namespace eptsim::sim {
 namespace {
 
-std::unique_ptr<mmu::WalkerUnit> make_walker(const RunSettings& settings) {
-  if (settings.machine.walker_slots != 1) {
-    throw InputError("walker.slots", std::to_string(settings.machine.walker_slots) +
-                                         " walks at a time are not built yet, expected 1");
-  }
-  if (settings.walker == WalkerKind::kModel) return std::make_unique<mmu::ModelWalker>();
+/// The machine's walker, and the pair that it is if it is two.
+struct Walker {
+  std::unique_ptr<mmu::WalkerUnit> unit;
+  const tb::PairedWalker* pair = nullptr;
+};
+
+std::unique_ptr<mmu::WalkerUnit> make_rtl() {
 #ifdef EPTSIM_HAS_RTL
   return std::make_unique<tb::RtlWalker>();
 #else
@@ -30,38 +34,33 @@ std::unique_ptr<mmu::WalkerUnit> make_walker(const RunSettings& settings) {
 #endif
 }
 
+Walker make_walker(const RunSettings& settings) {
+  if (settings.machine.hardware.walker.walks != 1) {
+    throw InputError("walker.slots", std::to_string(settings.machine.hardware.walker.walks) +
+                                         " walks at a time are not built yet, expected 1");
+  }
+  if (settings.walker == WalkerKind::kRtl) return {make_rtl()};
+  auto model = std::make_unique<mmu::ModelWalker>();
+  if (settings.walker == WalkerKind::kModel) return {std::move(model)};
+  auto pair = std::make_unique<tb::PairedWalker>(std::move(model), make_rtl());
+  const tb::PairedWalker* const seen = pair.get();
+  return {std::move(pair), seen};
+}
+
 /// One machine with its software and a trace to run.
 class Simulation {
  public:
   Simulation(const RunSettings& settings, TraceReader& trace, const std::atomic<bool>& stop,
              const std::function<void(std::uint64_t)>& progress)
-      : hardware_("machine", settings.machine.hardware, make_walker(settings)),
-        software_(hardware_.dram(), settings.machine, settings.mode),
-        core_("core", hardware_.timeline(), hardware_.mmu().tlbs(), software_,
-              {.settings = settings,
-               .memory = hardware_.dram(),
-               .trace = trace,
-               .stop = stop,
-               .progress = progress,
-               .reset_counters = [this] { hardware_.reset_counters(); }}) {
-    core_.port().mmu.bind(hardware_.mmu().core);
-  }
+      : Simulation(settings, make_walker(settings), trace, stop, progress) {}
 
   RunResult run() {
     // Ends by itself: when the core is through, nothing has anything left to do.
     mmu::run_kernel();
-    if (!core_.finished()) {
-      throw std::logic_error("the machine stands still: a walk was never answered");
-    }
     RunResult result;
-    if (const std::exception_ptr exception = core_.exception()) {
-      try {
-        std::rethrow_exception(exception);
-      } catch (const InputError& error) {
-        result.error = error;
-      } catch (const Interrupted&) {
-        // As with `stop`: what was measured so far is partial.
-      }
+    take_exception(result);
+    if (!core_.finished() && result.mismatch.empty()) {
+      throw std::logic_error("the machine stands still: a walk was never answered");
     }
     core_.report(result);
     if (core_.is_warm()) {
@@ -73,10 +72,46 @@ class Simulation {
     result.page_bytes = software_.page_bytes();
     result.guest_table_bytes = software_.guest_table_bytes();
     result.ept_table_bytes = software_.ept_table_bytes();
+    result.memory_hash = hash_of_memory(hardware_.dram());
     return result;
   }
 
  private:
+  Simulation(const RunSettings& settings, Walker walker, TraceReader& trace,
+             const std::atomic<bool>& stop, const std::function<void(std::uint64_t)>& progress)
+      : pair_(walker.pair),
+        hardware_("machine", settings.machine.hardware, std::move(walker.unit)),
+        software_(hardware_.dram(), settings.machine, settings.mode),
+        core_("core", hardware_.timeline(), hardware_.mmu().tlbs(), software_,
+              {.settings = settings,
+               .memory = hardware_.dram(),
+               .trace = trace,
+               .stop = stop,
+               .progress = progress,
+               .reset_counters = [this] { hardware_.reset_counters(); },
+               .after_walk =
+                   [this] {
+                     if (pair_ != nullptr) pair_->require_equal();
+                   }}) {
+    core_.port().mmu.bind(hardware_.mmu().core);
+  }
+
+  /// What the core's thread met, in `result` if it is no error of the program's own.
+  void take_exception(RunResult& result) const {
+    try {
+      // Of two walkers that differ the second is none to wait for.
+      if (pair_ != nullptr) pair_->require_equal();
+      if (core_.exception()) std::rethrow_exception(core_.exception());
+    } catch (const InputError& error) {
+      result.error = error;
+    } catch (const tb::WalkersDiffer& difference) {
+      result.mismatch = difference.what();
+    } catch (const Interrupted&) {
+      // As with `stop`: what was measured so far is partial.
+    }
+  }
+
+  const tb::PairedWalker* pair_;
   mmu::Hardware hardware_;
   SystemSoftware software_;
   Core core_;

@@ -28,12 +28,13 @@ enum class Mode : std::uint8_t {
 enum class WalkerKind : std::uint8_t {
   kModel,  ///< the SystemC walker
   kRtl,    ///< the Verilated walker
+  kBoth,   ///< the model, with the Verilated walker beside it and held against it in each cycle
 };
 
 /// The machine with all that is configured about it: hardware, hypervisor and guest.
 struct Machine {
   mmu::MachineSettings hardware;
-  unsigned walker_slots = 1;                        ///< walks at a time
+  unsigned nested_tlb_ways = 0;                     ///< 0 or all entries: fully associative
   unsigned exit_cycles = 1000;                      ///< VM exit and entry together
   unsigned handler_cycles = 3000;                   ///< the hypervisor's work on an exit
   arch::PageSize guest_page = arch::PageSize::k4K;  ///< 4K, 2M or 1G
@@ -103,6 +104,7 @@ struct RunResult {
   std::uint64_t page_bytes = 0;         ///< the program's pages, in host-physical memory
   std::uint64_t guest_table_bytes = 0;  ///< guest paging structures
   std::uint64_t ept_table_bytes = 0;
+  std::string memory_hash;  ///< of all that host-physical memory holds: hash_of_memory
 
   /// The kHotSpots most expensive, most walk cycles first, equals by lower address. No instructions
   /// where the trace doesn't tell them.
@@ -111,11 +113,15 @@ struct RunResult {
 
   StaleAccesses stale;
 
-  /// The run ended before the trace or the limit did: `stop` was set, or `error` says why.
+  /// The run ended before the trace or the limit did: `stop` was set, or `error` or `mismatch` says
+  /// why.
   bool partial = false;
   /// The trace is damaged or has an address that isn't canonical, or its pages outran the machine's
   /// memory (place "dram.bytes"). All else holds what was measured before.
   std::optional<InputError> error;
+  /// WalkerKind::kBoth: the first difference between the walkers, which ended the run: the cycle,
+  /// the walks under way, what the model drove and what the RTL did. Empty if there was none.
+  std::string mismatch;
 };
 
 /// Runs `trace` until its end, the limit, or `stop` (looked at between accesses, and set from a

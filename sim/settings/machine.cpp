@@ -13,8 +13,8 @@ namespace eptsim::sim {
 namespace {
 
 constexpr std::string_view kLaterPresets[] = {
-    "default",         "haswell", "skylake", "icelake", "golden-cove",
-    "sapphire-rapids", "zen2",    "zen3",    "zen4",    "zen5"};
+    "haswell", "skylake", "icelake", "golden-cove", "sapphire-rapids",
+    "zen2",    "zen3",    "zen4",    "zen5"};
 
 std::string names_of_presets() {
   std::string names;

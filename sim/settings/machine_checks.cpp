@@ -1,5 +1,7 @@
+#include <array>
 #include <bit>
 #include <initializer_list>
+#include <utility>
 
 #include "ept/arch/page_size.hpp"
 #include "sim/settings/machine.hpp"
@@ -56,6 +58,34 @@ void check_tlb(const TlbSettings& tlb, const std::string& name, const std::vecto
   check_array(tlb.g1, tlb.replacement, name, ".1g", places);
 }
 
+/// Replacement is by a binary tree over the entries, in the model as in the RTL.
+void check_structure_cache(unsigned entries, const std::string& key,
+                           const std::vector<Places>& places) {
+  if (entries == 0 || std::has_single_bit(entries)) return;
+  throw InputError(place_of(places, {key}),
+                   key + " can't be " + std::to_string(entries) + ", expected 0 or a power of two");
+}
+
+void check_walker(const Machine& machine, const std::vector<Places>& places) {
+  const mmu::WalkerConfiguration& walker = machine.hardware.walker;
+  constexpr std::array<std::pair<std::size_t, const char*>, 3> kArrays = {
+      {{4, "pml4e"}, {3, "pdpte"}, {2, "pde"}}};
+  for (const auto& [level, name] : kArrays) {
+    const std::string suffix = "." + std::string(name) + ".entries";
+    check_structure_cache(walker.combined[level], "psc" + suffix, places);
+    check_structure_cache(walker.ept[level], "ept_psc" + suffix, places);
+  }
+  check_structure_cache(walker.nested_tlb, "nested_tlb.entries", places);
+  const unsigned ways = machine.nested_tlb_ways;
+  if (ways != 0 && ways != walker.nested_tlb) {
+    throw InputError(place_of(places, {"nested_tlb.ways", "nested_tlb.entries"}),
+                     "nested_tlb.ways can't be " + std::to_string(ways) +
+                         " with nested_tlb.entries = " + std::to_string(walker.nested_tlb) +
+                         ", expected 0 or as many as entries: this version's nested TLB is fully "
+                         "associative");
+  }
+}
+
 }  // namespace
 
 void check_machine(const Machine& machine, const std::vector<Places>& places) {
@@ -63,6 +93,7 @@ void check_machine(const Machine& machine, const std::vector<Places>& places) {
   check_tlb(hardware.l1i, "tlb.l1i", places);
   check_tlb(hardware.l1d, "tlb.l1d", places);
   check_tlb(hardware.l2, "tlb.l2", places);
+  check_walker(machine, places);
   if (hardware.dram_bytes > std::uint64_t{1} << hardware.maxphyaddr) {
     throw InputError(place_of(places, {"dram.bytes", "cpu.maxphyaddr"}),
                      "dram.bytes = " + std::to_string(hardware.dram_bytes) +

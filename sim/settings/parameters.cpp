@@ -167,15 +167,75 @@ class TlbParameters {
   TlbSettings mmu::MachineSettings::* tlb_;
 };
 
+/// How large the walker and its caches are. `field` finds the number in a configuration.
+template <typename Field>
+Parameter of_walker(std::string key, std::uint64_t minimum, std::uint64_t maximum, Field field,
+                    std::string help) {
+  Parameter parameter;
+  parameter.key = std::move(key);
+  parameter.unit = "1";
+  parameter.minimum = minimum;
+  parameter.maximum = maximum;
+  parameter.help = std::move(help);
+  parameter.get = [field](const Machine& m) { return std::uint64_t{field(m.hardware.walker)}; };
+  parameter.set = [field](Machine& m, std::uint64_t value) {
+    field(m.hardware.walker) = static_cast<unsigned>(value);
+  };
+  return parameter;
+}
+
+void add_walker(std::vector<Parameter>& table) {
+  constexpr std::uint64_t kEntries = 4096;
+  table.push_back(of_walker(
+      "walker.slots", 1, 16, [](auto& walker) -> auto& { return walker.walks; },
+      "walks that can be under way at a time"));
+
+  Parameter kind;
+  kind.key = "psc.kind";
+  kind.type = Type::kWord;
+  kind.words = {"combined"};
+  kind.help = "what the structure caches of linear addresses lead to";
+  kind.note =
+      "host-physical addresses, through both dimensions; caches of the guest's entries alone are "
+      "for a later version";
+  kind.get = [](const Machine&) { return std::uint64_t{0}; };
+  kind.set = [](Machine&, std::uint64_t) {};
+  table.push_back(std::move(kind));
+
+  struct Array {
+    std::string_view name;
+    std::size_t level;
+    std::string_view entry;
+  };
+  constexpr std::array kArrays = {Array{"pml4e", 4, "PML4E"}, Array{"pdpte", 3, "PDPTE"},
+                                  Array{"pde", 2, "PDE"}};
+  const auto add = [&](const std::string& group, const std::string& what, const auto& caches) {
+    for (const auto& [name, level, entry] : kArrays) {
+      table.push_back(of_walker(
+          group + "." + std::string(name) + ".entries", 0, kEntries,
+          [caches, level](auto& walker) -> auto& { return (walker.*caches)[level]; },
+          what + ": entries that skip all down to the " + std::string(entry) +
+              ", a power of two (0: off)"));
+    }
+  };
+  add("psc", "paging-structure cache", &mmu::WalkerConfiguration::combined);
+  add("ept_psc", "EPT paging-structure cache", &mmu::WalkerConfiguration::ept);
+  table.push_back(of_walker(
+      "nested_tlb.entries", 0, kEntries, [](auto& walker) -> auto& { return walker.nested_tlb; },
+      "nested TLB: entries, a power of two (0: off)"));
+  table.push_back(number("nested_tlb.ways", Type::kNumber, "1", 0, kEntries,
+                         &Machine::nested_tlb_ways,
+                         "nested TLB: ways of a set, 0 or as many as entries: this version's is "
+                         "fully associative"));
+}
+
 std::vector<Parameter> make_parameters() {
   using mmu::MachineSettings;
   std::vector<Parameter> table;
   TlbParameters("l1i", "L1 instruction TLB", &MachineSettings::l1i).append_to(table);
   TlbParameters("l1d", "L1 data TLB", &MachineSettings::l1d).append_to(table);
   TlbParameters("l2", "second-level TLB", &MachineSettings::l2).append_to(table);
-  table.push_back(number("walker.slots", Type::kNumber, "1", 1, 1, &Machine::walker_slots,
-                         "walks that can be under way at a time",
-                         "this version's walker does one walk at a time"));
+  add_walker(table);
   table.push_back(number("dram.cycles", Type::kNumber, "cycle", 1, 100'000,
                          &MachineSettings::dram_cycles,
                          "memory latency, from a request taken to its answer"));
@@ -236,9 +296,6 @@ std::string_view feature_of_later_version(std::string_view key) {
     std::string_view name;
   };
   constexpr Feature kFeatures[] = {
-      {"psc.", "paging-structure caches"},
-      {"ept_psc.", "EPT paging-structure caches"},
-      {"nested_tlb.", "nested TLB"},
       {"cache.", "data caches"},
       {"walker.enters_at", "data caches that walks go through"},
       {"core.", "core but the one that begins one instruction a cycle and waits for every miss"},

@@ -28,7 +28,12 @@ inline constexpr std::string_view kCacheModel = "none: every reference of a walk
 
 constexpr std::string_view name(Mode mode) { return mode == Mode::kNative ? "native" : "nested"; }
 constexpr std::string_view name(WalkerKind walker) {
-  return walker == WalkerKind::kModel ? "model" : "rtl";
+  switch (walker) {
+    case WalkerKind::kModel: return "model";
+    case WalkerKind::kRtl: return "rtl";
+    case WalkerKind::kBoth: return "both";
+  }
+  return "?";
 }
 
 }  // namespace eptsim::sim

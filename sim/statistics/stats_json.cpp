@@ -46,12 +46,14 @@ Json stats_document(const RunReport& report) {
       {"partial", result.partial},
   };
   if (result.error) document["error"] = result.error->what();
+  if (!result.mismatch.empty()) document["mismatch"] = result.mismatch;
   document["trace"] = std::move(trace);
   document["run"] = run_object(report.settings);
   document["machine_name"] = report.machine_name;
   if (!report.machine_changes.empty()) document["machine_changes"] = report.machine_changes;
   document["machine"] = machine_object(report.settings.machine);
   const double seconds = report.wall_seconds;
+  document["memory"] = {{"hash", result.memory_hash}};
   document["host"] = {
       {"engine", name(report.settings.walker)},
       {"wall_seconds", seconds},

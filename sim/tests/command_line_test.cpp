@@ -237,12 +237,14 @@ TEST_F(CommandLine, AReplayedWalkIsNamedInItsJson) {
 }
 
 TEST_F(CommandLine, MachinesAreShownAndSettingsExplained) {
-  EXPECT_EQ(run("eptsim machine list").out, "plain\n");
+  EXPECT_EQ(run("eptsim machine list").out, "plain\ndefault\n");
   EXPECT_THAT(run("eptsim machine show plain --set dram.cycles=42").out,
               HasSubstr("dram.cycles = 42 "));
   EXPECT_EQ(run("eptsim machine explain dram.cycles").out,
             "dram.cycles\n    memory latency, from a request taken to its answer\n"
             "    a whole number from 1 to 100000 cycles; plain has 100\n");
+  EXPECT_THAT(run("eptsim machine explain psc.pde").out,
+              HasSubstr("; plain has 0, default has 32\n"));
 }
 
 }  // namespace

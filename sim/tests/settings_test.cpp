@@ -101,7 +101,38 @@ TEST(PlainMachine, HasTheTlbsOfGoldenCove) {
   EXPECT_EQ(hardware.l2.unified.ways, 16u);
   EXPECT_EQ(hardware.l2.hit_cycles, 7u);
   EXPECT_EQ(hardware.dram_cycles, 100u);
-  EXPECT_EQ(machine.walker_slots, 1u);
+}
+
+TEST(PlainMachine, HasAWalkerOfOneWalkAndNoCaches) {
+  const mmu::WalkerConfiguration walker = resolve_machine("plain").hardware.walker;
+  EXPECT_EQ(walker.walks, 1u);
+  EXPECT_FALSE(walker.has_combined());
+  EXPECT_FALSE(walker.has_guest_physical());
+}
+
+TEST(DefaultMachine, HasTheWalkerOfTheRtlsDefaultConfigurationAndIsPlainOtherwise) {
+  Machine machine = resolve_machine("default");
+  const mmu::WalkerConfiguration& walker = machine.hardware.walker;
+  EXPECT_EQ(walker.walks, 4u);
+  EXPECT_THAT(walker.combined, testing::ElementsAre(0, 0, 32, 4, 2, 0));
+  EXPECT_EQ(walker.ept, walker.combined);
+  EXPECT_EQ(walker.nested_tlb, 64u);
+  machine.hardware.walker = {};
+  EXPECT_EQ(machine_as_toml(machine), machine_as_toml(resolve_machine("plain")));
+}
+
+TEST(MachineFile, StructureCachesAreSetEachByItself) {
+  const mmu::WalkerConfiguration walker =
+      resolve_machine(
+          "default",
+          {parse_assignment("walker.slots=2"), parse_assignment("psc.pml4e.entries=8"),
+           parse_assignment("psc.pde.entries=0"), parse_assignment("ept_psc.pdpte.entries=16"),
+           parse_assignment("nested_tlb.entries=128"), parse_assignment("nested_tlb.ways=128")})
+          .hardware.walker;
+  EXPECT_EQ(walker.walks, 2u);
+  EXPECT_THAT(walker.combined, testing::ElementsAre(0, 0, 0, 4, 8, 0));
+  EXPECT_THAT(walker.ept, testing::ElementsAre(0, 0, 32, 16, 2, 0));
+  EXPECT_EQ(walker.nested_tlb, 128u);
 }
 
 TEST(MachineFile, GivesSettingsAndLeavesTheRestAsInPlain) {
@@ -186,9 +217,22 @@ TEST(MachineFile, WhatIsWrongIsNamedWithItsPlace) {
       {"guest.page = 4096\n",
        "m.toml:1:14: guest.page can't be 4096, expected 4K, 2M or 1G "
        "(this version has no transparent huge pages)"},
-      {"walker.slots = 4\n",
-       "m.toml:1:16: walker.slots can't be 4, expected 1 "
-       "(this version's walker does one walk at a time)"},
+      {"walker.slots = 0\n",
+       "m.toml:1:16: walker.slots can't be 0, expected a whole number from 1 to 16"},
+      {"psc.pde.entries = 24\n",
+       "m.toml:1:19: psc.pde.entries can't be 24, expected 0 or a power of two"},
+      {"ept_psc.pml4e.entries = 3\n",
+       "m.toml:1:25: ept_psc.pml4e.entries can't be 3, expected 0 or a power of two"},
+      {"nested_tlb.entries = 100\n",
+       "m.toml:1:22: nested_tlb.entries can't be 100, expected 0 or a power of two"},
+      {"[nested_tlb]\nentries = 64\nways = 4\n",
+       "m.toml:3:8: nested_tlb.ways can't be 4 with nested_tlb.entries = 64, expected 0 or as many "
+       "as entries: this version's nested TLB is fully associative"},
+      {"psc.kind = \"guest\"\n",
+       "m.toml:1:12: psc.kind can't be guest, expected combined (host-physical addresses, through "
+       "both dimensions; caches of the guest's entries alone are for a later version)"},
+      {"psc.pml5e.entries = 2\n",
+       "m.toml:1:11: unknown setting 'psc.pml5e.entries' | did you mean 'psc.pml4e.entries'?"},
       {"[cache.l2]\nbytes = 5\n", "m.toml:2:1: 'cache.l2.bytes': this version has no data caches"},
       {"tlb.l2.ways = 10\n",
        "m.toml:1:15: tlb.l2.entries = 2048 and tlb.l2.ways = 10 don't make "
@@ -262,7 +306,8 @@ TEST(MachineName, AFileThatIsntThereAndAMachineOfALaterVersionAreRefused) {
   EXPECT_EQ(refused("nothing.toml"), "nothing.toml: No such file or directory");
   EXPECT_EQ(refused("/"), "/: Is a directory");
   EXPECT_EQ(refused("zen5"),
-            "--machine zen5: this version doesn't have that machine, expected plain or a file");
+            "--machine zen5: this version doesn't have that machine, expected plain, default or a "
+            "file");
 }
 
 }  // namespace

@@ -44,6 +44,7 @@ RunReport numbered() {
   result.page_bytes = 4096;
   result.guest_table_bytes = 8192;
   result.ept_table_bytes = 12288;
+  result.memory_hash = "0123";
   result.hot_pages = {{0xffff'8000'0000'1000, 3, 300}};
   return report;
 }
@@ -135,7 +136,18 @@ TEST(StatsDocument, SaysWhatRanOnWhatMachine) {
   EXPECT_EQ(machine.at("tlb").at("l2").at("entries"), 2048);
   EXPECT_EQ(machine.at("tlb").at("l1d").at("entries").at("4k"), 96);
   EXPECT_EQ(machine.at("guest").at("page"), "4K");
+  EXPECT_EQ(document.at("memory"), Json({{"hash", "0123"}}));
   EXPECT_EQ(document.at("host").at("engine"), "model");
+  EXPECT_FALSE(document.contains("mismatch"));
+}
+
+TEST(StatsDocument, TellsWhereModelAndRtlDiffered) {
+  RunReport report = numbered();
+  report.settings.walker = WalkerKind::kBoth;
+  report.result.mismatch = "the walkers differ in cycle 7\n";
+  const Json document = stats_document(report);
+  EXPECT_EQ(document.at("host").at("engine"), "both");
+  EXPECT_EQ(document.at("mismatch"), "the walkers differ in cycle 7\n");
 }
 
 TEST(StatsDocument, WhatTheHostTookChangesNothingElse) {

@@ -96,7 +96,7 @@ TEST(Ending, MemoryBeyondPhysicalAddressesIsRefused) {
 
 TEST(Ending, MoreThanOneWalkAtATimeIsRefusedByName) {
   RunSettings settings = small_machine();
-  settings.machine.walker_slots = 4;
+  settings.machine.hardware.walker.walks = 4;
   try {
     run(settings, {read(kHeap)});
     FAIL();

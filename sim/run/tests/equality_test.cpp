@@ -41,7 +41,7 @@ std::string text_of(const RunResult& result) {
   out << "faults " << result.guest_page_faults << ' ' << result.ept_violations << ' '
       << result.ept_misconfigurations << ' ' << result.exit_cycles << "\nbytes "
       << result.page_bytes << ' ' << result.guest_table_bytes << ' ' << result.ept_table_bytes
-      << '\n';
+      << "\nmemory " << result.memory_hash << '\n';
   for (const auto* spots : {&result.hot_pages, &result.hot_instructions}) {
     for (const HotSpot& spot : *spots) {
       out << std::hex << spot.address << std::dec << ' ' << spot.walks << ' ' << spot.walk_cycles
@@ -176,11 +176,19 @@ TEST(Equality, TheRtlWalkerGivesTheModelsResultInLockstepOnLargePages) {
   settings.machine.hardware.lockstep = true;
   EXPECT_EQ(model, run_apart(settings, program()));
 }
+
+TEST(Equality, BothWalkersSideBySideGiveTheModelsResult) {
+  RunSettings settings = machine();
+  settings.walker = WalkerKind::kBoth;
+  EXPECT_EQ(run_apart(machine(), program()), run_apart(settings, program()));
+}
 #else
 TEST(Equality, ABuildWithoutTheRtlRefusesItByName) {
   RunSettings settings = machine();
-  settings.walker = WalkerKind::kRtl;
-  EXPECT_NE(run_apart(settings, program()).find("--walker"), std::string::npos);
+  for (const WalkerKind kind : {WalkerKind::kRtl, WalkerKind::kBoth}) {
+    settings.walker = kind;
+    EXPECT_NE(run_apart(settings, program()).find("--walker"), std::string::npos);
+  }
 }
 #endif
 
