@@ -20,4 +20,12 @@ const WalkerConfiguration* find_configuration(std::string_view name) {
   return found == std::end(kConfigurations) ? nullptr : found;
 }
 
+const WalkerConfiguration* find_configuration(const WalkerConfiguration& size) {
+  const auto* found = std::ranges::find_if(kConfigurations, [&](const WalkerConfiguration& built) {
+    return built.walks == size.walks && built.combined == size.combined && built.ept == size.ept &&
+           built.nested_tlb == size.nested_tlb;
+  });
+  return found == std::end(kConfigurations) ? nullptr : found;
+}
+
 }  // namespace eptsim::mmu

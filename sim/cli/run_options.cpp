@@ -1,5 +1,6 @@
 #include "sim/cli/run_options.hpp"
 
+#include "sim/settings/built_walker.hpp"
 #include "sim/settings/machine.hpp"
 
 namespace eptsim::sim {
@@ -72,6 +73,9 @@ RunRequest RunOptions::resolve() const {
       "--walker", walker_,
       {{"model", WalkerKind::kModel}, {"rtl", WalkerKind::kRtl}, {"both", WalkerKind::kBoth}},
       WalkerKind::kModel);
+  if (settings.walker != WalkerKind::kModel) {
+    require_built_walker(settings.machine, "--walker " + *walker_);
+  }
   word_of<int>("--detail", detail_, {{"translation", 0}}, 0, {"full"});
   settings.warmup = warmup_.value_or(0);
   settings.limit = limit_;

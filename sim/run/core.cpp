@@ -112,7 +112,7 @@ bool Core::translate(const mmu::Request& request, std::uint64_t ip) {
     cycle_ += hit.cycles;
     counted_.translation_cycles += hit.cycles;
     if (hit) [[likely]] {
-      if (work_.settings.machine.stale_check) check_hit(request, *hit.entry);
+      if (work_.settings.machine.stale_check) check_use(request, *hit.entry);
       break;
     }
     if (walk(request, ip)) break;
@@ -122,8 +122,8 @@ bool Core::translate(const mmu::Request& request, std::uint64_t ip) {
   return ++translated_ != next_milestone_ || reach_milestone();
 }
 
-/// Counts the hit of `entry` if memory says otherwise.
-void Core::check_hit(const mmu::Request& request, const mmu::TlbEntry& entry) {
+/// Counts the use of `entry`, of a TLB or just walked for, if memory says otherwise.
+void Core::check_use(const mmu::Request& request, const mmu::TlbEntry& entry) {
   const auto use = mmu::find_stale_use(*context_, request, entry, work_.memory);
   if (!use) return;
   StaleAccesses& stale = counted_.stale;
@@ -145,7 +145,13 @@ bool Core::walk(const mmu::Request& request, std::uint64_t ip) {
   counted_.pages.add(request.address & ~(kPage - 1), walk.response.cycles);
   if (ip != 0) counted_.instruction_addresses.add(ip, walk.response.cycles);
   const mmu::Outcome& outcome = walk.response.outcome;
-  if (outcome.kind == mmu::OutcomeKind::kTranslated) return true;
+  if (outcome.kind == mmu::OutcomeKind::kTranslated) {
+    // The walk may have gone through structure caches that are stale.
+    if (work_.settings.machine.stale_check) {
+      check_use(request, mmu::make_tlb_entry(*context_, outcome));
+    }
+    return true;
+  }
   software_.serve(asid_, request, outcome);
   account_for_software();
   return false;

@@ -85,7 +85,7 @@ class Core final : public sc_core::sc_module {
   bool access(const Record& record);
   bool translate(const mmu::Request& request, std::uint64_t ip);
   bool walk(const mmu::Request& request, std::uint64_t ip);
-  void check_hit(const mmu::Request& request, const mmu::TlbEntry& entry);
+  void check_use(const mmu::Request& request, const mmu::TlbEntry& entry);
   void act(const Record& record);
   void invpcid(const Record& record);
   void invvpid(const Record& record);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/number.hpp"
+#include "sim/settings/built_walker.hpp"
 #include "sim/settings/machine.hpp"
 #include "sim/settings/machine_file.hpp"
 #include "sim/settings/parameter.hpp"
@@ -292,6 +293,33 @@ TEST(SetOption, WhatIsWrongIsNamedWithTheOption) {
             "--set tlb.l1d.entries=64: tlb.l1d.entries: a TLB is split by page size or it isn't, "
             "and another setting says otherwise");
   EXPECT_EQ(refusal_of_set("guest.page=2m"), "accepted") << "page sizes in either case";
+}
+
+std::string refusal_of_walker(const std::string& machine, const std::vector<std::string>& sets) {
+  std::vector<Assignment> assignments;
+  for (const std::string& set : sets) assignments.push_back(parse_assignment(set));
+  try {
+    require_built_walker(resolve_machine(machine, assignments), "--walker rtl");
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(BuiltWalker, IsThatOfTheMachinesPlainAndDefaultWhateverElseIsSet) {
+  EXPECT_EQ(refusal_of_walker("plain", {}), "accepted");
+  EXPECT_EQ(refusal_of_walker("default", {}), "accepted");
+  EXPECT_EQ(refusal_of_walker("default", {"nested_tlb.ways=64", "tlb.l2.entries=64"}), "accepted");
+}
+
+TEST(BuiltWalker, OfAnotherSizeIsRefusedWithTheSettingsThatDiffer) {
+  EXPECT_EQ(refusal_of_walker("default", {"psc.pde.entries=16"}),
+            "--walker rtl: the RTL is built as default, single, small, and this machine differs "
+            "from default, the nearest: psc.pde.entries = 16, expected 32");
+  EXPECT_EQ(refusal_of_walker("plain", {"walker.slots=2", "nested_tlb.entries=8"}),
+            "--walker rtl: the RTL is built as default, single, small, and this machine differs "
+            "from single, the nearest: walker.slots = 2, expected 1; nested_tlb.entries = 8, "
+            "expected 0");
 }
 
 TEST(MachineName, AFileThatIsntThereAndAMachineOfALaterVersionAreRefused) {
