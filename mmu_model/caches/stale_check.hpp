@@ -25,7 +25,7 @@ struct StaleUse {
   /// `in_ept`: the guest-physical address whose translation changed: the page's, or that of a guest
   /// table.
   std::uint64_t gpa = 0;
-  std::uint64_t hpa = 0;  ///< what the TLB said
+  std::uint64_t hpa = 0;  ///< what the cached translation said
   Outcome memory;         ///< what a walk of memory says
 };
 

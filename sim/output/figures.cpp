@@ -1,5 +1,8 @@
 #include "sim/output/figures.hpp"
 
+#include <cctype>
+#include <utility>
+
 namespace eptsim::sim {
 
 Figures::Figures(const Json& document) {
@@ -17,6 +20,20 @@ Figures::Figures(const Json& document) {
   second_level_hits = count("/tlb/l2/hits");
   tlb_misses = accesses - first_level_hits - second_level_hits;
   walks = count("/walker/walks");
+
+  const auto add_cache = [&](const std::string& label, const Json& cache) {
+    const auto number = [&](const char* key) { return cache.at(key).get<std::uint64_t>(); };
+    walker_caches.push_back({label, number("accesses"), number("hits"), number("misses")});
+  };
+  for (const auto& [name, label] :
+       {std::pair{"psc", "structure cache"}, std::pair{"ept_psc", "EPT structure cache"}}) {
+    for (const auto& [entry, cache] : stats.at(name).items()) {
+      std::string shown = entry;
+      for (char& c : shown) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      add_cache(std::string(label) + ", " + shown, cache);
+    }
+  }
+  add_cache("nested TLB", stats.at("nested_tlb"));
 
   const auto per_walk = [&](const char* pointer) {
     return walks == 0 ? 0.0 : static_cast<double>(count(pointer)) / static_cast<double>(walks);

@@ -93,6 +93,20 @@ void add_walks(Table& table, const Json& walker, const Figures& figures, bool ne
                          cycles("max")));
 }
 
+/// Where walks found what they would have read; nothing for a walker without caches.
+void add_walker_caches(Table& table, const Figures& figures) {
+  bool any = false;
+  for (const Figures::WalkerCache& cache : figures.walker_caches) {
+    if (cache.accesses == 0) continue;
+    if (!any) {
+      table.gap();
+      table.heading("Hits of walks in", "hits", "hit rate");
+      any = true;
+    }
+    table.part(cache.label, cache.hits, cache.accesses);
+  }
+}
+
 /// What a walk of memory finds where a TLB still has the old translation.
 std::string stale_change(const std::string& change, const std::string& memory) {
   if (change == "moved") return fmt::format("{}: the page has moved", memory);
@@ -113,7 +127,7 @@ void add_stale(Table& table, const Json& stale) {
     const std::string address = text("address");
     if (!told.insert(std::stoull(address, nullptr, 16) >> 12).second) continue;
     table.fact(told.size() == 1 ? "first" : "",
-               fmt::format("access {}, {} of {}: the TLB said {}, but memory says {}",
+               fmt::format("access {}, {} of {}: the caches said {}, but memory says {}",
                            grouped(use.at("number").get<std::uint64_t>()), text("access"), address,
                            text("tlb"), stale_change(text("change"), text("memory"))));
     table.fact("", fmt::format("owed: {}", text("owed")));
@@ -153,6 +167,7 @@ std::string summary(const Json& document, Style style) {
   table.gap();
 
   add_walks(table, stats.at("walker"), figures, nested);
+  add_walker_caches(table, figures);
   table.gap();
 
   table.heading("System software");

@@ -13,7 +13,7 @@ std::vector<Part> parts_of(const Run& run) {
   const std::uint64_t ept = run.count("/stats/walker/ept_cycles");
   std::vector<Part> parts = {
       {"program", "the program itself", figures.program_cycles},
-      {"tlb", "TLB look-ups", figures.translation_cycles - guest - ept},
+      {"tlb", "look-ups in TLBs and structure caches", figures.translation_cycles - guest - ept},
   };
   if (run.nested()) {
     parts.push_back({"guest", "walks: guest entries", guest});

@@ -71,6 +71,24 @@ Html measures_table(const std::string& caption, const Runs& runs,
   return table.html();
 }
 
+/// Nothing where no run's walker has caches.
+Html walker_caches(const Runs& runs) {
+  Table table("Look-ups of walks in structure caches and nested TLB",
+              {{"", false}, {"look-ups"}, {"hits"}, {"misses"}, {"hit rate"}, {"", false}});
+  bool any = false;
+  for (std::size_t i = 0; i < runs.front().figures().walker_caches.size(); ++i) {
+    for (const Run& run : runs) {
+      const Figures::WalkerCache& cache = run.figures().walker_caches.at(i);
+      if (cache.accesses == 0) continue;
+      any = true;
+      table.row({cache.label + (runs.size() > 1 ? ", " + run.label() : ""), grouped(cache.accesses),
+                 grouped(cache.hits), grouped(cache.misses), share(cache.hits, cache.accesses, 2),
+                 small_bar(ratio(cache.hits, cache.accesses), "tlb")});
+    }
+  }
+  return any ? table.html() : Html();
+}
+
 bool any(const Runs& runs, bool (Run::*what)() const) {
   return std::ranges::any_of(runs, [what](const Run& run) { return (run.*what)(); });
 }
@@ -247,7 +265,7 @@ Html walks(const Runs& runs) {
       heading, maps +
                    element("div", {{"class", "columns-2"}},
                            element("div", latency(runs)) + element("div", walks_in_numbers(runs))) +
-                   references_histogram(runs));
+                   walker_caches(runs) + references_histogram(runs));
 }
 
 Html system_software(const Runs& runs) {

@@ -41,7 +41,7 @@ struct Machine {
   arch::PageSize ept_page = arch::PageSize::k4K;    ///< 4K, 2M or 1G
   std::uint64_t protect_interval = 0;  ///< accesses between write protections by the hypervisor
   bool invalidate = true;              ///< the hypervisor does the INVEPTs that it owes
-  bool stale_check = false;            ///< hold every TLB hit against memory
+  bool stale_check = false;            ///< hold every use of cached translations against memory
 };
 
 struct RunSettings {
@@ -62,7 +62,7 @@ struct HotSpot {
 };
 inline constexpr std::size_t kHotSpots = 20;
 
-/// An access that a TLB translated otherwise than memory says.
+/// An access that a TLB, or a walk through structure caches, translated otherwise than memory says.
 struct StaleAccess {
   std::uint64_t number = 0;   ///< of the access, from 1 at the trace's beginning
   std::uint64_t address = 0;  ///< linear

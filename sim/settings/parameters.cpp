@@ -260,7 +260,8 @@ std::vector<Parameter> make_parameters() {
                             "leave nothing to be computed ahead of the kernel; no result depends "
                             "on it"));
   table.push_back(on_or_off("simulation.stale_check", &Machine::stale_check,
-                            "hold every TLB hit against memory, to find forgotten invalidations"));
+                            "hold every use of cached translations against memory, to find "
+                            "forgotten invalidations"));
   return table;
 }
 

@@ -24,7 +24,8 @@ struct RunReport {
 
 /// What the core of this version is, for people and for stats.json.
 inline constexpr std::string_view kCoreModel = "one instruction a cycle, every miss blocks";
-inline constexpr std::string_view kCacheModel = "none: every reference of a walk goes to memory";
+inline constexpr std::string_view kCacheModel =
+    "no data caches: every reference of a walk goes to memory";
 
 constexpr std::string_view name(Mode mode) { return mode == Mode::kNative ? "native" : "nested"; }
 constexpr std::string_view name(WalkerKind walker) {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <utility>
 
 #include "sim/statistics/latency.hpp"
@@ -29,16 +30,40 @@ Statistic of_walker(std::string key, std::string_view unit, std::string help,
                 [counter](const RunResult& result) { return result.walker.*counter; });
 }
 
-void add_tlb(std::vector<Statistic>& table, const std::string& name, const std::string& what,
-             TlbCounters RunResult::* tlb) {
-  const auto add = [&](const std::string& key, const std::string& help,
+/// The counters of one TLB or structure cache, which `of` finds in a result.
+template <typename Of>
+void add_cache(std::vector<Statistic>& table, const std::string& key, const std::string& what,
+               Of of) {
+  const auto add = [&](const std::string& name, const std::string& help,
                        std::uint64_t TlbCounters::* counter) {
-    table.push_back(number("tlb." + name + "." + key, "1", what + ": " + help,
-                           [tlb, counter](const RunResult& r) { return r.*tlb.*counter; }));
+    table.push_back(
+        number(key + "." + name, "1", what + ": " + help,
+               [of, counter](const RunResult& r) { return std::invoke(of, r).*counter; }));
   };
   add("accesses", "lookups", &TlbCounters::accesses);
-  add("hits", "lookups that found their translation", &TlbCounters::hits);
+  add("hits", "lookups that found what they looked for", &TlbCounters::hits);
   add("misses", "lookups that didn't", &TlbCounters::misses);
+}
+
+/// Lookups go from the PDE up, and no further once one has hit.
+void add_structure_caches(std::vector<Statistic>& table) {
+  struct Array {
+    std::string name;
+    std::size_t level;
+    std::string entry;
+  };
+  const std::array<Array, 3> arrays = {
+      {{"pml4e", 4, "PML4E"}, {"pdpte", 3, "PDPTE"}, {"pde", 2, "PDE"}}};
+  const auto add = [&](const std::string& group, const std::string& what, auto caches) {
+    for (const auto& [name, level, entry] : arrays) {
+      add_cache(table, group + "." + name, what + " of " + entry + "s",
+                [caches, level](const RunResult& r) { return (r.walker.*caches)[level]; });
+    }
+  };
+  add("psc", "paging-structure cache", &WalkerCounters::combined);
+  add("ept_psc", "EPT paging-structure cache", &WalkerCounters::ept);
+  add_cache(table, "nested_tlb", "nested TLB",
+            [](const RunResult& r) { return r.walker.nested_tlb; });
 }
 
 double translation_share(const RunResult& result) {
@@ -138,17 +163,20 @@ void add_stale(std::vector<Statistic>& table) {
   const auto add = [&](const std::string& key, const std::string& help, auto function) {
     table.push_back(number("stale." + key, "1", help, function));
   };
-  add("uses", "accesses that a TLB translated otherwise than memory says; 0 without stale_check",
+  add("uses",
+      "accesses that a TLB or a walk through structure caches translated otherwise than memory "
+      "says; 0 without stale_check",
       [](const RunResult& r) { return r.stale.guest + r.stale.ept; });
   add("guest", "of them, after a change of the guest's tables",
       [](const RunResult& r) { return r.stale.guest; });
   add("ept", "of them, after a change of the EPT", [](const RunResult& r) { return r.stale.ept; });
-  table.push_back({"stale.first",
-                   "",
-                   "the first of them: what the TLB said, what memory says, and the invalidation "
-                   "that was owed",
-                   {{"number", "1"}},
-                   stale_accesses});
+  table.push_back(
+      {"stale.first",
+       "",
+       "the first of them: what the caches said, what memory says, and the invalidation "
+       "that was owed",
+       {{"number", "1"}},
+       stale_accesses});
 }
 
 std::vector<Statistic> make_statistics() {
@@ -164,9 +192,10 @@ std::vector<Statistic> make_statistics() {
   table.push_back(
       number("translation_share", "1", "translation_cycles over cycles", translation_share));
 
-  add_tlb(table, "l1d", "first-level data TLB", &RunResult::l1d);
-  add_tlb(table, "l1i", "first-level instruction TLB", &RunResult::l1i);
-  add_tlb(table, "l2", "second-level TLB", &RunResult::l2);
+  add_cache(table, "tlb.l1d", "first-level data TLB", &RunResult::l1d);
+  add_cache(table, "tlb.l1i", "first-level instruction TLB", &RunResult::l1i);
+  add_cache(table, "tlb.l2", "second-level TLB", &RunResult::l2);
+  add_structure_caches(table);
 
   table.push_back(
       of_walker("walks", "1", "page walks, those that faulted included", &WalkerCounters::walks));
@@ -179,12 +208,11 @@ std::vector<Statistic> make_statistics() {
   table.push_back(of_walker("flag_updates", "1",
                             "compare-and-swaps that set accessed and dirty flags",
                             &WalkerCounters::flag_updates));
-  table.push_back(
-      of_walker("cycles", "cycle", "time with a walk under way", &WalkerCounters::cycles));
-  table.push_back(of_walker("guest_cycles", "cycle", "of it, spent on guest entries",
+  table.push_back(of_walker("cycles", "cycle", "cycles of all walks", &WalkerCounters::cycles));
+  table.push_back(of_walker("guest_cycles", "cycle", "of them, waiting for memory at guest entries",
                             &WalkerCounters::guest_cycles));
-  table.push_back(
-      of_walker("ept_cycles", "cycle", "of it, spent on EPT entries", &WalkerCounters::ept_cycles));
+  table.push_back(of_walker("ept_cycles", "cycle", "of them, waiting for memory at EPT entries",
+                            &WalkerCounters::ept_cycles));
   add_latency(table);
   table.push_back({"walker.references_histogram",
                    "1",

@@ -167,6 +167,20 @@ TEST(Summary, SaysWhereTheTimeWent) {
   EXPECT_EQ(text.find("PARTIAL"), std::string::npos);
 }
 
+TEST(Summary, TellsOfTheWalkersCachesThatWereAsked) {
+  RunReport report = report_of(Mode::kNested);
+  const std::string without = summary(stats_document(report), Style{});
+  EXPECT_EQ(without.find("Hits of walks in"), std::string::npos);
+  report.result.walker.combined[4] = {300, 270, 30};
+  report.result.walker.ept[2] = {200, 20, 180};
+  report.result.walker.nested_tlb = {2'000, 1'000, 1'000};
+  const std::string text = summary(stats_document(report), Style{});
+  EXPECT_THAT(text, ContainsRegex("\nHits of walks in +hits +hit rate\n"
+                                  "  structure cache, PML4E +270 +90\\.00 %.*\n"
+                                  "  EPT structure cache, PDE +20 +10\\.00 %.*\n"
+                                  "  nested TLB +1,000 +50\\.00 %.*\n\nSystem software"));
+}
+
 TEST(Summary, APartialRunSaysSoFirst) {
   RunReport report = report_of(Mode::kNative);
   report.result.partial = true;
@@ -205,7 +219,7 @@ TEST(Summary, NamesEachPageOfAStaleTranslationOnceWithTheInvalidationThatIsOwed)
                                stale_write(12'345'680, 0x7000)};
   const std::string text = summary(stats_document(report), Style{});
   EXPECT_THAT(text,
-              HasSubstr("\n  first    access 12,345,678, write of 0x5008: the TLB said 0x25008, "
+              HasSubstr("\n  first    access 12,345,678, write of 0x5008: the caches said 0x25008, "
                         "but memory says ept_violation: the right to this access was taken "
                         "away\n           owed: INVEPT of EPTP 0x101e, for guest-physical "
                         "0x15008\n           access 12,345,680, write of 0x7000"));

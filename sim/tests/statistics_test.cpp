@@ -8,6 +8,8 @@
 namespace eptsim::sim {
 namespace {
 
+using mmu::TlbCounters;
+
 /// A result with a different number in every counter.
 RunReport numbered() {
   RunReport report;
@@ -32,6 +34,9 @@ RunReport numbered() {
   result.walker.cycles = 430;
   result.walker.guest_cycles = 75;
   result.walker.ept_cycles = 355;
+  result.walker.combined = {TlbCounters{}, {}, {21, 14, 7}, {7, 4, 3}, {3, 1, 2}, {}};
+  result.walker.ept = {TlbCounters{}, {}, {31, 20, 11}, {11, 6, 5}, {5, 1, 4}, {}};
+  result.walker.nested_tlb = {51, 20, 31};
   result.walker.latency = {{95, 1}, {115, 1}, {110, 2}};
   result.walker.references_histogram = {{9, 1}, {24, 2}, {100, 1}};
   result.walker.matrix[4][4] = {7, 35};
@@ -69,6 +74,16 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
   EXPECT_EQ(stats.at("tlb").at("l1d"), Json({{"accesses", 60}, {"hits", 50}, {"misses", 10}}));
   EXPECT_EQ(stats.at("tlb").at("l1i"), Json({{"accesses", 40}, {"hits", 38}, {"misses", 2}}));
   EXPECT_EQ(stats.at("tlb").at("l2"), Json({{"accesses", 12}, {"hits", 8}, {"misses", 4}}));
+  const auto cache = [](std::uint64_t accesses, std::uint64_t hits, std::uint64_t misses) {
+    return Json({{"accesses", accesses}, {"hits", hits}, {"misses", misses}});
+  };
+  EXPECT_EQ(
+      stats.at("psc"),
+      Json({{"pml4e", cache(3, 1, 2)}, {"pdpte", cache(7, 4, 3)}, {"pde", cache(21, 14, 7)}}));
+  EXPECT_EQ(
+      stats.at("ept_psc"),
+      Json({{"pml4e", cache(5, 1, 4)}, {"pdpte", cache(11, 6, 5)}, {"pde", cache(31, 20, 11)}}));
+  EXPECT_EQ(stats.at("nested_tlb"), cache(51, 20, 31));
   const Json& walker = stats.at("walker");
   EXPECT_EQ(walker.at("walks"), 4);
   EXPECT_EQ(walker.at("references"), 86);

@@ -150,7 +150,7 @@ TEST(Report, BeginsWithTheAnswer) {
 TEST(Report, TheCyclesArePartsThatSumToAll) {
   const Document document(nested_report());
   EXPECT_EQ(row(document, "the program itself")[1], "2,000,000");
-  EXPECT_EQ(row(document, "TLB look-ups")[1], "630,014");
+  EXPECT_EQ(row(document, "look-ups in TLBs and structure caches")[1], "630,014");
   EXPECT_EQ(row(document, "walks: guest entries")[1], "4,050,033");
   EXPECT_EQ(row(document, "walks: EPT entries")[1], "20,010,077");
   EXPECT_EQ(row(document, "VM exits")[1], "8,708,000");
@@ -173,6 +173,24 @@ TEST(Report, EachTlbHasItsLookUps) {
       ElementsAre("first level, data", "800,003", "700,001", "100,002", unbroken("87.50 %"), ""));
   EXPECT_EQ(row(document, "first level, instructions")[3], "7");
   EXPECT_EQ(row(document, "second level")[4], unbroken("89.99 %"));
+}
+
+TEST(Report, EachOfTheWalkersCachesThatWasAskedHasItsLookUps) {
+  RunReport run = run_of(Mode::kNested);
+  run.result.walker.combined[2] = {9'000, 8'100, 900};
+  run.result.walker.ept[3] = {7'000, 6'300, 700};
+  run.result.walker.nested_tlb = {50'005, 40'004, 10'001};
+  const Document document(run_report_html(stats_document(run)));
+  EXPECT_EQ(row(document, "structure cache, PDE")[1], "9,000");
+  EXPECT_EQ(row(document, "EPT structure cache, PDPTE")[3], "700");
+  EXPECT_THAT(row(document, "nested TLB"),
+              ElementsAre("nested TLB", "50,005", "40,004", "10,001", unbroken("80.00 %"), ""));
+  EXPECT_THAT(document.rows("structure cache, PML4E"), IsEmpty());
+  const Document both(comparison_report_html(document_of(Mode::kNative), stats_document(run)));
+  EXPECT_EQ(row(both, "nested TLB, nested")[2], "40,004");
+  EXPECT_THAT(both.rows("nested TLB, native"), IsEmpty());
+  EXPECT_EQ(nested_report().find("Look-ups of walks"), std::string::npos)
+      << "of a walker without caches";
 }
 
 TEST(Report, EveryPlaceOfTheWalkHasItsReferencesAndCycles) {
