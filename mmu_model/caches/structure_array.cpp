@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ept/arch/ept_entry.hpp"
+
 namespace eptsim::mmu {
 
 namespace {
@@ -67,13 +69,15 @@ const CachedEntry* StructureArray::lookup(const TlbSpace& space, std::uint64_t a
   return is_off() ? nullptr : answer(find(space, address, offset_bits));
 }
 
-const CachedEntry* StructureArray::lookup_any_page(const TlbSpace& space, std::uint64_t address) {
+const CachedEntry* StructureArray::lookup_any_page(const TlbSpace& space, std::uint64_t address,
+                                                   bool dirty) {
   if (is_off()) return nullptr;
-  for (const unsigned offset_bits : {12u, 21u}) {
+  for (const unsigned offset_bits : {12u, 21u, 30u}) {
     const std::size_t index = find(space, address, offset_bits);
-    if (index != kNone) return answer(index);
+    if (index == kNone) continue;
+    return answer(dirty && !arch::ept_entry::kDirty.any(entries_[index].leaf) ? kNone : index);
   }
-  return answer(find(space, address, 30));
+  return answer(kNone);
 }
 
 void StructureArray::fill(const TlbSpace& space, const CachedEntry& entry, unsigned offset_bits) {

@@ -38,8 +38,9 @@ class StructureArray {
   /// The entry that covers `address` with `offset_bits` (one of kCovered), counted as a use of the
   /// array, or nullptr. Valid until the array next changes.
   const CachedEntry* lookup(const TlbSpace& space, std::uint64_t address, unsigned offset_bits);
-  /// The same where an entry may cover 4 KiB, 2 MiB or 1 GiB: the smallest.
-  const CachedEntry* lookup_any_page(const TlbSpace& space, std::uint64_t address);
+  /// The same where an entry may cover 4 KiB, 2 MiB or 1 GiB: the smallest. With `dirty` an EPT
+  /// leaf whose dirty flag is clear does not answer.
+  const CachedEntry* lookup_any_page(const TlbSpace& space, std::uint64_t address, bool dirty);
 
   /// Holds `entry` in place of whatever covered any of the same, else of nothing, else of the
   /// set's victim.

@@ -38,7 +38,7 @@ StructureCaches::StructureCaches(const CacheSettings& settings, std::uint64_t se
       nested_tlb_(settings.nested_tlb, seed + kNestedSeed) {}
 
 const CachedEntry* StructureCaches::lookup(LookupKind kind, std::uint64_t address,
-                                           const WalkContext& context) {
+                                           const WalkContext& context, bool dirty) {
   const CachedEntry* hit = nullptr;
   switch (kind) {
     case LookupKind::kCombined: {
@@ -57,7 +57,7 @@ const CachedEntry* StructureCaches::lookup(LookupKind kind, std::uint64_t addres
       break;
     }
     case LookupKind::kNestedTlb:
-      hit = nested_tlb_.lookup_any_page(guest_physical_space(context), address);
+      hit = nested_tlb_.lookup_any_page(guest_physical_space(context), address, dirty);
       break;
   }
   return hit;

@@ -26,8 +26,9 @@ class StructureCaches {
 
   /// The entry for a lookup step of a walk in `context` that leaves the least to read, or nullptr.
   /// Arrays are asked from the deepest up, and no further once one hits; each counts what it was
-  /// asked. Valid until the caches next change.
-  const CachedEntry* lookup(LookupKind kind, std::uint64_t address, const WalkContext& context);
+  /// asked. Valid until the caches next change. `dirty`: as a step has it.
+  const CachedEntry* lookup(LookupKind kind, std::uint64_t address, const WalkContext& context,
+                            bool dirty = false);
 
   /// Takes what a walk in `context` proved fit for caching.
   void fill(const CachedEntry& entry, const WalkContext& context);

@@ -45,7 +45,7 @@ void TranslationCaches::walk_to_its_end(Walk& walk, const WalkContext& context,
     if (step.kind == StepKind::kDone) return;
     answer = {};
     if (step.kind == StepKind::kLookup) {
-      answer.entry = structures_.lookup(step.lookup, step.key, context);
+      answer.entry = structures_.lookup(step.lookup, step.key, context, step.dirty);
     } else {
       answer.value = serve(step, memory, recorder);
     }

@@ -1,5 +1,6 @@
 #include "mmu_model/tests/walk_toy_caches.hpp"
 
+#include "ept/arch/ept_entry.hpp"
 #include "mmu_model/word_access.hpp"
 
 namespace eptsim::mmu::test {
@@ -43,7 +44,13 @@ CachedResult run_cached(WalkTables& tables, const Request& request, ToyCaches& c
     answer = {};
     const arch::Hpa address(step.address);
     switch (step.kind) {
-      case StepKind::kLookup: answer.entry = caches.find(context, step.lookup, step.key); break;
+      case StepKind::kLookup:
+        answer.entry = caches.find(context, step.lookup, step.key);
+        if (answer.entry != nullptr && step.dirty &&
+            !arch::ept_entry::kDirty.any(answer.entry->leaf)) {
+          answer.entry = nullptr;
+        }
+        break;
       case StepKind::kRead:
       case StepKind::kLoad: answer.value = read(tables.memory, address, step.size); break;
       case StepKind::kCompareExchange:

@@ -32,16 +32,15 @@ Step Walk::start_ept(std::uint64_t gpa) {
   }
   if (!lookups_) return after_structure_lookup(nullptr);
   state_ = State::kNestedLookup;
-  return {
-      .kind = StepKind::kLookup, .place = place(0), .lookup = LookupKind::kNestedTlb, .key = gpa};
+  // Through an entry cached before its page was written, a write must still set the dirty flag.
+  return {.kind = StepKind::kLookup,
+          .place = place(0),
+          .lookup = LookupKind::kNestedTlb,
+          .key = gpa,
+          .dirty = context_->ept_accessed_dirty && demand_.write};
 }
 
 Step Walk::after_nested_lookup(const CachedEntry* hit) {
-  // Through an entry cached before its page was written, a write must still set the dirty flag.
-  if (hit != nullptr && context_->ept_accessed_dirty && demand_.write &&
-      !ept_entry::kDirty.any(hit->leaf)) {
-    hit = nullptr;
-  }
   if (hit == nullptr) {
     state_ = State::kStructureLookup;
     return {.kind = StepKind::kLookup,

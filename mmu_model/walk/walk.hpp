@@ -70,6 +70,8 @@ struct Step {
   std::uint64_t desired = 0;   ///< kCompareExchange; kWrite: the value
   LookupKind lookup = LookupKind::kCombined;
   std::uint64_t key = 0;  ///< kLookup: the whole address, linear or guest-physical
+  /// kLookup of the nested TLB: only a page whose dirty flag is set answers.
+  bool dirty = false;
 };
 
 /// What the last step gave.

@@ -1,32 +1,85 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <vector>
 
+#include "mmu_model/caches/structure_caches.hpp"
 #include "mmu_model/walk/walk.hpp"
+#include "mmu_model/walker/configuration.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 
 namespace eptsim::mmu {
 
-/// The walker of docs/microarchitecture.md in its configuration `single`: one walk at a time, no
-/// structure caches.
+/// The walker of docs/microarchitecture.md in any configuration: slots, one engine that follows one
+/// walk a cycle, structure caches and nested TLB.
 class ModelWalker final : public WalkerUnit {
  public:
-  ModelWalker() { reset(); }
+  /// Without an argument: `single`. Throws std::invalid_argument if there are more walks than the
+  /// slots' numbers tell apart, or none.
+  explicit ModelWalker(const WalkerConfiguration& configuration = {});
 
   void reset() override;
   const WalkerOutputs& outputs() const override { return outputs_; }
   const WalkerOutputs& tick(const WalkerInputs& inputs) override;
 
  private:
-  enum class State : std::uint8_t { kIdle, kIssue, kWait, kRespond };
+  static constexpr unsigned kMostWalks = 16;
 
-  void accept(const WalkerInputs& inputs);
-  void advance(std::uint64_t answer, Cycle now);
+  enum class State : std::uint8_t { kIdle, kReady, kIssue, kWait, kRespond };
+  struct Slot {
+    State state = State::kIdle;
+    /// An invalidation has come since the request was taken: what was read may be out of date.
+    bool crossed = false;
+    std::uint32_t tag = 0;
+    Cycle first_cycle = 0;  ///< the one after the request was taken
+    const WalkContext* context = nullptr;
+    Walk walk;
+    Step step{};       ///< what `walk` said last: the look-up to make, or the request to memory
+    Cycle cycles = 0;  ///< kRespond: what the walk took
+  };
+  /// The numbers of slots, in the order of entering. A slot is in one queue at most.
+  class Queue {
+   public:
+    bool empty() const { return count_ == 0; }
+    unsigned front() const { return slots_[first_]; }
+    void push(unsigned slot) {
+      slots_[(first_ + count_++) % kMostWalks] = static_cast<std::uint8_t>(slot);
+    }
+    void pop() {
+      first_ = (first_ + 1) % kMostWalks;
+      --count_;
+    }
 
-  State state_ = State::kIdle;
-  Walk walk_;
-  std::uint32_t tag_ = 0;
-  Cycle first_cycle_ = 0;  ///< of the walk: the one after the request was taken
+   private:
+    std::array<std::uint8_t, kMostWalks> slots_{};
+    unsigned first_ = 0;
+    unsigned count_ = 0;
+  };
+
+  void accept(const WalkRequest& request, Cycle now);
+  unsigned next_ready() const;
+  void follow(unsigned number, const WalkerInputs& inputs);
+  Step look_up(unsigned number, const WalkerInputs& inputs);
+  Step advance(Slot& slot, const Answer& answer, const WalkerInputs& inputs);
+  void keep_fills(const Slot& slot, const WalkerInputs& inputs);
+  bool has_caches() const {
+    return configuration_.has_combined() || configuration_.has_guest_physical();
+  }
+  bool asks(LookupKind kind) const {
+    return kind == LookupKind::kCombined ? configuration_.has_combined()
+                                         : configuration_.has_guest_physical();
+  }
+  void drive(Cycle next);
+
+  WalkerConfiguration configuration_;
+  std::vector<Slot> slots_;
+  Queue memory_queue_;
+  Queue response_queue_;
+  unsigned ready_ = 0;        ///< slots in kReady
+  unsigned idle_ = 0;         ///< slots in kIdle
+  unsigned last_picked_ = 0;  ///< by the engine
+  StructureCaches caches_;
   WalkerOutputs outputs_;
 };
 
