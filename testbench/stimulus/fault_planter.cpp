@@ -38,6 +38,33 @@ class Planter {
                                                                           spot);
   }
 
+  bool aim(mmu::Place place, mmu::Reason reason) {
+    using mmu::Reason;
+    if (reason == Reason::kEptAddressTooWide) return aim_too_wide(place);
+    const auto spot = std::ranges::find(spots_, place, &Spot::place);
+    if (spot == spots_.end()) return false;
+    if (reason == Reason::kPmlIndex) {
+      // All flags are set but this.
+      spot->set(test_, spot->get(test_) & ~ept_entry::kAccessed.mask());
+      context_.pml_index = 0xffff;
+      test_.planted.push_back({FaultKind::kPmlFull, {}});
+      return true;
+    }
+    const FaultKind kind = [&] {
+      switch (reason) {
+        case Reason::kEptNotReadable: return FaultKind::kEptNoRead;
+        case Reason::kEptNotWritable: return FaultKind::kEptNoWrite;
+        case Reason::kEptWriteWithoutRead: return FaultKind::kEptWriteWithoutRead;
+        case Reason::kEptExecuteOnlyUnsupported: return FaultKind::kEptExecuteOnlyUnsupported;
+        case Reason::kEptReservedBit: return FaultKind::kEptReservedHigh;
+        case Reason::kEptMemoryType: return FaultKind::kEptMemoryType;
+        case Reason::kEptPagingWriteWithoutRead: return FaultKind::kEptPagingWriteWithoutRead;
+        default: return FaultKind::kEptNotPresent;
+      }
+    }();
+    return put(&Planter::plant_ept, kind, *spot);
+  }
+
  private:
   /// `decides`: the place of the entry at which the walk will end, if it is another.
   using Attempt = bool (Planter::*)(FaultKind, const Spot&, std::uint64_t& entry,
@@ -48,6 +75,10 @@ class Planter {
   bool plant(Attempt attempt, const Spot& spot) {
     constexpr unsigned kCount = static_cast<unsigned>(last) - static_cast<unsigned>(first) + 1;
     const auto kind = static_cast<FaultKind>(static_cast<unsigned>(first) + random_.below(kCount));
+    return put(attempt, kind, spot);
+  }
+
+  bool put(Attempt attempt, FaultKind kind, const Spot& spot) {
     mmu::Place decides = spot.place;
     std::uint64_t entry = spot.get(test_);
     if (!(this->*attempt)(kind, spot, entry, decides)) return false;
@@ -238,6 +269,23 @@ class Planter {
     return true;
   }
 
+  /// The address that leads to `place` gets more than 48 bits.
+  bool aim_too_wide(mmu::Place place) {
+    const std::uint64_t wide = bits(context_.cpu.maxphyaddr - 1, 48);
+    if (place.guest_level == levels_.guest) {
+      if (!set_one(place.hlat ? context_.hlat_pointer : context_.cr3, wide)) return false;
+    } else {
+      const mmu::Place above{static_cast<std::uint8_t>(place.guest_level + 1), 0, place.hlat};
+      const auto spot = std::ranges::find(spots_, above, &Spot::place);
+      if (spot == spots_.end() || spot->leaf || spot->size != 8) return false;
+      std::uint64_t entry = spot->get(test_);
+      if (!set_one(entry, wide)) return false;
+      spot->set(test_, entry);
+    }
+    test_.planted.push_back({FaultKind::kGuestAddressTooWide, place});
+    return true;
+  }
+
   bool plant_register() {
     if (context_.pdptes && test_.request.linear && random_.coin()) {
       (*context_.pdptes)[test_.request.address >> 30 & 3] &= ~std::uint64_t{1};
@@ -310,6 +358,11 @@ void plant_fault(Random& random, Levels levels, const Spots& spots, TestCase& te
   Planter planter(random, levels, spots, test);
   for (unsigned attempt = 0; attempt < 16 && !planter.try_once(); ++attempt) {
   }
+}
+
+void plant_fault_at(Random& random, Levels levels, const Spots& spots, mmu::Place place,
+                    mmu::Reason reason, TestCase& test) {
+  Planter(random, levels, spots, test).aim(place, reason);
 }
 
 }  // namespace eptsim::tb

@@ -45,6 +45,26 @@ std::uint64_t meddled(Random& random, Meddling meddling, std::uint64_t entry,
 
 }  // namespace
 
+/// A refusal to bring about, in the tables of a guest.
+struct Aim {
+  mmu::Place place;
+  mmu::Reason reason;
+  arch::AccessKind access;
+  bool user;
+};
+
+/// What the refusal needs.
+void set_context(const Aim& aim, mmu::Context& context) {
+  using mmu::Reason;
+  context.hlat_prefix_size = 0;
+  context.cpu.execute_only = true;
+  // Above the width there must be a bit that entries have.
+  if (aim.reason == Reason::kEptReservedBit) context.cpu.maxphyaddr = 51;
+  if (aim.reason == Reason::kEptNotWritable || aim.reason == Reason::kPmlIndex) {
+    context.eptp |= arch::eptp::kAccessedDirty.mask();
+  }
+}
+
 struct Generator::Plan {
   std::string_view origin = "random";
   Features features;
@@ -57,6 +77,7 @@ struct Generator::Plan {
   unsigned faults = 0;
   bool store = false;
   std::optional<std::uint64_t> failing_swap;
+  std::optional<Aim> aim;
   Meddling meddling = Meddling::kAnything;
 };
 
@@ -128,11 +149,77 @@ bool Generator::allows(const Plan& plan) const {
          (features_.has(Feature::kStores) || !plan.store);
 }
 
+/// Makes one plan in eight aim at one of the places that others seldom come to. Which, comes from a
+/// sequence of its own.
+void Generator::aim(std::uint64_t number, Plan& plan) const {
+  Random random(seed_ ^ 0x61696d, number);
+  if (!features_.has(Feature::kFaults) || !features_.has(Feature::kEpt) || !random.one_in(8)) {
+    return;
+  }
+  constexpr std::array kAccesses{arch::AccessKind::kRead,
+                                 arch::AccessKind::kWrite,
+                                 arch::AccessKind::kFetch,
+                                 arch::AccessKind::kReadModifyWrite,
+                                 arch::AccessKind::kShadowStackRead,
+                                 arch::AccessKind::kShadowStackWrite};
+  const Aim aim{.place = {.guest_level = static_cast<std::uint8_t>(1 + random.below(5)),
+                          .ept_level = static_cast<std::uint8_t>(1 + random.below(5)),
+                          .hlat = random.coin()},
+                .reason = random.pick(kAims),
+                .access = random.pick(kAccesses),
+                .user = random.coin()};
+  Features wanted = Features::none();
+  if (aim.place.guest_level == 5 || aim.place.ept_level == 5) wanted.add(Feature::kFiveLevel);
+  if (aim.place.hlat) wanted.add(Feature::kHlat);
+  if (aim.access >= arch::AccessKind::kShadowStackRead) wanted.add(Feature::kShadowStacks);
+  switch (aim.reason) {
+    case mmu::Reason::kEptAddressTooWide:
+      if (aim.place.ept_level != 4) return;
+      break;
+    case mmu::Reason::kEptNotReadable: wanted.add(Feature::kExecuteOnly); break;
+    case mmu::Reason::kEptNotWritable: wanted.add(Feature::kEptAccessedDirty); break;
+    case mmu::Reason::kEptMemoryType:
+      if (aim.place.ept_level > 3) return;
+      break;
+    case mmu::Reason::kEptPagingWriteWithoutRead:
+      if (aim.place.ept_level > 3) return;
+      wanted.add(Feature::kExecuteOnly);
+      wanted.add(Feature::kPagingWrite);
+      break;
+    case mmu::Reason::kPmlIndex:
+      wanted.add(Feature::kPml);
+      wanted.add(Feature::kEptAccessedDirty);
+      break;
+    default: break;
+  }
+  for (const FeatureFact& fact : kFeatures) {
+    if (wanted.has(fact.feature) && !features_.has(fact.feature)) return;
+  }
+  const bool large = aim.place.ept_level > 1 && features_.has(Feature::kLargePages);
+  plan = {};
+  plan.origin = "aimed";
+  plan.aim = aim;
+  plan.features = without_extras(features_);
+  for (const FeatureFact& fact : kFeatures) {
+    if (wanted.has(fact.feature)) plan.features.add(fact.feature);
+  }
+  plan.levels.guest =
+      aim.place.guest_level == 5 || (wanted.has(Feature::kFiveLevel) && random.coin()) ? 5 : 4;
+  plan.levels.ept = aim.place.ept_level == 5 ? 5 : 4;
+  plan.guest_leaf = 1;
+  const bool leaf = aim.reason == mmu::Reason::kEptMemoryType ||
+                    aim.reason == mmu::Reason::kEptPagingWriteWithoutRead;
+  plan.ept_leaf = leaf && large ? aim.place.ept_level : 1;
+}
+
 void Generator::make(std::uint64_t number, TestCase& test) {
   Random random(seed_, number);
   Plan plan;
   const bool directed = direct(number, plan) && allows(plan);
-  if (!directed) plan = random_plan(random);
+  if (!directed) {
+    plan = random_plan(random);
+    aim(number, plan);
+  }
 
   test.origin = plan.origin;
   test.planted.clear();
@@ -140,9 +227,9 @@ void Generator::make(std::uint64_t number, TestCase& test) {
   test.store.reset();
   if (directed) plan.features = without_extras(features_);
   test.context = random_context(random, plan.features, plan.levels);
-  if (directed) {
+  if (directed || plan.aim) {
     // Nothing may be in the way of the walk's end.
-    if (plan.failing_swap) test.context.cpu.maxphyaddr = 52;
+    if (plan.failing_swap || plan.aim) test.context.cpu.maxphyaddr = 52;
     test.context.cpu.page_2m = test.context.cpu.page_1g = test.context.cpu.guest_page_1g = true;
     test.context.cr4 &=
         ~(arch::cr4::kSmap.mask() | arch::cr4::kSmep.mask() | arch::cr4::kPke.mask() |
@@ -153,8 +240,14 @@ void Generator::make(std::uint64_t number, TestCase& test) {
     plan.features.drop(Feature::kGuestPhysical);
     plan.features.drop(Feature::kPageCrossing);
   }
+  if (plan.aim) set_context(*plan.aim, test.context);
   test.request = random_request(random, plan.features, test.context, plan.levels);
   if (directed && plan.clear_flags) test.request.access = arch::AccessKind::kWrite;
+  if (plan.aim) {
+    test.request.access = plan.aim->access;
+    test.request.user = plan.aim->user;
+    test.request.implicit = false;
+  }
 
   Shape shape = random_shape(random, plan.features, plan.levels, test.context);
   if (plan.guest_leaf != 0) {
@@ -163,6 +256,11 @@ void Generator::make(std::uint64_t number, TestCase& test) {
     shape.all_rights = true;
   }
   if (plan.clear_flags) shape.flags = Shape::Flags::kClear;
+  if (plan.aim) {
+    shape.hlat_leaf = 1;
+    shape.hlat_restart = 0;
+    if (plan.aim->reason == mmu::Reason::kPmlIndex) shape.flags = Shape::Flags::kSet;
+  }
   shape.share_frames = plan.chaos;
   TableBuilder builder(random, plan.features, shape, test);
   builder.build();
@@ -170,6 +268,9 @@ void Generator::make(std::uint64_t number, TestCase& test) {
   if (plan.chaos) flip_bits(random, test);
   for (unsigned i = 0; i < plan.faults; ++i) {
     plant_fault(random, plan.levels, builder.spots(), test);
+  }
+  if (plan.aim) {
+    plant_fault_at(random, plan.levels, builder.spots(), plan.aim->place, plan.aim->reason, test);
   }
   set_written_areas(random, test);
   if (plan.store) schedule_store(random, plan, test);

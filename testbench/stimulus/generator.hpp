@@ -27,6 +27,7 @@ class Generator {
   static void set_written_areas(Random& random, TestCase& test);
   static bool direct(std::uint64_t number, Plan& plan);
   bool allows(const Plan& plan) const;
+  void aim(std::uint64_t number, Plan& plan) const;
   void flip_bits(Random& random, TestCase& test);
   void schedule_store(Random& random, const Plan& plan, TestCase& test);
   Timing random_timing(Random& random) const;
