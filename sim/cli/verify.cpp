@@ -136,6 +136,9 @@ class VerifyCommand : public Command {
                  "Run walk N of a seed again and show it; SEED:sN a stream");
     options.flag("--vectors", vectors_, "Put the rules, as vectors, to each walker instead");
     options.text("--json", "FILE|-", json_, "Write the results as JSON");
+    options.text("--coverage", "FILE|-", coverage_,
+                 "Write which bins of the coverage were not reached, and which can't be");
+    options.flag("--complete", complete_, "Fail if a bin was not reached");
     options.footer(
         "Examples:\n"
         "  eptsim verify --walks 1000000 --seed 7\n"
@@ -152,8 +155,10 @@ class VerifyCommand : public Command {
     const tb::Features features = features_ ? features_of(*features_) : tb::Features{};
     std::optional<OutputFile> file;
     if (json_ && json_ != "-") file.emplace(*json_);
+    std::optional<OutputFile> bins;
+    if (coverage_ && coverage_ != "-") bins.emplace(*coverage_);
     if (vectors_) return run_vectors(file);
-    return replay_ ? show_again(features, file) : cross_check(features, file);
+    return replay_ ? show_again(features, file) : cross_check(features, file, bins);
   }
 
  private:
@@ -188,12 +193,19 @@ class VerifyCommand : public Command {
     if (replay_ && (seed_ || walks_)) {
       throw InputError("--replay", "names seed and walk itself, and takes no --seed or --walks");
     }
-    if (vectors_ && (walks_ || seed_ || features_ || replay_)) {
+    if (coverage_ == "-" && json_ == "-") {
+      throw InputError("--coverage -", "standard output is taken by --json -");
+    }
+    if (replay_ && (coverage_ || complete_)) {
+      throw InputError("--replay", "shows one walk, and takes no --coverage or --complete");
+    }
+    if (vectors_ && (walks_ || seed_ || features_ || replay_ || coverage_ || complete_)) {
       throw InputError("--vectors", "are always the same, and take no option but --json");
     }
   }
 
-  Status cross_check(tb::Features features, const std::optional<OutputFile>& file) const {
+  Status cross_check(tb::Features features, const std::optional<OutputFile>& file,
+                     const std::optional<OutputFile>& bins) const {
     const std::uint64_t seed = seed_.value_or(1);
     const std::uint64_t walks = walks_.value_or(kDefaultWalks);
     tb::CrossCheck check(voices(), seed, features);
@@ -221,7 +233,11 @@ class VerifyCommand : public Command {
                               .stream_mismatch = stream_mismatch,
                               .replayed = {},
                               .replay = replay_command(seed, mismatch, stream_mismatch)};
-    write(report, verify_summary(report, Style::for_standard_output()), file);
+    const std::string lists = coverage_text(report);
+    if (bins) bins->write(lists);
+    std::string text = verify_summary(report, Style::for_standard_output());
+    if (coverage_ == "-") text += "\n" + lists;
+    write(report, text, file);
     if (::isatty(STDERR_FILENO) == 1) {
       const auto done =
           static_cast<double>(check.judge().coverage().walks + streams.judge().tally().walks);
@@ -229,6 +245,17 @@ class VerifyCommand : public Command {
                  grouped(done / std::max(time.count(), 1e-9), 0));
     }
     if (mismatch || stream_mismatch) return Status::kMismatch;
+    const BinCounts counts = bin_counts(report);
+    if (counts.impossible_met != 0) {
+      fmt::print(stderr, "{} bins were met that a rule calls impossible (--coverage names them)\n",
+                 counts.impossible_met);
+      return Status::kMismatch;
+    }
+    if (complete_ && !counts.complete() && !report.partial) {
+      fmt::print(stderr, "{} of {} bins were not reached (--coverage names them)\n",
+                 counts.possible - counts.reached, counts.possible);
+      return Status::kMismatch;
+    }
     return report.partial ? Status::kInterrupted : Status::kDone;
   }
 
@@ -314,6 +341,8 @@ class VerifyCommand : public Command {
   std::optional<std::string> wave_;
   std::optional<std::string> replay_;
   std::optional<std::string> json_;
+  std::optional<std::string> coverage_;
+  bool complete_ = false;
   bool vectors_ = false;
 };
 

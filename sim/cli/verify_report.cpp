@@ -90,6 +90,11 @@ Bins bins_of(const tb::Coverage& coverage) {
   return bins;
 }
 
+std::string bin_line(const tb::Bin& bin) {
+  return fmt::format("{} at {}, {}, {}", tb::name(bin.reason), tb::name(bin.place),
+                     arch::name(bin.access), bin.user ? "user" : "supervisor");
+}
+
 Json bins_array(const std::vector<tb::Bin>& bins) {
   Json array = Json::array();
   for (const tb::Bin& bin : bins) {
@@ -359,11 +364,40 @@ std::string places_text(const tb::Coverage& coverage) {
   text += fmt::format("  {} of {} ways to be refused (rule, place, access, user)\n",
                       grouped(bins.reached), grouped(bins.possible));
   for (const tb::Bin& bin : bins.impossible) {
-    text +=
-        fmt::format("  IMPOSSIBLE, and yet met: {} at {}, {}, {}\n", tb::name(bin.reason),
-                    tb::name(bin.place), arch::name(bin.access), bin.user ? "user" : "supervisor");
+    text += "  IMPOSSIBLE, and yet met: " + bin_line(bin) + "\n";
   }
   return text;
+}
+
+/// Each table of what streams meet: how many of its bins were reached.
+std::string stream_bins_text(const tb::StreamCoverage& coverage) {
+  std::string text;
+  for (const tb::CoverageTable& table : coverage.tables()) {
+    std::uint64_t possible = 0;
+    std::uint64_t reached = 0;
+    for (std::size_t bin = 0; bin < table.counts.size(); ++bin) {
+      if (!table.impossible[bin].empty()) continue;
+      ++possible;
+      reached += table.counts[bin] != 0;
+    }
+    if (possible == 0) continue;
+    text += fmt::format("  {:<40}{:>6} of {:>4} bins\n", table.name, reached, possible);
+  }
+  return text;
+}
+
+Json stream_tables(const tb::StreamCoverage& coverage) {
+  Json tables = Json::array();
+  for (const tb::CoverageTable& table : coverage.tables()) {
+    Json bins = Json::array();
+    for (std::size_t bin = 0; bin < table.counts.size(); ++bin) {
+      Json one = {{"bin", table.name_of(bin)}, {"count", table.counts[bin]}};
+      if (!table.impossible[bin].empty()) one["impossible"] = table.impossible[bin];
+      bins.push_back(std::move(one));
+    }
+    tables.push_back({{"name", table.name}, {"bins", bins}});
+  }
+  return tables;
 }
 
 std::string planted_text(const tb::Coverage& coverage) {
@@ -377,6 +411,49 @@ std::string planted_text(const tb::Coverage& coverage) {
 }
 
 }  // namespace
+
+BinCounts bin_counts(const VerifyReport& report) {
+  const Bins bins = bins_of(report.judge.coverage());
+  BinCounts counts{
+      .possible = bins.possible, .reached = bins.reached, .impossible_met = bins.impossible.size()};
+  for (const tb::CoverageTable& table : report.streams.coverage().tables()) {
+    for (std::size_t bin = 0; bin < table.counts.size(); ++bin) {
+      const bool reached = table.counts[bin] != 0;
+      const bool possible = table.impossible[bin].empty();
+      counts.possible += possible;
+      counts.reached += possible && reached;
+      counts.impossible_met += !possible && reached;
+    }
+  }
+  return counts;
+}
+
+std::string coverage_text(const VerifyReport& report) {
+  const Bins bins = bins_of(report.judge.coverage());
+  std::string unreached;
+  std::string met;
+  std::string impossible;
+  for (const tb::Bin& bin : bins.missing) unreached += "  refused: " + bin_line(bin) + "\n";
+  for (const tb::Bin& bin : bins.impossible) met += "  refused: " + bin_line(bin) + "\n";
+  for (const tb::CoverageTable& table : report.streams.coverage().tables()) {
+    for (std::size_t bin = 0; bin < table.counts.size(); ++bin) {
+      const std::string line = "  " + table.name + ": " + table.name_of(bin);
+      if (table.impossible[bin].empty()) {
+        if (table.counts[bin] == 0) unreached += line + "\n";
+        continue;
+      }
+      (table.counts[bin] == 0 ? impossible : met) +=
+          line + ": " + std::string(table.impossible[bin]) + "\n";
+    }
+  }
+  const BinCounts counts = bin_counts(report);
+  std::string text =
+      fmt::format("{} of {} bins reached\n", grouped(counts.reached), grouped(counts.possible));
+  if (!met.empty()) text += "\nImpossible, and yet met\n" + met;
+  if (!unreached.empty()) text += "\nNot reached\n" + unreached;
+  if (!impossible.empty()) text += "\nImpossible\n" + impossible;
+  return text;
+}
 
 Json verify_document(const VerifyReport& report) {
   const tb::Coverage& coverage = report.judge.coverage();
@@ -408,6 +485,7 @@ Json verify_document(const VerifyReport& report) {
                      {"rtl_requests", tally.requests},
                      {"not_in_rtl", absent}}},
                    {"streams", streams_object(report.streams.tally())},
+                   {"stream_coverage", stream_tables(report.streams.coverage())},
                    {"coverage", coverage_object(coverage)}};
   if (!report.replayed.empty()) document["replayed"] = report.replayed;
   if (report.mismatch) {
@@ -436,6 +514,8 @@ std::string verify_summary(const VerifyReport& report, Style style) {
           "\n" + compared_text(report);
   text += "\n" + style.heading("Streams: several requests over one memory") + "\n" +
           streams_text(report);
+  text +=
+      "\n" + style.heading("What streams met") + "\n" + stream_bins_text(report.streams.coverage());
   text += "\n" + style.heading("Outcomes") + "\n" + outcomes_text(coverage);
   text += "\n" + style.heading("Walks that a feature concerned, by their outcomes") + "\n" +
           features_text(coverage);

@@ -27,6 +27,18 @@ struct VerifyReport {
   std::string replay;    ///< the command that shows the mismatch again
 };
 
+/// Bins that are possible and that no walk has reached, and those that were reached although a rule
+/// says that they can't be. With a line for each of both, and one for each that is impossible with
+/// the rule that makes it so.
+struct BinCounts {
+  std::uint64_t possible = 0;
+  std::uint64_t reached = 0;
+  std::uint64_t impossible_met = 0;
+  bool complete() const { return reached == possible; }
+};
+BinCounts bin_counts(const VerifyReport& report);
+std::string coverage_text(const VerifyReport& report);
+
 /// The document of `--json`: the same for the same inputs and version.
 Json verify_document(const VerifyReport& report);
 

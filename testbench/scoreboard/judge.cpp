@@ -153,9 +153,10 @@ void Judge::run_clocked(const PreparedCase& prepared, const PreparedCase* next) 
   clocked_ = {};
   lockstep_.load(prepared.test);
   // A walker that takes no part in the next walk must not be offered its request, and which of two
-  // parts comes first is known only when the step machine has answered.
-  const bool offer =
-      next != nullptr && next->in_device() == prepared.in_device() && next->parts.count == 1;
+  // parts comes first is known only when the step machine has answered. A walker of several walks
+  // would take it, and has streams for that.
+  const bool offer = next != nullptr && voices_.configuration.walks == 1 &&
+                     next->in_device() == prepared.in_device() && next->parts.count == 1;
   ClockedWalk after;
   if (offer) after = walk_of(*next, &*next->context, 0);
   const ClockedWalk* const offered = offer ? &after : nullptr;
