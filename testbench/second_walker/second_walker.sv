@@ -355,7 +355,7 @@ module second_walker (
       leave_ept = 1'b1;
       for (int level = 1; level <= 4; level++) begin
         flags = EptAccessed | (3'(level) == ept_leaf_n && changes_memory ? EptDirty : 64'h0);
-        needs_flag = ept_flags && 3'(level) >= ept_leaf_n && 
+        needs_flag = ept_flags && 3'(level) >= ept_leaf_n &&
             (flags & ~ept_words_n[slot(2'(level))+:64]) != 0;
         if (needs_flag) begin
           leave_ept = 1'b0;
