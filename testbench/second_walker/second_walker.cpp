@@ -138,7 +138,8 @@ class SecondWalker final : public ForeignWalker {
     mmu::Outcome& outcome = response.outcome;
     outcome.kind = kFaults[pins_.fault];
     outcome.hpa = outcome.gpa = pins_.where;
-    outcome.page_size = kSpans[pins_.span];
+    // What belongs to another kind of outcome is left over, or never was set.
+    if (outcome.kind == OutcomeKind::kTranslated) outcome.page_size = kSpans[pins_.span];
     outcome.error_code = outcome.kind == OutcomeKind::kPageFault ? pins_.info : 0;
     outcome.qualification = outcome.kind == OutcomeKind::kEptViolation ? pins_.info : 0;
     return response;
