@@ -8,7 +8,7 @@ namespace {
 
 // Printed from rtl/configurations.json when the build is configured.
 constexpr WalkerConfiguration kConfigurations[] = {
-#include "walker_configurations.inc"
+#include "mmu_model/walker/configurations.inc"
 };
 
 }  // namespace

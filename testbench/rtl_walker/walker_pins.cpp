@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "verilated_walkers.hpp"
+#include "testbench/rtl_walker/verilated_walkers.hpp"
 
 /// The Verilated library asks for it where no context holds a time. The walker's time is a port.
 double sc_time_stamp() { return 0; }
@@ -223,7 +223,7 @@ struct NamedPins {
 
 // Printed when the build is configured: one row per Verilated configuration.
 constexpr NamedPins kWalkers[] = {
-#include "verilated_walkers.inc"
+#include "testbench/rtl_walker/verilated_walkers.inc"
 };
 
 }  // namespace
