@@ -369,10 +369,22 @@ std::string places_text(const tb::Coverage& coverage) {
   return text;
 }
 
-/// Each table of what streams meet: how many of its bins were reached.
-std::string stream_bins_text(const tb::StreamCoverage& coverage) {
+/// The tables of bins, with what single cases add to those of the streams.
+std::vector<tb::CoverageTable> tables_of(const VerifyReport& report) {
+  const auto streams = report.streams.coverage().tables();
+  std::vector<tb::CoverageTable> tables(streams.begin(), streams.end());
+  const tb::CoverageTable& cases = report.judge.coverage().failed_swaps;
+  tb::CoverageTable& swaps = tables[tb::StreamCoverage::kFailedSwaps];
+  for (std::size_t bin = 0; bin < swaps.counts.size(); ++bin) {
+    swaps.counts[bin] += cases.counts[bin];
+  }
+  return tables;
+}
+
+/// Of each table how many bins were reached.
+std::string tables_text(const VerifyReport& report) {
   std::string text;
-  for (const tb::CoverageTable& table : coverage.tables()) {
+  for (const tb::CoverageTable& table : tables_of(report)) {
     std::uint64_t possible = 0;
     std::uint64_t reached = 0;
     for (std::size_t bin = 0; bin < table.counts.size(); ++bin) {
@@ -386,9 +398,9 @@ std::string stream_bins_text(const tb::StreamCoverage& coverage) {
   return text;
 }
 
-Json stream_tables(const tb::StreamCoverage& coverage) {
+Json tables_array(const VerifyReport& report) {
   Json tables = Json::array();
-  for (const tb::CoverageTable& table : coverage.tables()) {
+  for (const tb::CoverageTable& table : tables_of(report)) {
     Json bins = Json::array();
     for (std::size_t bin = 0; bin < table.counts.size(); ++bin) {
       Json one = {{"bin", table.name_of(bin)}, {"count", table.counts[bin]}};
@@ -410,13 +422,19 @@ std::string planted_text(const tb::Coverage& coverage) {
   return text;
 }
 
+/// Ways to be refused are counted where most walks are single cases, which come to all of them.
+bool counts_refusals(const VerifyReport& report) { return report.configuration == "single"; }
+
 }  // namespace
 
 BinCounts bin_counts(const VerifyReport& report) {
   const Bins bins = bins_of(report.judge.coverage());
-  BinCounts counts{
-      .possible = bins.possible, .reached = bins.reached, .impossible_met = bins.impossible.size()};
-  for (const tb::CoverageTable& table : report.streams.coverage().tables()) {
+  BinCounts counts{.impossible_met = bins.impossible.size()};
+  if (counts_refusals(report)) {
+    counts.possible = bins.possible;
+    counts.reached = bins.reached;
+  }
+  for (const tb::CoverageTable& table : tables_of(report)) {
     for (std::size_t bin = 0; bin < table.counts.size(); ++bin) {
       const bool reached = table.counts[bin] != 0;
       const bool possible = table.impossible[bin].empty();
@@ -433,9 +451,11 @@ std::string coverage_text(const VerifyReport& report) {
   std::string unreached;
   std::string met;
   std::string impossible;
-  for (const tb::Bin& bin : bins.missing) unreached += "  refused: " + bin_line(bin) + "\n";
+  if (counts_refusals(report)) {
+    for (const tb::Bin& bin : bins.missing) unreached += "  refused: " + bin_line(bin) + "\n";
+  }
   for (const tb::Bin& bin : bins.impossible) met += "  refused: " + bin_line(bin) + "\n";
-  for (const tb::CoverageTable& table : report.streams.coverage().tables()) {
+  for (const tb::CoverageTable& table : tables_of(report)) {
     for (std::size_t bin = 0; bin < table.counts.size(); ++bin) {
       const std::string line = "  " + table.name + ": " + table.name_of(bin);
       if (table.impossible[bin].empty()) {
@@ -485,7 +505,7 @@ Json verify_document(const VerifyReport& report) {
                      {"rtl_requests", tally.requests},
                      {"not_in_rtl", absent}}},
                    {"streams", streams_object(report.streams.tally())},
-                   {"stream_coverage", stream_tables(report.streams.coverage())},
+                   {"tables", tables_array(report)},
                    {"coverage", coverage_object(coverage)}};
   if (!report.replayed.empty()) document["replayed"] = report.replayed;
   if (report.mismatch) {
@@ -514,8 +534,7 @@ std::string verify_summary(const VerifyReport& report, Style style) {
           "\n" + compared_text(report);
   text += "\n" + style.heading("Streams: several requests over one memory") + "\n" +
           streams_text(report);
-  text +=
-      "\n" + style.heading("What streams met") + "\n" + stream_bins_text(report.streams.coverage());
+  text += "\n" + style.heading("What was met") + "\n" + tables_text(report);
   text += "\n" + style.heading("Outcomes") + "\n" + outcomes_text(coverage);
   text += "\n" + style.heading("Walks that a feature concerned, by their outcomes") + "\n" +
           features_text(coverage);

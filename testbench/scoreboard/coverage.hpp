@@ -6,6 +6,7 @@
 
 #include "mmu_model/walk/translate.hpp"
 #include "testbench/scoreboard/coverage_bin.hpp"
+#include "testbench/scoreboard/coverage_table.hpp"
 #include "testbench/stimulus/feature.hpp"
 #include "testbench/stimulus/test_case.hpp"
 
@@ -49,6 +50,7 @@ struct Coverage {
   std::array<std::array<std::uint64_t, 4>, 5> pages{};
   /// [access][user]
   std::array<std::array<std::uint64_t, 2>, kAccesses> accesses{};
+  CoverageTable failed_swaps = failed_swap_table();
   std::array<std::uint64_t, 128> references{};  ///< walks by their number of references
 
   void count(const TestCase& test, const mmu::TranslateResult& answer,

@@ -56,7 +56,8 @@ void Lockstep::load(const TestCase& test) {
   memory_.load(test);
   recording_.references.clear();
   recording_.writes.clear();
-  swaps_ = failed_swaps_ = 0;
+  swaps_ = 0;
+  failed_swaps_.clear();
 }
 
 std::uint64_t Lockstep::carry_out(const mmu::MemoryRequest& request) {
@@ -69,7 +70,7 @@ std::uint64_t Lockstep::carry_out(const mmu::MemoryRequest& request) {
     case mmu::StepKind::kCompareExchange:
       ++swaps_;
       if (found != request.expected) {
-        ++failed_swaps_;
+        failed_swaps_.push_back(request.place);
         break;
       }
       [[fallthrough]];

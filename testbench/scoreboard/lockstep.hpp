@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "mmu_model/walk/translate.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
@@ -46,7 +47,8 @@ class Lockstep {
   const mmu::Recording& recording() const { return recording_; }
   const SharedMemory& memory() const { return memory_; }
   unsigned swaps() const { return swaps_; }
-  unsigned failed_swaps() const { return failed_swaps_; }
+  /// Where.
+  const std::vector<mmu::Place>& failed_swaps() const { return failed_swaps_; }
 
  private:
   std::uint64_t carry_out(const mmu::MemoryRequest& request);
@@ -58,7 +60,7 @@ class Lockstep {
   SharedMemory memory_;
   mmu::Recording recording_;
   unsigned swaps_ = 0;
-  unsigned failed_swaps_ = 0;
+  std::vector<mmu::Place> failed_swaps_;
 };
 
 }  // namespace eptsim::tb

@@ -54,22 +54,9 @@ StreamCoverage::StreamCoverage(const mmu::WalkerConfiguration& configuration)
   declare_hits(configuration);
   declare_restarts(configuration);
   declare_slots();
-  declare_swaps();
+  tables_[kFailedSwaps] = failed_swap_table();
   declare_pages(configuration);
 }
-
-namespace {
-
-CoverageTable declare(std::string name, std::vector<std::string> rows,
-                      std::vector<std::string> columns) {
-  CoverageTable table{
-      .name = std::move(name), .rows = std::move(rows), .columns = std::move(columns)};
-  table.counts.resize(table.rows.size() * table.columns.size());
-  table.impossible.resize(table.counts.size());
-  return table;
-}
-
-}  // namespace
 
 void StreamCoverage::declare_hits(const mmu::WalkerConfiguration& configuration) {
   std::vector<std::string> outcomes;
@@ -77,10 +64,10 @@ void StreamCoverage::declare_hits(const mmu::WalkerConfiguration& configuration)
     outcomes.emplace_back(mmu::name(static_cast<OutcomeKind>(kind)));
   }
   CoverageTable& table = tables_[kHits] =
-      declare("cache hits by how the walk ended",
-              {"combined L2", "combined L3", "combined L4", "nested 4K", "nested 2M", "nested 1G",
-               "EPT L2", "EPT L3", "EPT L4"},
-              outcomes);
+      CoverageTable("cache hits by how the walk ended",
+                    {"combined L2", "combined L3", "combined L4", "nested 4K", "nested 2M",
+                     "nested 1G", "EPT L2", "EPT L3", "EPT L4"},
+                    outcomes);
   for (unsigned row = 0; row < kHitRows; ++row) {
     bool there = configuration.nested_tlb != 0;
     if (row < kNestedRow) there = configuration.combined[row - kCombinedRow + 2] != 0;
@@ -99,8 +86,8 @@ void StreamCoverage::declare_restarts(const mmu::WalkerConfiguration& configurat
   std::vector<std::string> rules;
   for (const Reason reason : kRights) rules.emplace_back(tb::name(reason));
   CoverageTable& table = tables_[kRestarts] =
-      declare("walks begun again, by the rule that refused", rules,
-              {"after a combined hit", "after a guest-physical hit"});
+      CoverageTable("walks begun again, by the rule that refused", rules,
+                    {"after a combined hit", "after a guest-physical hit"});
   for (std::size_t row = 0; row < kRights.size(); ++row) {
     if (!configuration.has_combined()) table.impossible[table.bin(row, 0)] = kNoSuchCache;
     if (!configuration.has_guest_physical()) table.impossible[table.bin(row, 1)] = kNoSuchCache;
@@ -112,37 +99,27 @@ void StreamCoverage::declare_slots() {
   for (unsigned kind = 0; kind < kInvalidationKinds; ++kind) {
     kinds.emplace_back(tb::name(static_cast<InvalidationKind>(kind)));
   }
-  tables_[kInvalidations] = declare("invalidations by the state of a slot", kinds,
-                                    {"idle", "ready", "issue", "wait", "respond"});
+  tables_[kInvalidations] = CoverageTable("invalidations by the state of a slot", kinds,
+                                          {"idle", "ready", "issue", "wait", "respond"});
 
   std::vector<std::string> numbers;
   for (unsigned count = 0; count <= slots_; ++count) numbers.push_back(std::to_string(count));
-  tables_[kBusySlots] = declare("a request comes", {"slots busy"}, numbers);
+  tables_[kBusySlots] = CoverageTable("a request comes", {"slots busy"}, numbers);
 
-  CoverageTable& contention = tables_[kContention] =
-      declare("the engine", {"in one cycle"}, {"an answer and a ready slot", "two ready slots"});
+  CoverageTable& contention = tables_[kContention] = CoverageTable(
+      "the engine", {"in one cycle"}, {"an answer and a ready slot", "two ready slots"});
   if (slots_ == 1) contention.impossible.assign(2, kOneSlot);
 
   numbers.erase(numbers.begin());
-  tables_[kQueues] = declare("place taken in a queue", {"memory", "responses"}, numbers);
-}
-
-void StreamCoverage::declare_swaps() {
-  std::vector<std::string> places;
-  for (const bool hlat : {false, true}) {
-    for (std::uint8_t guest = hlat ? 1 : 0; guest <= 5; ++guest) {
-      for (std::uint8_t ept = guest == 0 ? 1 : 0; ept <= 5; ++ept) {
-        places.push_back(tb::name(mmu::Place{guest, ept, hlat}));
-      }
-    }
-  }
-  tables_[kFailedSwaps] = declare("swaps that failed", places, {"in a stream"});
+  tables_[kQueues] = CoverageTable("place taken in a queue", {"memory", "responses"}, numbers);
 }
 
 void StreamCoverage::declare_pages(const mmu::WalkerConfiguration& configuration) {
   CoverageTable& table = tables_[kPages] =
-      declare("translations that a hit helped", words(kGuestPages), words(kEptPages));
+      CoverageTable("translations that a hit helped", words(kGuestPages), words(kEptPages));
   table.impossible[table.bin(0, 0)] = "without paging and EPT nothing is looked up";
+  table.impossible[table.bin(4, 0)] =
+      "a page of 4 MiB is mapped by the PDE, and 32-bit paging has no cache above it";
   for (std::size_t row = 0; row < kGuestPages.size(); ++row) {
     for (std::size_t column = 0; column < kEptPages.size(); ++column) {
       const bool asked = (row != 0 && configuration.has_combined()) ||
@@ -198,9 +175,7 @@ void StreamCoverage::memory_taken(unsigned number, Cycle now) {
 }
 
 void StreamCoverage::swap_failed(mmu::Place place) {
-  CoverageTable& table = tables_[kFailedSwaps];
-  const auto row = std::ranges::find(table.rows, tb::name(place));
-  table.count(static_cast<std::size_t>(row - table.rows.begin()), 0);
+  tables_[kFailedSwaps].count(failed_swap_row(place), 0);
 }
 
 void StreamCoverage::answered(unsigned number, bool active, Cycle now) {

@@ -4,33 +4,13 @@
 #include <cstdint>
 #include <deque>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "mmu_model/walker/configuration.hpp"
-#include "testbench/scoreboard/coverage_bin.hpp"
+#include "testbench/scoreboard/coverage_table.hpp"
 #include "testbench/stimulus/stream.hpp"
 
 namespace eptsim::tb {
-
-/// Bins in rows and columns. Those that no walker can reach are declared with the rule that says
-/// so.
-struct CoverageTable {
-  std::string name;
-  std::vector<std::string> rows;
-  std::vector<std::string> columns;
-  std::vector<std::uint64_t> counts = {};         ///< row by row
-  std::vector<std::string_view> impossible = {};  ///< why; empty: possible
-
-  std::size_t bin(std::size_t row, std::size_t column) const {
-    return row * columns.size() + column;
-  }
-  std::string name_of(std::size_t index) const {
-    return rows[index / columns.size()] + ", " + columns[index % columns.size()];
-  }
-  void count(std::size_t row, std::size_t column) { ++counts[bin(row, column)]; }
-};
 
 /// What streams have met of slots, queues, caches and invalidations. It sees what is on the ports,
 /// and works out from docs/microarchitecture.md what state a slot was in.
@@ -83,7 +63,6 @@ class StreamCoverage {
   void declare_hits(const mmu::WalkerConfiguration& configuration);
   void declare_restarts(const mmu::WalkerConfiguration& configuration);
   void declare_slots();
-  void declare_swaps();
   void declare_pages(const mmu::WalkerConfiguration& configuration);
 
   unsigned slots_;

@@ -144,7 +144,8 @@ class EventMaker {
     const mmu::Context& raw = stream_.contexts[page.context];
     const mmu::WalkContext context(raw);
     const mmu::CurrentTags tags = mmu::current_tags(context);
-    const std::uint64_t linear = page.request.address;
+    const std::uint64_t linear = canonical(context, page.request.address);
+    const std::uint64_t gpa = page.gpa & bits(raw.cpu.maxphyaddr - 1, 0);
     const std::uint16_t vpid = tags.vpid;
     switch (kind) {
       case InvalidationKind::kInvlpg: return invalidation::invlpg(tags, linear);
@@ -169,7 +170,7 @@ class EventMaker {
         if (!tags.ept_root) return {};
         std::optional<std::uint64_t> translated;
         if (page.request.linear) translated = linear;
-        return invalidation::ept_violation(tags, translated, page.gpa);
+        return invalidation::ept_violation(tags, translated, gpa);
       }
       case InvalidationKind::kVmTransition: return invalidation::vm_transition(random_.coin());
       case InvalidationKind::kInvvpidAddress:
@@ -188,6 +189,13 @@ class EventMaker {
       case InvalidationKind::kReset: break;
     }
     return invalidation::reset();
+  }
+
+  /// No operation takes another address.
+  static std::uint64_t canonical(const mmu::WalkContext& context, std::uint64_t linear) {
+    const unsigned above = 64 - context.linear_width;
+    return static_cast<std::uint64_t>(static_cast<std::int64_t>(linear << above) >> above) &
+           context.linear_mask;
   }
 
   Random& random_;

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "mmu_model/walk/outcome.hpp"
+
+namespace eptsim::tb {
+
+/// Bins in rows and columns. Those that no walker can reach are declared with the rule that says
+/// so.
+class CoverageTable {
+ public:
+  CoverageTable() = default;
+  CoverageTable(std::string table_name, std::vector<std::string> row_names,
+                std::vector<std::string> column_names)
+      : name(std::move(table_name)),
+        rows(std::move(row_names)),
+        columns(std::move(column_names)),
+        counts(rows.size() * columns.size()),
+        impossible(counts.size()) {}
+
+  std::string name;
+  std::vector<std::string> rows;
+  std::vector<std::string> columns;
+  std::vector<std::uint64_t> counts = {};         ///< row by row
+  std::vector<std::string_view> impossible = {};  ///< why; empty: possible
+
+  std::size_t bin(std::size_t row, std::size_t column) const {
+    return row * columns.size() + column;
+  }
+  std::string name_of(std::size_t index) const {
+    return rows[index / columns.size()] + ", " + columns[index % columns.size()];
+  }
+  void count(std::size_t row, std::size_t column) { ++counts[bin(row, column)]; }
+};
+
+/// Compare-and-swaps that failed, by place: a flag of a guest entry, or of an EPT entry. One row
+/// each, in the order of `failed_swap_row`.
+CoverageTable failed_swap_table();
+std::size_t failed_swap_row(mmu::Place place);
+
+}  // namespace eptsim::tb
