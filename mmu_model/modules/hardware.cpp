@@ -10,9 +10,10 @@ Hardware::Hardware(const sc_core::sc_module_name& name, const MachineSettings& s
       timeline_(settings.lockstep),
       dram_(settings.dram_bytes),
       mmu_("mmu", settings),
-      walker_("walker", timeline_, std::move(walker)),
+      walker_("walker", timeline_, std::move(walker), settings.walker),
       memory_("memory", timeline_, dram_, settings.dram_cycles, 1) {
   mmu_.walker.bind(walker_.requester);
+  mmu_.walker_invalidations.bind(walker_);
   walker_.memory.bind(memory_.requesters[0]);
 }
 

@@ -18,7 +18,7 @@ namespace eptsim::mmu {
 /// simulation.
 class Hardware final : public sc_core::sc_module {
  public:
-  /// `walker`: ModelWalker, or any other unit.
+  /// `walker`: a ModelWalker of `settings.walker`, or any other unit that is made to it.
   Hardware(const sc_core::sc_module_name& name, const MachineSettings& settings,
            std::unique_ptr<WalkerUnit> walker);
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <systemc>
 #include <tlm>
 
+#include "mmu_model/invalidation_scope.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 
 /// The protocols between modules: non-blocking transport over TLM-2.0 sockets with payloads of our
@@ -16,11 +18,14 @@ namespace eptsim::mmu {
 ///   core ─► MMU ─► walker   BEGIN_REQ   `request`, holds from `requested` until it is answered
 ///   walker ─► MMU ─► core   BEGIN_RESP  `response`, holds from `answered`, taken at once
 ///   core ─► MMU             END_RESP    in cycle `answered`: the TLBs take the response
+///
+/// Of requests that hold from the same cycle the walker takes that with the lower tag first.
 struct WalkTransaction {
   WalkRequest request;
   Cycle requested = 0;
   WalkResponse response;
   Cycle answered = 0;
+  std::uint64_t invalidations = 0;  ///< the MMU's own: how many there had been at BEGIN_REQ
 };
 
 struct WalkProtocol {
@@ -46,6 +51,15 @@ struct MemoryTransaction {
 struct MemoryProtocol {
   using tlm_payload_type = MemoryTransaction;
   using tlm_phase_type = tlm::tlm_phase;
+};
+
+/// The way by which a requester has the walker forget translations: a message without an answer.
+class InvalidationPort : public virtual sc_core::sc_interface {
+ public:
+  /// What fits `scope` is to go. It holds from `cycle`, or from the first later one in which no
+  /// other invalidation does; the walker takes no request in that cycle, nor one that was sent
+  /// after this before.
+  virtual void invalidate(const InvalidationScope& scope, Cycle cycle) = 0;
 };
 
 /// Width of the sockets, in bits. It says nothing about timing.

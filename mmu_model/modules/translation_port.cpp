@@ -3,8 +3,8 @@
 namespace eptsim::mmu {
 
 TranslationPort::TranslationPort(const sc_core::sc_module_name& name, const Timeline& timeline,
-                                 TlbHierarchy& tlbs)
-    : sc_module(name), timeline_(timeline), tlbs_(tlbs) {
+                                 MmuModule& unit)
+    : sc_module(name), timeline_(timeline), unit_(unit) {
   mmu.register_nb_transport_bw(this, &TranslationPort::from_mmu);
 }
 

@@ -4,9 +4,9 @@
 
 #include <systemc>
 
+#include "mmu_model/modules/mmu_module.hpp"
 #include "mmu_model/modules/protocol.hpp"
 #include "mmu_model/modules/timeline.hpp"
-#include "mmu_model/tlb/tlb_hierarchy.hpp"
 
 namespace eptsim::mmu {
 
@@ -24,12 +24,18 @@ class TranslationPort final : public sc_core::sc_module {
  public:
   tlm_utils::simple_initiator_socket<TranslationPort, kSocketWidth, WalkProtocol> mmu{"mmu"};
 
-  TranslationPort(const sc_core::sc_module_name& name, const Timeline& timeline,
-                  TlbHierarchy& tlbs);
+  /// `unit` is what the socket will be bound to.
+  TranslationPort(const sc_core::sc_module_name& name, const Timeline& timeline, MmuModule& unit);
 
   /// See TlbHierarchy. No kernel; the thread's time may be ahead of it.
-  void use(const WalkContext& context) { tlbs_.use(context); }
-  TlbHit lookup(const Request& request) { return tlbs_.lookup(request); }
+  void use(const WalkContext& context) { unit_.tlbs().use(context); }
+  TlbHit lookup(const Request& request) { return unit_.tlbs().lookup(request); }
+
+  /// Removes what fits from the TLBs, at once, and from the walker's caches, before any walk that is
+  /// asked for later. `cycle` is the thread's own.
+  void invalidate(const InvalidationScopes& scopes, Cycle cycle) {
+    unit_.invalidate(scopes, cycle);
+  }
 
   /// Has `request` walked. It is asked for in `cycle`, so the walker sees it from cycle + 1; the
   /// calling thread waits until the response holds, and the TLBs have taken it on return. What is
@@ -41,7 +47,7 @@ class TranslationPort final : public sc_core::sc_module {
                               sc_core::sc_time& time);
 
   const Timeline& timeline_;
-  TlbHierarchy& tlbs_;
+  MmuModule& unit_;
   WalkTransaction transaction_;
   sc_core::sc_event answered_;
 };

@@ -7,8 +7,8 @@
 namespace eptsim::mmu {
 
 WalkerModule::WalkerModule(const sc_core::sc_module_name& name, const Timeline& timeline,
-                           std::unique_ptr<WalkerUnit> unit)
-    : sc_module(name), timeline_(timeline), unit_(std::move(unit)) {
+                           std::unique_ptr<WalkerUnit> unit, const WalkerConfiguration& size)
+    : sc_module(name), timeline_(timeline), unit_(std::move(unit)), size_(size) {
   requester.register_nb_transport_fw(this, &WalkerModule::from_requester);
   memory.register_nb_transport_bw(this, &WalkerModule::from_memory);
   unit_->reset();
@@ -34,6 +34,18 @@ tlm::tlm_sync_enum WalkerModule::from_memory(MemoryTransaction& transaction, tlm
   memory_said(transaction, phase);
   wake_.notify(timeline_.until(phase == tlm::END_REQ ? transaction.taken : transaction.answered));
   return tlm::TLM_ACCEPTED;
+}
+
+void WalkerModule::invalidate(const InvalidationScope& scope, Cycle cycle) {
+  if (!invalidations_.empty()) cycle = std::max(cycle, invalidations_.back().cycle + 1);
+  invalidations_.push_back({scope, cycle});
+  wake_.notify(timeline_.until(cycle));
+}
+
+/// An invalidation that was sent before a request is shown to the unit before it.
+bool WalkerModule::may_take_request(Cycle cycle) const {
+  return unit_->outputs().request_ready && !waiting_.empty() &&
+         waiting_.front()->requested <= cycle && waiting_.front()->invalidations <= invalidated_;
 }
 
 void WalkerModule::memory_said(MemoryTransaction& transaction, const tlm::tlm_phase& phase) {
@@ -63,9 +75,8 @@ void WalkerModule::run() {
 Cycle WalkerModule::next_tick() const {
   const WalkerOutputs& outputs = unit_->outputs();
   Cycle cycle = outputs.next_cycle;
-  if (outputs.request_ready && !waiting_.empty()) {
-    cycle = std::min(cycle, waiting_.front()->requested);
-  }
+  if (may_take_request(kNever)) cycle = std::min(cycle, waiting_.front()->requested);
+  if (!invalidations_.empty()) cycle = std::min(cycle, invalidations_.front().cycle);
   if (offered_ != nullptr) cycle = std::min(cycle, offered_->taken);
   if (!answers_.empty()) cycle = std::min(cycle, answers_.front()->answered);
   if (outputs.response) cycle = std::min(cycle, next_cycle_);
@@ -74,7 +85,11 @@ Cycle WalkerModule::next_tick() const {
 
 void WalkerModule::tick(Cycle cycle) {
   WalkerInputs inputs{.cycle = cycle, .response_ready = true};
-  if (unit_->outputs().request_ready && !waiting_.empty() && waiting_.front()->requested <= cycle) {
+  if (!invalidations_.empty() && invalidations_.front().cycle <= cycle) {
+    inputs.invalidation = invalidations_.front().scope;
+    invalidations_.pop_front();
+    ++invalidated_;
+  } else if (may_take_request(cycle)) {
     WalkTransaction* const transaction = waiting_.front();
     waiting_.erase(waiting_.begin());
     auto slot = std::find(walking_.begin(), walking_.end(), nullptr);
@@ -95,6 +110,7 @@ void WalkerModule::tick(Cycle cycle) {
   }
   const WalkerOutputs& outputs = unit_->tick(inputs);
   next_cycle_ = cycle + 1;
+  if (outputs.lookup) count(*outputs.lookup);
   if (outputs.memory && offered_ == nullptr) offer_to_memory(*outputs.memory, next_cycle_);
   if (outputs.response) respond(*outputs.response, next_cycle_);
 }
@@ -142,6 +158,25 @@ void WalkerModule::count(const MemoryTransaction& transaction) {
     case StepKind::kCompareExchange: ++counters_.flag_updates; break;
     default: break;
   }
+}
+
+void WalkerModule::count(const CacheLookup& lookup) {
+  const auto count_one = [](TlbCounters& counters, bool hit) {
+    ++counters.accesses;
+    ++(hit ? counters.hits : counters.misses);
+  };
+  const auto count_levels = [&](std::array<TlbCounters, 6>& counters,
+                                const std::array<unsigned, 6>& entries, unsigned hit) {
+    for (unsigned level = 2; level <= (hit == 0 ? 4 : hit); ++level) {
+      if (entries.at(level) != 0) count_one(counters.at(level), level == hit);
+    }
+  };
+  if (lookup.combined) {
+    count_levels(counters_.combined, size_.combined, lookup.combined_level);
+    return;
+  }
+  if (size_.nested_tlb != 0) count_one(counters_.nested_tlb, lookup.nested_level != 0);
+  if (lookup.ept_asked) count_levels(counters_.ept, size_.ept, lookup.ept_level);
 }
 
 void WalkerModule::count(const WalkResponse& response) {

@@ -20,14 +20,16 @@ namespace eptsim::mmu {
 /// cycles in which something happens on its ports, carries what the ports hold to and from the
 /// sockets, and counts. As long as nothing else in the simulation is due it goes from tick to tick
 /// without returning to the kernel.
-class WalkerModule final : public sc_core::sc_module {
+class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
  public:
   tlm_utils::passthrough_target_socket<WalkerModule, kSocketWidth, WalkProtocol> requester{
       "requester"};
   tlm_utils::simple_initiator_socket<WalkerModule, kSocketWidth, MemoryProtocol> memory{"memory"};
 
   WalkerModule(const sc_core::sc_module_name& name, const Timeline& timeline,
-               std::unique_ptr<WalkerUnit> unit);
+               std::unique_ptr<WalkerUnit> unit, const WalkerConfiguration& size = {});
+
+  void invalidate(const InvalidationScope& scope, Cycle cycle) override;
 
   /// Counted from the ports, so that they mean the same for every unit.
   const WalkerCounters& counters() const { return counters_; }
@@ -47,6 +49,8 @@ class WalkerModule final : public sc_core::sc_module {
   void memory_said(MemoryTransaction& transaction, const tlm::tlm_phase& phase);
   void count(const MemoryTransaction& transaction);
   void count(const WalkResponse& response);
+  void count(const CacheLookup& lookup);
+  bool may_take_request(Cycle cycle) const;
 
   const Timeline& timeline_;
   std::unique_ptr<WalkerUnit> unit_;
@@ -62,6 +66,15 @@ class WalkerModule final : public sc_core::sc_module {
   MemoryTransaction* offered_ = nullptr;
   std::vector<MemoryTransaction*> answers_;
 
+  /// Sorted by cycle, one a cycle; and how many have been shown to the unit.
+  struct Invalidation {
+    InvalidationScope scope;
+    Cycle cycle = 0;
+  };
+  std::deque<Invalidation> invalidations_;
+  std::uint64_t invalidated_ = 0;
+
+  WalkerConfiguration size_;
   WalkerCounters counters_;
   sc_core::sc_event wake_;
 };

@@ -35,7 +35,7 @@ class TestCore final : public sc_core::sc_module {
 
   TestCore(const sc_core::sc_module_name& name, Hardware& hardware, Cycle start, Program program)
       : sc_module(name),
-        port("port", hardware.timeline(), hardware.mmu().tlbs()),
+        port("port", hardware.timeline(), hardware.mmu()),
         timeline_(hardware.timeline()),
         start_(start),
         program_(std::move(program)) {
