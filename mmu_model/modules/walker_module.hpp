@@ -12,6 +12,7 @@
 #include "mmu_model/counters.hpp"
 #include "mmu_model/modules/protocol.hpp"
 #include "mmu_model/modules/timeline.hpp"
+#include "mmu_model/walker/configuration.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 
 namespace eptsim::mmu {

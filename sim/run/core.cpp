@@ -28,14 +28,13 @@ arch::AccessKind access_kind(RecordKind kind) {
 
 }  // namespace
 
-Core::Core(const sc_core::sc_module_name& name, const mmu::Timeline& timeline,
-           mmu::TlbHierarchy& tlbs, SystemSoftware& software, CoreWork work)
+Core::Core(const sc_core::sc_module_name& name, const mmu::Timeline& timeline, mmu::MmuModule& unit,
+           SystemSoftware& software, CoreWork work)
     : sc_module(name),
       timeline_(timeline),
-      tlbs_(tlbs),
       software_(software),
       work_(std::move(work)),
-      port_("port", timeline, tlbs) {
+      port_("port", timeline, unit) {
   SC_HAS_PROCESS(Core);
   SC_THREAD(run);
   set_stack_size(kStackBytes);
@@ -212,10 +211,6 @@ void Core::invvpid(const Record& record) {
       mmu::invalidation::invvpid(static_cast<mmu::InvvpidType>(record.size), vpid, record.address));
 }
 
-void Core::invalidate(const mmu::InvalidationScopes& scopes) {
-  for (const mmu::InvalidationScope& scope : scopes) tlbs_.invalidate(scope);
-}
-
 /// MOV CR3 to the address space of `record`, which removes the old one's translations: there are no
 /// PCIDs.
 void Core::enter(const Record& record) {
@@ -232,7 +227,7 @@ void Core::enter(const Record& record) {
   asid_ = record.asid;
   context_ = &software_.context(asid_);
   account_for_software();
-  tlbs_.use(*context_);
+  port_.use(*context_);
 }
 
 /// Lets what the software has just done cost its cycles, and carries out what it owes.

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "mmu_model/caches/invalidation.hpp"
+#include "mmu_model/modules/mmu_module.hpp"
 #include "mmu_model/modules/timeline.hpp"
 #include "mmu_model/modules/translation_port.hpp"
-#include "mmu_model/tlb/tlb_hierarchy.hpp"
 #include "sim/input_error.hpp"
 #include "sim/run/hot_spots.hpp"
 #include "sim/run/simulation.hpp"
@@ -47,7 +47,7 @@ struct CoreWork {
 class Core final : public sc_core::sc_module {
  public:
   /// All outlive it.
-  Core(const sc_core::sc_module_name& name, const mmu::Timeline& timeline, mmu::TlbHierarchy& tlbs,
+  Core(const sc_core::sc_module_name& name, const mmu::Timeline& timeline, mmu::MmuModule& unit,
        SystemSoftware& software, CoreWork work);
 
   mmu::TranslationPort& port() { return port_; }
@@ -89,7 +89,7 @@ class Core final : public sc_core::sc_module {
   void act(const Record& record);
   void invpcid(const Record& record);
   void invvpid(const Record& record);
-  void invalidate(const mmu::InvalidationScopes& scopes);
+  void invalidate(const mmu::InvalidationScopes& scopes) { port_.invalidate(scopes, cycle_); }
   /// Whether `record` belongs to where the core is.
   bool is_current(const Record& record) const {
     return context_ != nullptr && record.asid == asid_ && record.vcpu == vcpu_ && record.vm == vm_;
@@ -103,7 +103,6 @@ class Core final : public sc_core::sc_module {
   InputError error_at_record(const std::string& problem) const;
 
   const mmu::Timeline& timeline_;
-  mmu::TlbHierarchy& tlbs_;
   SystemSoftware& software_;
   CoreWork work_;
   mmu::TranslationPort port_;

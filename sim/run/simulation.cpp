@@ -7,6 +7,7 @@
 
 #include "mmu_model/modules/hardware.hpp"
 #include "mmu_model/modules/kernel.hpp"
+#include "mmu_model/walker/configurations.hpp"
 #include "mmu_model/walker/model_walker.hpp"
 #include "sim/run/core.hpp"
 #include "sim/run/memory_hash.hpp"
@@ -25,24 +26,12 @@ struct Walker {
   const tb::PairedWalker* pair = nullptr;
 };
 
-std::unique_ptr<mmu::WalkerUnit> make_rtl() {
-#ifdef EPTSIM_HAS_RTL
-  return std::make_unique<tb::RtlWalker>();
-#else
-  throw InputError("--walker", "this program was built without the RTL walker, expected model",
-                   "configure with EPTSIM_BUILD_RTL=ON");
-#endif
-}
-
-Walker make_walker(const RunSettings& settings) {
-  if (settings.machine.hardware.walker.walks != 1) {
-    throw InputError("walker.slots", std::to_string(settings.machine.hardware.walker.walks) +
-                                         " walks at a time are not built yet, expected 1");
-  }
-  if (settings.walker == WalkerKind::kRtl) return {make_rtl()};
-  auto model = std::make_unique<mmu::ModelWalker>();
+Walker make_walker(const RunSettings& settings, const WalkerMaker& rtl) {
+  const mmu::WalkerConfiguration& size = settings.machine.hardware.walker;
+  if (settings.walker == WalkerKind::kRtl) return {rtl(size)};
+  auto model = std::make_unique<mmu::ModelWalker>(size);
   if (settings.walker == WalkerKind::kModel) return {std::move(model)};
-  auto pair = std::make_unique<tb::PairedWalker>(std::move(model), make_rtl());
+  auto pair = std::make_unique<tb::PairedWalker>(std::move(model), rtl(size));
   const tb::PairedWalker* const seen = pair.get();
   return {std::move(pair), seen};
 }
@@ -51,8 +40,8 @@ Walker make_walker(const RunSettings& settings) {
 class Simulation {
  public:
   Simulation(const RunSettings& settings, TraceReader& trace, const std::atomic<bool>& stop,
-             const std::function<void(std::uint64_t)>& progress)
-      : Simulation(settings, make_walker(settings), trace, stop, progress) {}
+             const std::function<void(std::uint64_t)>& progress, const WalkerMaker& rtl)
+      : Simulation(settings, make_walker(settings, rtl), trace, stop, progress) {}
 
   RunResult run() {
     // Ends by itself: when the core is through, nothing has anything left to do.
@@ -82,7 +71,7 @@ class Simulation {
       : pair_(walker.pair),
         hardware_("machine", settings.machine.hardware, std::move(walker.unit)),
         software_(hardware_.dram(), settings.machine, settings.mode),
-        core_("core", hardware_.timeline(), hardware_.mmu().tlbs(), software_,
+        core_("core", hardware_.timeline(), hardware_.mmu(), software_,
               {.settings = settings,
                .memory = hardware_.dram(),
                .trace = trace,
@@ -119,9 +108,21 @@ class Simulation {
 
 }  // namespace
 
+std::unique_ptr<mmu::WalkerUnit> make_rtl_walker(
+    [[maybe_unused]] const mmu::WalkerConfiguration& size) {
+#ifdef EPTSIM_HAS_RTL
+  const mmu::WalkerConfiguration* const built = mmu::find_configuration(size);
+  if (built == nullptr) throw InputError("--walker", "no RTL walker of this size is built");
+  return std::make_unique<tb::RtlWalker>(built->name);
+#else
+  throw InputError("--walker", "this program was built without the RTL walker, expected model",
+                   "configure with EPTSIM_BUILD_RTL=ON");
+#endif
+}
+
 RunResult simulate(const RunSettings& settings, TraceReader& trace, const std::atomic<bool>& stop,
-                   const std::function<void(std::uint64_t)>& progress) {
-  return Simulation(settings, trace, stop, progress).run();
+                   const std::function<void(std::uint64_t)>& progress, const WalkerMaker& rtl) {
+  return Simulation(settings, trace, stop, progress, rtl).run();
 }
 
 }  // namespace eptsim::sim

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "mmu_model/caches/stale_check.hpp"
 #include "mmu_model/counters.hpp"
 #include "mmu_model/settings.hpp"
+#include "mmu_model/walker/walker_unit.hpp"
 #include "sim/input_error.hpp"
 #include "sim/trace/reader.hpp"
 
@@ -124,11 +126,20 @@ struct RunResult {
   std::string mismatch;
 };
 
+/// Makes a walker as large as is asked for. Throws InputError for one that isn't built.
+using WalkerMaker =
+    std::function<std::unique_ptr<mmu::WalkerUnit>(const mmu::WalkerConfiguration&)>;
+
+/// The Verilated walker.
+std::unique_ptr<mmu::WalkerUnit> make_rtl_walker(const mmu::WalkerConfiguration& size);
+
 /// Runs `trace` until its end, the limit, or `stop` (looked at between accesses, and set from a
 /// signal handler). `progress`, if any, is called from time to time, on this thread, with the
 /// accesses read so far, warm-up included. Throws InputError, before anything runs, for settings
-/// that this build can't do. There is one SystemC kernel a process: call it once in a process.
+/// that this build can't do. `rtl` makes what WalkerKind::kRtl and kBoth run. There is one SystemC
+/// kernel a process: call it once in a process.
 RunResult simulate(const RunSettings& settings, TraceReader& trace, const std::atomic<bool>& stop,
-                   const std::function<void(std::uint64_t accesses)>& progress = {});
+                   const std::function<void(std::uint64_t accesses)>& progress = {},
+                   const WalkerMaker& rtl = make_rtl_walker);
 
 }  // namespace eptsim::sim

@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "mmu_model/walker/model_walker.hpp"
 #include "sim/run/tests/support.hpp"
 
 namespace eptsim::sim {
@@ -94,15 +95,62 @@ TEST(Ending, MemoryBeyondPhysicalAddressesIsRefused) {
   }
 }
 
-TEST(Ending, MoreThanOneWalkAtATimeIsRefusedByName) {
+#ifdef EPTSIM_HAS_RTL
+TEST(Ending, AnRtlWalkerThatIsNotBuiltIsRefused) {
   RunSettings settings = small_machine();
-  settings.machine.hardware.walker.walks = 4;
-  try {
-    run(settings, {read(kHeap)});
-    FAIL();
-  } catch (const InputError& error) {
-    EXPECT_EQ(error.place(), "walker.slots");
-  }
+  settings.machine.hardware.walker.walks = 3;
+  settings.walker = WalkerKind::kRtl;
+  EXPECT_THROW(run(settings, {read(kHeap)}), InputError);
+}
+#endif
+
+/// A model in the RTL's place whose `wrong`-th memory request goes elsewhere.
+WalkerMaker wrong_walker(unsigned wrong) {
+  return [wrong](const mmu::WalkerConfiguration& size) -> std::unique_ptr<mmu::WalkerUnit> {
+    class Wrong final : public mmu::WalkerUnit {
+     public:
+      Wrong(const mmu::WalkerConfiguration& size, unsigned left) : model_(size), left_(left) {}
+      void reset() override { outputs_ = (model_.reset(), model_.outputs()); }
+      const mmu::WalkerOutputs& outputs() const override { return outputs_; }
+      const mmu::WalkerOutputs& tick(const mmu::WalkerInputs& inputs) override {
+        const bool was_there = outputs_.memory.has_value();
+        outputs_ = model_.tick(inputs);
+        if (outputs_.memory && !was_there && left_ > 0) --left_;
+        if (outputs_.memory && left_ == 0) outputs_.memory->address ^= 8;
+        return outputs_;
+      }
+
+     private:
+      mmu::ModelWalker model_;
+      unsigned left_;
+      mmu::WalkerOutputs outputs_;
+    };
+    return std::make_unique<Wrong>(size, wrong);
+  };
+}
+
+TEST(Ending, TheFirstDifferenceOfTwoWalkersEndsTheRunAndIsNamed) {
+  RunSettings settings = small_machine();
+  settings.walker = WalkerKind::kBoth;
+  const std::atomic<bool> stop{false};
+  MemoryTrace trace({read(kHeap), read(kHeap + kPageBytes), read(kHeap + 2 * kPageBytes)});
+  // The first access walks 5 + 27 + 24 memory requests; the second's fault is the fourth walk.
+  const RunResult result = simulate(settings, trace, stop, {}, wrong_walker(5 + 27 + 24 + 1));
+  EXPECT_TRUE(result.partial);
+  EXPECT_FALSE(result.error);
+  EXPECT_EQ(result.accesses, 1u);
+  EXPECT_NE(result.mismatch.find("walk 4"), std::string::npos) << result.mismatch;
+  EXPECT_NE(result.mismatch.find("memory.address: expected 0x"), std::string::npos);
+}
+
+TEST(Ending, ADifferenceThatNeverComesEndsNothing) {
+  RunSettings settings = small_machine();
+  settings.walker = WalkerKind::kBoth;
+  const std::atomic<bool> stop{false};
+  MemoryTrace trace({read(kHeap)});
+  const RunResult result = simulate(settings, trace, stop, {}, wrong_walker(5 + 27 + 24 + 1));
+  EXPECT_FALSE(result.partial);
+  EXPECT_EQ(result.mismatch, "");
 }
 
 TEST(Ending, AnErrorThatIsNoInputErrorComesOutAsItself) {

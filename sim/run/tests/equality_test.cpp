@@ -6,6 +6,7 @@
 #include <sstream>
 #include <string>
 
+#include "mmu_model/walker/configurations.hpp"
 #include "sim/run/tests/support.hpp"
 
 namespace eptsim::sim {
@@ -34,6 +35,11 @@ std::string text_of(const RunResult& result) {
   for (const auto& [references, walks] : walker.references_histogram) {
     out << "refs " << references << ' ' << walks << '\n';
   }
+  for (const unsigned level : {2u, 3u, 4u}) {
+    print(out, "combined", walker.combined.at(level));
+    print(out, "ept", walker.ept.at(level));
+  }
+  print(out, "nested", walker.nested_tlb);
   for (const auto& row : walker.matrix) {
     for (const auto& place : row) out << place.references << '/' << place.cycles << ' ';
     out << '\n';
@@ -131,6 +137,13 @@ RunSettings machine() {
   return settings;
 }
 
+/// The same with the walker of the RTL's configuration `default`.
+RunSettings machine_with_caches() {
+  RunSettings settings = machine();
+  settings.machine.hardware.walker = *mmu::find_configuration("default");
+  return settings;
+}
+
 TEST(Equality, TheSameRunTwiceGivesTheSameResult) {
   const std::string once = run_apart(machine(), program());
   EXPECT_TRUE(is_of_a_whole_run(once));
@@ -147,6 +160,29 @@ TEST(Equality, LockstepChangesNothing) {
   RunSettings settings = machine();
   settings.machine.hardware.lockstep = true;
   EXPECT_EQ(run_apart(machine(), program()), run_apart(settings, program()));
+}
+
+TEST(Equality, LockstepChangesNothingOnAMachineWithStructureCaches) {
+  RunSettings settings = machine_with_caches();
+  const std::string ahead = run_apart(settings, program());
+  EXPECT_TRUE(is_of_a_whole_run(ahead));
+  EXPECT_EQ(ahead.find("nested 0 0 0\n"), std::string::npos) << "its caches are asked";
+  settings.machine.hardware.lockstep = true;
+  EXPECT_EQ(ahead, run_apart(settings, program()));
+}
+
+TEST(Equality, StructureCachesChangeNoOutcome) {
+  // What the program does, its faults and memory are the same: only the cost differs.
+  const std::string with = run_apart(machine_with_caches(), program());
+  const std::string without = run_apart(machine(), program());
+  const auto line = [](const std::string& text, const std::string& name) {
+    const std::size_t at = text.find("\n" + name + ' ');
+    return text.substr(at, text.find('\n', at + 1) - at);
+  };
+  for (const char* name : {"l1i", "l1d", "l2", "faults", "bytes", "memory"}) {
+    EXPECT_EQ(line(with, name), line(without, name));
+  }
+  EXPECT_NE(line(with, "references"), line(without, "references"));
 }
 
 TEST(Equality, LockstepChangesNothingOnANativeMachineWithLargePages) {
@@ -174,6 +210,16 @@ TEST(Equality, TheRtlWalkerGivesTheModelsResultInLockstepOnLargePages) {
   EXPECT_TRUE(is_of_a_whole_run(model));
   settings.walker = WalkerKind::kRtl;
   settings.machine.hardware.lockstep = true;
+  EXPECT_EQ(model, run_apart(settings, program()));
+}
+
+TEST(Equality, TheRtlWalkerWithCachesGivesTheModelsResult) {
+  RunSettings settings = machine_with_caches();
+  const std::string model = run_apart(settings, program());
+  EXPECT_TRUE(is_of_a_whole_run(model));
+  settings.walker = WalkerKind::kRtl;
+  EXPECT_EQ(model, run_apart(settings, program()));
+  settings.walker = WalkerKind::kBoth;
   EXPECT_EQ(model, run_apart(settings, program()));
 }
 

@@ -66,8 +66,9 @@ inline RunSettings small_machine(Mode mode = Mode::kNested) {
 inline constexpr std::uint64_t kL2Cycles = 7;
 inline constexpr std::uint64_t kExitCycles = 300;
 
-/// What a walk of `steps` references and flag updates counts in the walker.
-constexpr std::uint64_t walk_cycles(std::uint64_t steps) { return steps * (10 + 1); }
+/// What a walk of `steps` references and flag updates counts in the walker, without caches: its
+/// first step, and a cycle and memory's ten for each.
+constexpr std::uint64_t walk_cycles(std::uint64_t steps) { return 1 + steps * (10 + 1); }
 /// What the core loses to it: the request holds a cycle after it is made, the walk begins a cycle
 /// after it is taken, and the core goes on the cycle after the response.
 constexpr std::uint64_t lost_cycles(std::uint64_t steps) { return walk_cycles(steps) + 3; }

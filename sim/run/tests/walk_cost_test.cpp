@@ -99,7 +99,7 @@ TEST(FirstRead, TakesAPageFaultAnEptViolationAndTheWalkThatTranslates) {
   EXPECT_EQ(result.walker.walks, 3u);
   EXPECT_EQ(result.walker.references, 5u + 24 + 24);
   EXPECT_EQ(result.walker.flag_updates, 3u);
-  EXPECT_EQ(result.walker.cycles, walk_cycles(5 + 24 + 3 + 24));
+  EXPECT_EQ(result.walker.cycles, walk_cycles(5) + walk_cycles(24 + 3) + walk_cycles(24));
   EXPECT_EQ(result.translation_cycles,
             3 * kL2Cycles + lost_cycles(5) + lost_cycles(24 + 3) + lost_cycles(24));
   EXPECT_EQ(result.accesses, 1u);
