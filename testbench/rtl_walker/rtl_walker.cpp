@@ -55,7 +55,6 @@ const mmu::WalkerOutputs& RtlWalker::tick(const mmu::WalkerInputs& inputs) {
   }
   pins_->clock(inputs);
   pins_->sample(outputs_);
-  // Cycles that the walker is idle in are left out, so its record must not outlive its cycle.
   outputs_.next_cycle = pins_->active() ? inputs.cycle + 1 : mmu::kNever;
   return outputs_;
 }
