@@ -14,6 +14,14 @@ module access_decode (
         access_o.read = 1'b1;
         access_o.write = 1'b1;
       end
+      arch_pkg::AccessShadowStackRead: begin
+        access_o.read = 1'b1;
+        access_o.shadow_stack = 1'b1;
+      end
+      arch_pkg::AccessShadowStackWrite: begin
+        access_o.write = 1'b1;
+        access_o.shadow_stack = 1'b1;
+      end
       default: access_o.read = 1'b1;
     endcase
   end

@@ -2,12 +2,23 @@
 
 module context_decode (
   input  walker_pkg::context_t context_i,
-  output walker_pkg::mode_t    mode_o
+  input  logic [31:30]         address_i,  // of the request, to choose a PDPTE register
+  output walker_pkg::mode_t    mode_o,
+  output walker_pkg::annex_t   annex_o
 );
 
-  logic paging, long_mode;
+  logic paging, long_mode, pae;
   assign paging = context_i.cr0[arch_pkg::Cr0Pg];
   assign long_mode = paging & context_i.efer[arch_pkg::EferLma];
+  assign pae = paging & ~long_mode & context_i.cr4[arch_pkg::Cr4Pae];
+
+  always_comb begin
+    annex_o = '0;
+    annex_o.pdpte = context_i.pdptes[{address_i, 6'd0} +: 64];
+    annex_o.pml_frame = context_i.pml_address[51:12];
+    annex_o.ve_frame = context_i.ve_info_address[51:12];
+    annex_o.eptp_index = context_i.eptp_index;
+  end
 
   always_comb begin
     mode_o = '0;
@@ -16,16 +27,32 @@ module context_decode (
     mode_o.ept_five_levels = context_i.eptp[arch_pkg::EptpWalkLengthHigh:
                                             arch_pkg::EptpWalkLengthLow] == 3'd4;
     mode_o.ept_flags = context_i.ept_enabled & context_i.eptp[arch_pkg::EptpAccessedDirty];
-    mode_o.ept_shadow_stack = context_i.eptp[arch_pkg::EptpSupervisorShadowStack];
+    mode_o.ept_shadow_stack = context_i.ept_enabled &
+                              context_i.eptp[arch_pkg::EptpSupervisorShadowStack];
     mode_o.ept_root = context_i.eptp[arch_pkg::EptpAddressHigh:arch_pkg::EptpAddressLow];
     mode_o.mode_based_execute = context_i.mode_based_execute;
     mode_o.execute_only = context_i.execute_only;
     mode_o.ept_page_1g = context_i.page_1g;
     mode_o.ept_page_2m = context_i.page_2m;
     mode_o.advanced_exit_info = context_i.advanced_exit_info;
+    // Without EPT accessed and dirty flags there is nothing to log.
+    mode_o.pml = mode_o.ept_flags & context_i.pml;
+    mode_o.violation_ve = context_i.violation_ve & context_i.cr0[arch_pkg::Cr0Pe];
+    mode_o.paging_write = context_i.paging_write;
+    mode_o.verification = context_i.paging_write & context_i.guest_paging_verification;
     mode_o.paging = paging;
-    mode_o.five_levels = context_i.cr4[arch_pkg::Cr4La57];
+    mode_o.long_mode = long_mode;
+    mode_o.five_levels = long_mode & context_i.cr4[arch_pkg::Cr4La57];
+    mode_o.narrow = paging & ~long_mode & ~context_i.cr4[arch_pkg::Cr4Pae];
+    mode_o.pae = pae;
+    mode_o.pse = context_i.cr4[arch_pkg::Cr4Pse];
     mode_o.root = context_i.cr3[arch_pkg::Cr3AddressHigh:arch_pkg::Cr3AddressLow];
+    if (pae) begin
+      mode_o.root = annex_o.pdpte[arch_pkg::GuestEntryAddressHigh:arch_pkg::GuestEntryAddressLow];
+    end
+    if (mode_o.narrow) begin
+      mode_o.root[39:20] = '0;
+    end
     mode_o.guest_page_1g = context_i.guest_page_1g;
     mode_o.wp = context_i.cr0[arch_pkg::Cr0Wp];
     mode_o.cd = context_i.cr0[arch_pkg::Cr0Cd];

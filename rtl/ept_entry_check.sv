@@ -47,6 +47,9 @@ module ept_entry_check (
       reason_o = walker_pkg::ReasonEptWriteWithoutRead;
     end else if (!read && (execute || user_execute) && !mode_i.execute_only) begin
       reason_o = walker_pkg::ReasonEptExecuteOnlyUnsupported;
+    end else if (!read && leaf_o && mode_i.paging_write &&
+                 entry_i[arch_pkg::EptEntryPagingWriteAccess]) begin
+      reason_o = walker_pkg::ReasonEptPagingWriteWithoutRead;
     end else if (reserved) begin
       reason_o = walker_pkg::ReasonEptReservedBit;
     end else if (leaf_o && type_reserved) begin

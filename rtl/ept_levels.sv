@@ -13,11 +13,14 @@ module ept_levels #(
   input  logic [39:0]             begin_frame_i,  // of the table that holds it
   input  walker_pkg::ept_rights_t begin_rights_i,
   input  logic                    in_hand_i,  // level_i and entry_i hold: read or updated now
+  input  logic                    recalls_i,  // else the walk's entries as they were last
   input  logic [2:0]              level_i,
   input  logic [63:0]             entry_i,
   input  logic [2:0]              leaf_level_i,
   input  logic                    flags_i,  // accessed and dirty flags in use
   input  logic                    write_i,  // the access sets the leaf's dirty flag
+  input  logic                    paging_write_i,  // EPT paging-write control
+  input  walker_pkg::ept_rights_t needed_i,
   output walker_pkg::ept_rights_t rights_o,
   output logic [63:0]             leaf_o,
   output logic                    due_o,         // a flag is to be set
@@ -25,6 +28,11 @@ module ept_levels #(
   output logic [39:0]             due_frame_o,   // of the table that holds the entry
   output logic [63:0]             due_entry_o,   // as it stands
   output logic [63:0]             due_update_o,  // and with its flags
+  // The uppermost entry read that lacks a right needed.
+  output logic [2:0]              lacking_level_o,
+  output logic [39:0]             lacking_frame_o,  // of the table that holds it
+  output logic [63:0]             lacking_entry_o,
+  output walker_pkg::ept_rights_t lacking_rights_o,
   output logic [4:2]              tables_o,      // the entries read above the leaf, by level
   output walker_pkg::ept_table_t  pml4e_o,
   output walker_pkg::ept_table_t  pdpte_o,
@@ -50,6 +58,7 @@ module ept_levels #(
   logic [63:0] entry;
   logic [39:0] frame;
   logic is_leaf;
+  walker_pkg::ept_rights_t rights;
   walker_pkg::ept_table_t table_below;
 
   assign leaf_o = (in_hand_i && level_i == leaf_level_i) ? entry_i
@@ -69,17 +78,36 @@ module ept_levels #(
     frame = '0;
     entry = '0;
     is_leaf = 1'b0;
+    rights = '0;
+    lacking_level_o = '0;
+    lacking_frame_o = '0;
+    lacking_entry_o = '0;
+    lacking_rights_o = '0;
     table_below = '0;
-    if (in_hand_i) begin
+    if (in_hand_i || recalls_i) begin
       frame = begin_frame_q[slot_i];
       for (int level = 5; level >= 1; level = level - 1) begin
         if (level[2:0] <= begin_level_q[slot_i] && level[2:0] >= leaf_level_i) begin
-          entry = level[2:0] == level_i ? entry_i : entries_q[{slot_i, level[2:0]}];
+          entry = (in_hand_i && level[2:0] == level_i) ? entry_i : entries_q[{slot_i, level[2:0]}];
           is_leaf = level[2:0] == leaf_level_i;
-          rights_o.read = rights_o.read & entry[arch_pkg::EptEntryRead];
-          rights_o.write = rights_o.write & entry[arch_pkg::EptEntryWrite];
-          rights_o.execute = rights_o.execute & entry[arch_pkg::EptEntryExecute];
-          rights_o.user_execute = rights_o.user_execute & entry[arch_pkg::EptEntryUserExecute];
+          rights.read = entry[arch_pkg::EptEntryRead];
+          rights.write = entry[arch_pkg::EptEntryWrite];
+          rights.execute = entry[arch_pkg::EptEntryExecute];
+          rights.user_execute = entry[arch_pkg::EptEntryUserExecute];
+          // A leaf may be open to writes to guest tables alone, and to those of supervisor shadow
+          // stacks, which need no other write access of it (SDM 31.3.3.2).
+          rights.paging_write = rights.write | (is_leaf & paging_write_i &
+                                                entry[arch_pkg::EptEntryPagingWriteAccess]);
+          rights.supervisor_shadow_stack =
+              rights.read &
+              (is_leaf ? entry[arch_pkg::EptEntrySupervisorShadowStack] : rights.write);
+          rights_o = rights_o & rights;
+          if (lacking_level_o == '0 && (needed_i & ~rights) != '0) begin
+            lacking_level_o = level[2:0];
+            lacking_frame_o = frame;
+            lacking_entry_o = entry;
+            lacking_rights_o = rights;
+          end
           if (flags_i && !due_o && (!entry[arch_pkg::EptEntryAccessed] ||
                                     (is_leaf && write_i && !entry[arch_pkg::EptEntryDirty]))) begin
             due_o = 1'b1;

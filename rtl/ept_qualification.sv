@@ -8,6 +8,7 @@ module ept_qualification (
   input  logic                      leaf_reached_i,
   input  walker_pkg::ept_rights_t   rights_i,           // if the leaf was reached
   input  logic                      leaf_shadow_stack_i,  // bit 60 of the leaf
+  input  logic                      unverified_i,  // guest-paging verification failed
   input  walker_pkg::guest_rights_t guest_rights_i,
   output logic [16:0]               qualification_o
 );
@@ -30,6 +31,8 @@ module ept_qualification (
     qualification_o[arch_pkg::QualificationUserAddress] = advanced & guest_rights_i.user;
     qualification_o[arch_pkg::QualificationGuestWritable] = advanced & guest_rights_i.write;
     qualification_o[arch_pkg::QualificationGuestNx] = advanced & ~guest_rights_i.execute;
+    qualification_o[arch_pkg::QualificationShadowStack] = access_i.shadow_stack;
+    qualification_o[arch_pkg::QualificationGuestPagingVerification] = unverified_i;
     qualification_o[arch_pkg::QualificationSupervisorShadowStack] =
         leaf_reached_i & mode_i.ept_shadow_stack & leaf_shadow_stack_i;
   end

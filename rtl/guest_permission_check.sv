@@ -26,7 +26,20 @@ module guest_permission_check (
 
   always_comb begin
     refused_o = 1'b1;
-    if (access_i.write && !rights_i.write && (user_i || mode_i.wp)) begin
+    if (access_i.shadow_stack) begin
+      // The page must be one of shadow stacks, and of the access's own mode. Of the rules for
+      // ordinary accesses that of keys alone applies.
+      if (user_i && !rights_i.user) begin
+        reason_o = walker_pkg::ReasonGuestSupervisorPage;
+      end else if (key_refused_o) begin
+        reason_o = walker_pkg::ReasonGuestProtectionKey;
+      end else if (!rights_i.shadow_stack || user_i != rights_i.user) begin
+        reason_o = walker_pkg::ReasonGuestShadowStack;
+      end else begin
+        reason_o = walker_pkg::ReasonNone;
+        refused_o = 1'b0;
+      end
+    end else if (access_i.write && !rights_i.write && (user_i || mode_i.wp)) begin
       reason_o = walker_pkg::ReasonGuestNotWritable;
     end else if (user_i && !rights_i.user) begin
       reason_o = walker_pkg::ReasonGuestSupervisorPage;

@@ -16,6 +16,8 @@ module guest_step (
   output logic                      refused_o,       // page fault
   output walker_pkg::reason_e       reason_o,
   output logic [7:0]                error_code_o,
+  output logic                      first_lacking_o,  // lacks the right that a refusal will name
+  output logic                      lacked_above_o,   // refused for what an entry above lacks
   output logic                      update_due_o,  // a flag is to be set
   output logic                      dirty_due_o,   // it is the dirty flag, else the accessed flag
   output logic [63:0]               expected_o,    // by the swap
@@ -49,6 +51,10 @@ module guest_step (
     rights_o.user = upper_rights_i.user & entry_i[arch_pkg::GuestEntryUser];
     rights_o.execute = upper_rights_i.execute &
                        ~(mode_i.nxe & entry_i[arch_pkg::GuestEntryExecuteDisable]);
+    // Read-only and dirty, under entries that are writable.
+    rights_o.shadow_stack = is_leaf & upper_rights_i.write &
+                            ~entry_i[arch_pkg::GuestEntryWritable] &
+                            (entry_i[arch_pkg::GuestEntryDirty] | dirty_set_i);
   end
 
   guest_permission_check u_guest_permission_check (
@@ -76,6 +82,22 @@ module guest_step (
     desired_o[arch_pkg::GuestEntryAccessed] = 1'b1;
     desired_o[arch_pkg::GuestEntryDirty] = entry_i[arch_pkg::GuestEntryDirty] | dirty_due_o;
   end
+
+  // Which entry a refusal names: of the rights missing the first of these decides, and of the
+  // entries that lack it the uppermost.
+  logic needs_write, needs_user, needs_execute, write_gone, user_gone;
+  assign needs_write = access_i.write & ~access_i.shadow_stack & (user_i | mode_i.wp);
+  assign needs_user = user_i;
+  assign needs_execute = access_i.fetch;
+  assign write_gone = needs_write & ~upper_rights_i.write;
+  assign user_gone = needs_user & ~upper_rights_i.user;
+  assign first_lacking_o =
+      (needs_write & upper_rights_i.write & ~rights_o.write) |
+      (needs_user & upper_rights_i.user & ~rights_o.user & ~write_gone) |
+      (needs_execute & upper_rights_i.execute & ~rights_o.execute & ~write_gone & ~user_gone);
+  assign lacked_above_o =
+      leaf_reached &
+      (write_gone | user_gone | (needs_execute & ~upper_rights_i.execute)) & ~first_lacking_o;
 
   assign refused_o = (judge_i & ~sound) | (leaf_reached & rights_refuse);
 

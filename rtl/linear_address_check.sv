@@ -13,7 +13,8 @@ module linear_address_check (
 
   logic canonical, lass;
 
-  // Copies of the highest bit that is translated: bit 47, or 56 with five levels.
+  // Copies of the highest bit that is translated: bit 47, or 56 with five levels. Outside long mode
+  // linear addresses have 32 bits.
   assign canonical = mode_i.five_levels ? address_i[63:56] == {8{address_i[56]}}
                                         : address_i[63:47] == {17{address_i[47]}};
 
@@ -30,7 +31,7 @@ module linear_address_check (
   always_comb begin
     refused_o = 1'b0;
     reason_o = walker_pkg::ReasonNone;
-    if (mode_i.paging && !canonical) begin
+    if (mode_i.long_mode && !canonical) begin
       refused_o = 1'b1;
       reason_o = walker_pkg::ReasonNotCanonical;
     end else if (mode_i.lass && lass) begin

@@ -18,6 +18,7 @@ module page_fault_code (
     error_code_o[arch_pkg::ErrorCodeReserved] = present_i & reserved_i;
     error_code_o[arch_pkg::ErrorCodeFetch] = access_i.fetch & (mode_i.nxe | mode_i.smep);
     error_code_o[arch_pkg::ErrorCodeProtectionKey] = present_i & ~reserved_i & key_refused_i;
+    error_code_o[arch_pkg::ErrorCodeShadowStack] = access_i.shadow_stack;
   end
 
 endmodule

@@ -9,6 +9,7 @@ module translation (
   input  logic [2:0]              ept_level_i,
   input  logic [63:0]             ept_leaf_i,
   input  walker_pkg::ept_rights_t ept_rights_i,
+  output logic [2:0]              guest_page_o,
   output logic [2:0]              ept_page_o,
   output logic [2:0]              page_o,  // what one TLB entry covers
   output logic [2:0]              memory_type_o,
@@ -21,14 +22,15 @@ module translation (
   logic paged, pat_bit, guest_dirty, ept_dirty;
   assign paged = guest_level_i != 3'd0;
 
-  // Sizes are levels of leaves. The smaller page of the two counts.
+  // Sizes are levels of leaves; where guest and EPT have the same, a page of 4 MiB is the greater.
+  assign guest_page_o = (mode_i.narrow && guest_level_i == 3'd2) ? 3'd4 : guest_level_i;
   assign ept_page_o = mode_i.ept ? ept_level_i : 3'd0;
 
   always_comb begin
     if (!mode_i.ept) begin
-      page_o = paged ? guest_level_i : 3'd1;
+      page_o = paged ? guest_page_o : 3'd1;
     end else begin
-      page_o = (paged && guest_level_i < ept_level_i) ? guest_level_i : ept_level_i;
+      page_o = (paged && guest_level_i < ept_level_i) ? guest_page_o : ept_level_i;
     end
   end
 

@@ -19,11 +19,14 @@
 //                               └► located
 //   located ─► guest table ─────────────────────────────────────► read the guest entry
 //           └► the access's own ─► translated
+//   swap of an EPT entry ─► page to be logged ──────────────────► store its address in the log
+//                        └► further flags, as above
 //   guest entry ─► accessed due ────────────────────────────────► swap the guest entry
 //               └► descend ─► new guest-physical address
 //               └► leaf ─► rights ─► dirty due ─────────────────► swap the guest entry
 //                                 └► new guest-physical address
 //   a right missing, after a hit ─► begin again, without look-ups
+//   EPT violation ─► virtualization exception ──────────────────► load, and store, its information
 
 module walk_step #(
   parameter int unsigned Walks = 1,
@@ -88,24 +91,29 @@ module walk_step #(
   output walker_pkg::ept_rights_t     nested_rights_o
 );
 
-  typedef enum logic [2:0] {
+  typedef enum logic [3:0] {
     OpLookupCombined,
     OpLookupEpt,
     OpEptRead,
     OpEptSwap,
     OpGuestRead,
     OpGuestAccessed,
-    OpGuestDirty
+    OpGuestDirty,
+    OpLog,
+    OpVeLoad,
+    OpVeStore
   } op_e;
 
   // The walk in hand.
   walker_pkg::mode_t mode;
+  walker_pkg::annex_t annex;
   walker_pkg::request_t request;
   walker_pkg::guest_rights_t guest_rights_so_far;
 
   // The walks, by slot. Structs are kept as plain vectors: of an array of structs Yosys 0.23 keeps
   // one element, and says nothing.
   logic [$bits(mode)-1:0] mode_q [Walks];
+  logic [$bits(annex)-1:0] annex_q [Walks];
   logic [$bits(space_o)-1:0] space_q [Walks];
   logic [$bits(request)-1:0] request_q [Walks];
   logic [63:0] start_q [Walks];
@@ -115,14 +123,22 @@ module walk_step #(
   logic [2:0] guest_level_q [Walks];                  // of the entry being located or read, or 0
   logic [51:0] gpa_q [Walks];                         // being translated
   logic [2:0] ept_leaf_level_q [Walks];
-  logic [51:0] ept_leaf_address_q [Walks];
   logic [63:0] guest_entry_q [Walks];                 // the last judged, as read
   logic [2:0] guest_leaf_level_q [Walks];             // 0 before the leaf, and without paging
   logic [$bits(guest_rights_so_far)-1:0] guest_rights_q [Walks];  // and of the levels used so far
   logic [$bits(nested_rights_i)-1:0] table_rights_q [Walks];  // of the page of the guest entry
+  logic [Walks-1:0] verified_q;                       // all those pages have paging-write access
+  logic [2:0] lacking_level_q [Walks];                // the guest entry that a refusal would name
+  logic [51:0] lacking_address_q [Walks];
+  logic [63:0] lacking_entry_q [Walks];
+  logic [15:0] pml_index_q [Walks];
+  logic [$bits(response_o)-1:0] violation_q [Walks];  // that may become an exception
+  logic [16:0] qualification_q [Walks];               // of it
+  logic [2:0] ve_field_q [Walks];                     // of its information, being stored
 
   // What each walk does next: its memory request or its look-up.
   op_e op_q [Walks];
+  logic [3:0] size_q [Walks];
   logic [51:0] address_q [Walks];
   logic [63:0] expected_q [Walks];
   logic [63:0] desired_q [Walks];
@@ -134,7 +150,8 @@ module walk_step #(
   op_e op;
   logic [2:0] guest_level, ept_level;
   logic [51:0] gpa, address;
-  logic [63:0] expected;
+  logic [63:0] expected, desired;
+  logic [15:0] pml_index;
 
   assign mode = mode_q[slot_i];
   assign request = request_q[slot_i];
@@ -144,6 +161,9 @@ module walk_step #(
   assign gpa = gpa_q[slot_i];
   assign address = address_q[slot_i];
   assign expected = expected_q[slot_i];
+  assign desired = desired_q[slot_i];
+  assign pml_index = pml_index_q[slot_i];
+  assign annex = annex_q[slot_i];
   assign guest_rights_so_far = guest_rights_q[slot_i];
 
   logic [15:0] references;
@@ -164,7 +184,13 @@ module walk_step #(
   end
   assign reflagged = answered_i & ~swapped & (op == OpEptSwap) & (found_change == '0);
   assign judge_ept = answered_i & ~swapped & ~reflagged & (op == OpEptRead || op == OpEptSwap);
-  assign judge_guest = answered_i & ~swapped & ~reflagged & ~judge_ept;
+  assign judge_guest = answered_i & ~swapped &
+                       (op == OpGuestRead || op == OpGuestAccessed || op == OpGuestDirty);
+
+  logic logged, ve_loaded, ve_stored;
+  assign logged = answered_i & (op == OpLog);
+  assign ve_loaded = answered_i & (op == OpVeLoad);
+  assign ve_stored = answered_i & (op == OpVeStore);
 
   walker_pkg::access_t access;
   logic user;
@@ -191,7 +217,12 @@ module walk_step #(
   logic [2:0] guest_root_level, ept_root_level;
   assign walks_guest = request.linear & mode.paging;
   assign own_access = guest_level == 3'd0;  // the address in translation is no guest table's
-  assign guest_root_level = mode.five_levels ? 3'd5 : 3'd4;
+  always_comb begin
+    guest_root_level = mode.five_levels ? 3'd5 : 3'd4;
+    if (!mode.long_mode) begin
+      guest_root_level = 3'd2;
+    end
+  end
   assign ept_root_level = mode.ept_five_levels ? 3'd5 : 3'd4;
 
   // ---------------------------------------------------------------------------------------------
@@ -203,7 +234,7 @@ module walk_step #(
   assign asks_ept_o = HasGuestPhysical & lookup_i & (op == OpLookupEpt);
   assign space_o = space_q[slot_i];
   assign linear_o = request.address[56:0];
-  assign wide_pde_o = 1'b0;
+  assign wide_pde_o = mode.narrow;
   assign guest_root_level_o = guest_root_level;
   assign gpa_o = gpa;
   assign writes_page_o = mode.ept_flags & (~own_access | access.write);
@@ -218,6 +249,7 @@ module walk_step #(
 
   logic [63:0] guest_entry, guest_expected, guest_desired;
   logic guest_refused, guest_right_missing, guest_descends, guest_done, update_due, dirty_due;
+  logic first_lacking, lacked_above;
   logic [7:0] error_code;
   walker_pkg::guest_rights_t guest_rights_here;
   walker_pkg::reason_e guest_reason;
@@ -239,6 +271,8 @@ module walk_step #(
     .refused_o(guest_refused),
     .reason_o(guest_reason),
     .error_code_o(error_code),
+    .first_lacking_o(first_lacking),
+    .lacked_above_o(lacked_above),
     .update_due_o(update_due),
     .dirty_due_o(dirty_due),
     .expected_o(guest_expected),
@@ -255,7 +289,7 @@ module walk_step #(
   walker_pkg::ept_rights_t table_rights;
   logic update_refused;
   assign table_rights = table_rights_q[slot_i];
-  assign update_refused = update_due & mode.ept & ~table_rights.write;
+  assign update_refused = update_due & mode.ept & ~table_rights.paging_write;
 
   // ---------------------------------------------------------------------------------------------
   // The EPT entry in hand
@@ -280,7 +314,10 @@ module walk_step #(
   logic [2:0] read_leaf_level, ept_leaf_level, ept_due_level;
   logic [39:0] ept_due_frame;
   logic ept_due, reads_below;
-  walker_pkg::ept_rights_t read_rights, ept_rights;
+  walker_pkg::ept_rights_t read_rights, ept_rights, ept_needed, lacking_rights;
+  logic [2:0] lacking_level;
+  logic [39:0] lacking_frame;
+  logic [63:0] lacking_entry;
   logic [4:2] ept_tables;
 
   assign read_leaf_level = judge_ept ? ept_level : ept_leaf_level_q[slot_i];
@@ -293,12 +330,15 @@ module walk_step #(
     .begin_frame_i(ept_hit ? ept_table_i.frame : mode.ept_root),
     .begin_rights_i(ept_hit ? ept_table_i.rights : '1),
     .in_hand_i(judge_ept | reflagged | ept_swapped),
+    .recalls_i(update_refused | logged),
     .level_i(ept_level),
-    .entry_i(swapped ? desired_q[slot_i] : answer_i),
+    .entry_i(swapped ? desired : answer_i),
     .leaf_level_i(read_leaf_level),
     .flags_i(mode.ept_flags),
     // With EPT flags on, every access to a guest table counts as a write.
     .write_i(~own_access | access.write),
+    .paging_write_i(mode.paging_write),
+    .needed_i(ept_needed),
     .rights_o(read_rights),
     .leaf_o(read_leaf),
     .due_o(ept_due),
@@ -306,6 +346,10 @@ module walk_step #(
     .due_frame_o(ept_due_frame),
     .due_entry_o(ept_due_entry),
     .due_update_o(ept_due_update),
+    .lacking_level_o(lacking_level),
+    .lacking_frame_o(lacking_frame),
+    .lacking_entry_o(lacking_entry),
+    .lacking_rights_o(lacking_rights),
     .tables_o(ept_tables),
     .pml4e_o(ept_pml4e_o),
     .pdpte_o(ept_pdpte_o),
@@ -318,35 +362,55 @@ module walk_step #(
 
   walker_pkg::access_t ept_access;
   walker_pkg::reason_e ept_refusal;
-  logic ept_access_refused, ept_refused, ept_settled, ept_flag_due, ept_done;
+  logic ept_access_refused, ept_unverified, ept_refused, ept_settled, ept_flag_due, ept_done;
 
   always_comb begin
     ept_access = access;
     if (!own_access) begin
       ept_access = '0;
       ept_access.read = 1'b1;
-      ept_access.write = mode.ept_flags;
+      ept_access.write = mode.ept_flags | update_due;
     end
   end
 
-  ept_access_check u_ept_access_check (
-    .rights_i(ept_rights),
+  ept_access_rights u_ept_access_rights (
+    .mode_i(mode),
     .access_i(ept_access),
-    .mode_based_execute_i(mode.mode_based_execute),
+    .own_access_i(own_access),
+    .supervisor_i(~user),
     .user_address_i(request.linear & guest_rights_so_far.user),
+    .needed_o(ept_needed)
+  );
+
+  ept_access_check u_ept_access_check (
+    .needed_i(ept_needed),
+    .rights_i(update_refused ? table_rights : ept_rights),
+    .first_rights_i(lacking_rights),
+    .verifies_i(own_access & mode.verification & ept_leaf[arch_pkg::EptEntryVerify]),
+    .verified_i(verified_q[slot_i]),
     .refused_o(ept_access_refused),
+    .unverified_o(ept_unverified),
     .reason_o(ept_refusal)
   );
 
   assign ept_refused = (ept_reached | nested_hit) & ept_access_refused;
-  assign ept_settled = (ept_reached & ~ept_access_refused) | reflagged | ept_swapped;
+
+  // The log takes one page for each dirty flag that is set.
+  logic log_full, log_due;
+  assign log_full = ept_reached & ~ept_access_refused & ept_due & mode.pml &
+                    (pml_index > 16'd511);
+  assign log_due = ept_swapped & mode.pml & ~expected[arch_pkg::EptEntryDirty] &
+                   desired[arch_pkg::EptEntryDirty];
+
+  assign ept_settled = (ept_reached & ~ept_access_refused & ~log_full) | reflagged |
+                       (ept_swapped & ~log_due) | logged;
   assign ept_flag_due = ept_settled & ept_due;
   assign ept_done = (ept_settled & ~ept_due) | (nested_hit & ~ept_access_refused);
 
   // ---------------------------------------------------------------------------------------------
   // A new guest-physical address, or after a hit the address of the next guest entry
 
-  logic begins_again, begins, asks_first, new_gpa_due;
+  logic begins_again, begins, pdpte_absent, asks_first, new_gpa_due;
   logic too_wide, ept_begins, flat;
   logic [2:0] new_guest_level, guest_leaf_level;
   logic [39:0] guest_frame;
@@ -358,7 +422,9 @@ module walk_step #(
   assign asks_first = HasCombined & first_i & ~refused_at_once & walks_guest;
   assign begins = (first_i & ~refused_at_once & ~asks_first) |
                   (asks_combined_o & ~combined_hit) | begins_again;
-  assign new_gpa_due = begins | guest_descends | guest_done;
+  assign pdpte_absent = begins & walks_guest & mode.pae &
+                        ~annex.pdpte[arch_pkg::GuestEntryPresent];
+  assign new_gpa_due = (begins & ~pdpte_absent) | guest_descends | guest_done;
 
   // Without EPT the guest's leaf is in hand when the walk ends; else it was left in registers.
   always_comb begin
@@ -387,12 +453,14 @@ module walk_step #(
 
   entry_address u_guest_entry_address (
     .frame_i(guest_frame),
+    .narrow_i(mode.narrow),
     .level_i(new_guest_level),
     .address_i(request.address[56:12]),
     .entry_address_o(guest_entry_address)
   );
 
   page_address u_guest_page_address (
+    .narrow_i(mode.narrow),
     .frame_i(guest_frame),
     .level_i(guest_level),
     .offset_i(request.address[29:0]),
@@ -425,6 +493,7 @@ module walk_step #(
   logic [2:0] next_ept_level;
 
   page_address u_ept_page_address (
+    .narrow_i(1'b0),
     .frame_i(ept_leaf[arch_pkg::EptEntryAddressHigh:arch_pkg::EptEntryAddressLow]),
     .level_i(ept_leaf_level),
     .offset_i(gpa[29:0]),
@@ -445,7 +514,8 @@ module walk_step #(
     end
   end
 
-  // The next EPT entry: the first of a walk, the one below, or one that lacks a flag.
+  // Which EPT entry comes next: the first of a walk, the one below, one that lacks a flag; or which
+  // one is to be named, as it lacks a right.
   always_comb begin
     next_ept_frame = answer_i[arch_pkg::EptEntryAddressHigh:arch_pkg::EptEntryAddressLow];
     next_ept_level = ept_level - 3'd1;
@@ -455,14 +525,18 @@ module walk_step #(
     end else if (reads_below) begin
       next_ept_frame = mode.ept_root;
       next_ept_level = ept_root_level;
-    end else if (ept_flag_due) begin
+    end else if (ept_flag_due | log_full) begin
       next_ept_frame = ept_due_frame;
       next_ept_level = ept_due_level;
+    end else if (ept_reached | update_refused) begin
+      next_ept_frame = lacking_frame;
+      next_ept_level = lacking_level;
     end
   end
 
   entry_address u_ept_entry_address (
     .frame_i(next_ept_frame),
+    .narrow_i(1'b0),
     .level_i(next_ept_level),
     .address_i({5'd0, ept_begins ? new_gpa[51:12] : gpa[51:12]}),
     .entry_address_o(ept_entry_hpa)
@@ -471,47 +545,102 @@ module walk_step #(
   // ---------------------------------------------------------------------------------------------
   // Where the step leads
 
-  logic reads;
+  logic reads, violated, ve_due, ve_delivered, ve_continues;
+  logic ept_absent;
+  logic [2:0] ve_field;
   assign reads = reads_below | ept_descends | locates_guest_entry;
-  assign issues_o = reads | ept_flag_due | (update_due & ~update_refused);
+  assign ept_absent = judge_ept & ~ept_present;
+  assign violated = ((ept_refused | update_refused) & ~begins_again) | ept_absent;
+
+  // A violation that the entry which decided allows to become an exception (SDM 28.5.7.1): it was
+  // absent, or is the leaf. The violation is kept until the information area was found free.
+  assign ve_due = violated & mode.violation_ve &
+                  ~(ept_absent ? answer_i[arch_pkg::EptEntrySuppressVe]
+                               : ept_leaf[arch_pkg::EptEntrySuppressVe]);
+  assign ve_field = ve_loaded ? 3'd0 : ve_field_q[slot_i] + 3'd1;
+  assign ve_delivered = ve_stored & (ve_field == 3'd6);
+  assign ve_continues = (ve_loaded & (answer_i[31:0] == '0)) | (ve_stored & ~ve_delivered);
+
+  assign issues_o = reads | ept_flag_due | (update_due & ~update_refused) | log_due | ve_due |
+                    ve_continues;
   assign looks_up_o = asks_first | asks_ept;
   assign responds_o = (first_i | lookup_i | answered_i) & ~issues_o & ~looks_up_o;
 
+  logic [5:0] ve_offset;
+  logic [3:0] ve_size;
+  logic [63:0] ve_value;
+
+  exception_information u_exception_information (
+    .field_i(ve_field),
+    .qualification_i(qualification_q[slot_i]),
+    .linear_i(request.linear ? request.address : '0),
+    .gpa_i(gpa),
+    .eptp_index_i(annex.eptp_index),
+    .offset_o(ve_offset),
+    .size_o(ve_size),
+    .value_o(ve_value)
+  );
+
+  walker_pkg::response_t report;
+
+  always_comb begin
+    response_o = report;
+    if (ve_loaded || ve_delivered) begin
+      response_o = violation_q[slot_i];
+      response_o.cycles = time_i - start_q[slot_i];
+      if (ve_delivered) begin
+        response_o.outcome = walker_pkg::OutcomeVirtualizationException;
+      end
+    end
+  end
+
   walk_response u_walk_response (
-    .responds_i(responds_o),
+    .responds_i(responds_o | ve_due),
     .mode_i(mode),
     .tag_i(request.tag),
     .linear_i(request.linear),
     .access_i(access),
+    .user_i(user),
     .references_i(references),
     .cycles_i(time_i - start_q[slot_i]),
+    .pml_index_i(logged ? pml_index - 16'd1 : pml_index),
     .linear_refused_i(refused_at_once),
     .linear_reason_i(linear_reason),
+    .pdpte_absent_i(pdpte_absent),
+    .pdpte_i(annex.pdpte),
     .guest_refused_i(guest_refused & ~begins_again),
     .guest_reason_i(guest_reason),
     .error_code_i(error_code),
     .too_wide_i(too_wide),
-    .update_refused_i(update_refused & ~begins_again),
-    .ept_absent_i(judge_ept & ~ept_present),
+    .ept_absent_i(ept_absent),
     .ept_malformed_i(judge_ept & ept_present & ept_malformed),
     .ept_malformed_reason_i(ept_malformed_reason),
+    .update_refused_i(update_refused & ~begins_again),
     .ept_refused_i(ept_refused & ~begins_again),
+    .ept_unverified_i(ept_refused & ept_unverified),
     .ept_refusal_i(ept_refusal),
+    .log_full_i(log_full),
     .guest_level_i(too_wide ? new_guest_level : guest_level),
     .guest_leaf_level_i(guest_leaf_level),
     .guest_entry_i(guest_entry),
     .guest_rights_i(guest_rights),
+    .guest_fault_level_i(lacked_above ? lacking_level_q[slot_i] : guest_level),
+    .guest_fault_address_i(lacked_above ? lacking_address_q[slot_i] : address),
+    .guest_fault_entry_i(lacked_above ? lacking_entry_q[slot_i]
+                                        : guest_right_missing ? guest_desired : guest_entry),
     .ept_root_level_i(ept_root_level),
     .ept_level_i(ept_level),
     .ept_leaf_level_i(ept_leaf_level),
     .ept_leaf_i(ept_leaf),
-    .ept_leaf_address_i(ept_leaf_address_q[slot_i]),
     .ept_rights_i(update_refused ? table_rights : ept_rights),
+    .ept_lacking_level_i(next_ept_level),
+    .ept_lacking_address_i(ept_entry_hpa),
+    .ept_lacking_entry_i(log_full ? ept_due_entry : lacking_entry),
     .entry_address_i(address),
     .entry_i(answer_i),
     .gpa_i((flat | too_wide) ? new_gpa : gpa),
     .hpa_i(hpa),
-    .response_o(response_o)
+    .response_o(report)
   );
 
   // ---------------------------------------------------------------------------------------------
@@ -522,6 +651,18 @@ module walk_step #(
   assign nested_level_o = ept_leaf_level;
   assign nested_leaf_o = ept_leaf;
   assign nested_rights_o = ept_rights;
+
+  logic verified;
+  always_comb begin
+    verified = verified_q[slot_i];
+    if (begins) begin
+      verified = 1'b1;
+    end else if (combined_hit) begin
+      verified = combined_table_i.paging_verified;
+    end else if (ept_done && !own_access) begin
+      verified = verified & ept_leaf[arch_pkg::EptEntryPagingWriteAccess];
+    end
+  end
 
   guest_tables #(.Walks(Walks), .SlotBits(SlotBits)) u_guest_tables (
     .clk_i(clk_i),
@@ -534,7 +675,7 @@ module walk_step #(
     .rights_i(guest_rights),
     .ept_rights_i(flat ? '1 : ept_rights),
     .entry_i(guest_entry),
-    .paging_verified_i(1'b0),
+    .paging_verified_i(verified),
     .translated_i(translated & walks_guest),
     .leaf_level_i(guest_leaf_level),
     .fills_o(combined_fills_o),
@@ -548,12 +689,20 @@ module walk_step #(
 
   walker_pkg::mode_t mode_taken;
   walker_pkg::space_t space_taken;
-  context_decode u_context_decode (.context_i(context_i), .mode_o(mode_taken));
+  walker_pkg::annex_t annex_taken;
+  context_decode u_context_decode (
+    .context_i(context_i),
+    .address_i(request_i.address[31:30]),
+    .mode_o(mode_taken),
+    .annex_o(annex_taken)
+  );
   space_decode u_space_decode (.context_i(context_i), .space_o(space_taken));
 
   always_ff @(posedge clk_i) begin
     if (take_i) begin
       mode_q[take_slot_i] <= mode_taken;
+      annex_q[take_slot_i] <= annex_taken;
+      pml_index_q[take_slot_i] <= context_i.pml_index;
       space_q[take_slot_i] <= space_taken;
       request_q[take_slot_i] <= request_i;
       start_q[take_slot_i] <= time_i;
@@ -567,6 +716,24 @@ module walk_step #(
       used_hit_q[slot_i] <= ~first_i & ~begins_again &
                             (used_hit_q[slot_i] | combined_hit | nested_hit | ept_hit);
       no_lookup_q[slot_i] <= no_lookup;
+    end
+    if (logged) begin
+      pml_index_q[slot_i] <= pml_index - 16'd1;
+    end
+    if (ve_due) begin
+      violation_q[slot_i] <= report;
+      qualification_q[slot_i] <= report.qualification;
+    end
+    if (ve_continues) begin
+      ve_field_q[slot_i] <= ve_field;
+    end
+    if (guest_descends & first_lacking) begin
+      lacking_level_q[slot_i] <= guest_level;
+      lacking_address_q[slot_i] <= address;
+      lacking_entry_q[slot_i] <= guest_desired;
+    end
+    if (begins | combined_hit | ept_done) begin
+      verified_q[slot_i] <= verified;
     end
     if (judge_guest) begin
       guest_entry_q[slot_i] <= answer_i;
@@ -582,24 +749,40 @@ module walk_step #(
     end
     if (ept_reached) begin
       ept_leaf_level_q[slot_i] <= ept_level;
-      ept_leaf_address_q[slot_i] <= address;
     end
     if (asks_first) begin
       op_q[slot_i] <= OpLookupCombined;
     end else if (asks_ept) begin
       op_q[slot_i] <= OpLookupEpt;
+    end else if (ve_due) begin
+      op_q[slot_i] <= OpVeLoad;
+      size_q[slot_i] <= 4'd4;
+      address_q[slot_i] <= {annex.ve_frame, 12'd4};
+      ept_level_q[slot_i] <= report.place.ept_level;
+    end else if (ve_continues) begin
+      op_q[slot_i] <= OpVeStore;
+      size_q[slot_i] <= ve_size;
+      address_q[slot_i] <= {annex.ve_frame, 6'd0, ve_offset};
+      desired_q[slot_i] <= ve_value;
+    end else if (log_due) begin
+      op_q[slot_i] <= OpLog;
+      address_q[slot_i] <= {annex.pml_frame, pml_index[8:0], 3'b000};
+      desired_q[slot_i] <= {12'd0, gpa[51:12], 12'd0};
     end else if (ept_flag_due) begin
       op_q[slot_i] <= OpEptSwap;
+      size_q[slot_i] <= 4'd8;
       address_q[slot_i] <= ept_entry_hpa;
       ept_level_q[slot_i] <= next_ept_level;
       expected_q[slot_i] <= ept_due_entry;
       desired_q[slot_i] <= ept_due_update;
     end else if (locates_guest_entry) begin
       op_q[slot_i] <= OpGuestRead;
+      size_q[slot_i] <= mode.narrow ? 4'd4 : 4'd8;
       address_q[slot_i] <= hpa;
       ept_level_q[slot_i] <= 3'd0;
     end else if (reads) begin
       op_q[slot_i] <= OpEptRead;
+      size_q[slot_i] <= 4'd8;
       address_q[slot_i] <= ept_entry_hpa;
       ept_level_q[slot_i] <= next_ept_level;
     end else if (update_due & ~update_refused) begin
@@ -615,15 +798,23 @@ module walk_step #(
   always_comb begin
     memory_o = '0;
     memory_o.id[SlotBits-1:0] = memory_slot_i;
-    memory_o.swap = memory_op == OpEptSwap || memory_op == OpGuestAccessed ||
-                    memory_op == OpGuestDirty;
+    memory_o.size = size_q[memory_slot_i];
     memory_o.address = address_q[memory_slot_i];
-    if (memory_o.swap) begin
-      memory_o.expected = expected_q[memory_slot_i];
-      memory_o.desired = desired_q[memory_slot_i];
-    end
     memory_o.place.guest_level = guest_level_q[memory_slot_i];
     memory_o.place.ept_level = ept_level_q[memory_slot_i];
+    unique case (memory_op)
+      OpEptSwap, OpGuestAccessed, OpGuestDirty: begin
+        memory_o.kind = walker_pkg::MemorySwap;
+        memory_o.expected = expected_q[memory_slot_i];
+        memory_o.desired = desired_q[memory_slot_i];
+      end
+      OpLog, OpVeStore: begin
+        memory_o.kind = walker_pkg::MemoryStore;
+        memory_o.desired = desired_q[memory_slot_i];
+      end
+      OpVeLoad: memory_o.kind = walker_pkg::MemoryLoad;
+      default: memory_o.kind = walker_pkg::MemoryRead;
+    endcase
   end
 
 endmodule

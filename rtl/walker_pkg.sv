@@ -6,24 +6,33 @@ package walker_pkg;
   // What the processor is at the moment of a request: the guest's registers, the VMCS and the
   // capabilities, as the architecture lays them out.
   typedef struct packed {
-    logic        ept_enabled;
-    logic [63:0] eptp;
-    logic [63:0] cr0;
-    logic [63:0] cr3;
-    logic [63:0] cr4;
-    logic [63:0] efer;
-    logic [31:0] pkru;
-    logic [31:0] pkrs;
-    logic [63:0] pat;
-    logic        rflags_ac;
-    logic [15:0] vpid;  // 0 where VPIDs are off
-    logic        mode_based_execute;
-    logic [5:0]  maxphyaddr;  // 32 to 52
-    logic        execute_only;
-    logic        page_1g;
-    logic        page_2m;
-    logic        guest_page_1g;
-    logic        advanced_exit_info;
+    logic         ept_enabled;
+    logic [63:0]  eptp;
+    logic [63:0]  cr0;
+    logic [63:0]  cr3;
+    logic [63:0]  cr4;
+    logic [63:0]  efer;
+    logic [31:0]  pkru;
+    logic [31:0]  pkrs;
+    logic [63:0]  pat;
+    logic         rflags_ac;
+    logic [15:0]  vpid;  // 0 where VPIDs are off
+    logic [255:0] pdptes;  // the four PDPTE registers of PAE paging, the first lowest
+    logic         mode_based_execute;
+    logic         violation_ve;  // EPT violations may become virtualization exceptions
+    logic         pml;
+    logic         paging_write;
+    logic         guest_paging_verification;
+    logic [63:0]  pml_address;
+    logic [15:0]  pml_index;
+    logic [63:0]  ve_info_address;
+    logic [15:0]  eptp_index;
+    logic [5:0]   maxphyaddr;  // 32 to 52
+    logic         execute_only;
+    logic         page_1g;
+    logic         page_2m;
+    logic         guest_page_1g;
+    logic         advanced_exit_info;
   } context_t;
 
   // The same taken apart: what a walk needs of it, latched per walk.
@@ -38,9 +47,17 @@ package walker_pkg;
     logic        ept_page_1g;
     logic        ept_page_2m;
     logic        advanced_exit_info;
+    logic        pml;           // page-modification logging in use
+    logic        violation_ve;  // virtualization exceptions in use
+    logic        paging_write;  // EPT paging-write control
+    logic        verification;  // guest-paging verification
     logic        paging;
-    logic        five_levels;
-    logic [39:0] root;  // frame of the guest's first table
+    logic        long_mode;    // 4-level or 5-level paging
+    logic        five_levels;  // 5-level paging
+    logic        narrow;       // 32-bit paging: entries of four bytes
+    logic        pae;          // PAE paging
+    logic        pse;          // pages of 4 MiB in 32-bit paging
+    logic [39:0] root;         // frame of the guest's first table in memory
     logic        guest_page_1g;
     logic        wp;
     logic        cd;
@@ -57,6 +74,14 @@ package walker_pkg;
     logic [63:0] pat;
     logic [5:0]  maxphyaddr;
   } mode_t;
+
+  // And the rest, which few walks look at.
+  typedef struct packed {
+    logic [63:0] pdpte;  // the PDPTE register that the linear address chooses, in PAE paging
+    logic [39:0] pml_frame;
+    logic [39:0] ve_frame;  // of the virtualization exceptions' information area
+    logic [15:0] eptp_index;
+  } annex_t;
 
   // Whose translations a walk makes and may use (SDM 31.4.1).
   typedef struct packed {
@@ -75,11 +100,13 @@ package walker_pkg;
     logic        implicit;  // an implicit supervisor access, whatever user says
   } request_t;
 
-  // An access taken apart. A read-modify-write reads and writes.
+  // An access taken apart. A read-modify-write reads and writes; a shadow-stack access reads or
+  // writes.
   typedef struct packed {
     logic read;
     logic write;
     logic fetch;
+    logic shadow_stack;
   } access_t;
 
   // Where in the walk a reference is made: guest_level is that of the guest entry being located or
@@ -89,14 +116,23 @@ package walker_pkg;
     logic [2:0] ept_level;
   } place_t;
 
-  // One record per memory reference: this port is the trace as well.
+  // Reads are those of paging-structure entries: this port is the trace of references as well.
+  typedef enum logic [1:0] {
+    MemoryRead = 2'd0,
+    MemorySwap = 2'd1,  // compare and swap
+    MemoryLoad = 2'd2,
+    MemoryStore = 2'd3
+  } memory_kind_e;
+
+  // Values of less than eight bytes have zeros above, those of answers too.
   typedef struct packed {
-    logic [7:0]  id;
-    logic        swap;  // compare and swap; else read
-    logic [51:0] address;
-    logic [63:0] expected;
-    logic [63:0] desired;
-    place_t      place;
+    logic [7:0]   id;
+    memory_kind_e kind;
+    logic [3:0]   size;  // in bytes: 2, 4 or 8
+    logic [51:0]  address;
+    logic [63:0]  expected;
+    logic [63:0]  desired;
+    place_t       place;
   } memory_request_t;
 
   typedef struct packed {
@@ -104,17 +140,23 @@ package walker_pkg;
     logic [63:0] value;  // read, or found by the swap
   } memory_answer_t;
 
+  // Rights that an EPT entry gives, and rights that an access needs. Writes to guest tables need
+  // paging_write instead of write; supervisor shadow-stack accesses need their own right alone,
+  // where the EPTP says so.
   typedef struct packed {
     logic read;
     logic write;
     logic execute;
     logic user_execute;
+    logic paging_write;
+    logic supervisor_shadow_stack;
   } ept_rights_t;
 
   typedef struct packed {
     logic write;
     logic user;
     logic execute;
+    logic shadow_stack;  // of a leaf: the page is a shadow-stack page
   } guest_rights_t;
 
   // What the caches hold of a table that an entry refers to. Rights are those of all levels down to
@@ -173,6 +215,8 @@ package walker_pkg;
     OutcomePageFault = 3'd1,
     OutcomeEptViolation = 3'd2,
     OutcomeEptMisconfiguration = 3'd3,
+    OutcomePmlFull = 3'd4,
+    OutcomeVirtualizationException = 3'd6,
     OutcomeGeneralProtection = 3'd7
   } outcome_e;
 
@@ -188,19 +232,24 @@ package walker_pkg;
     ReasonGuestSmep = 5'd8,
     ReasonGuestSmap = 5'd9,
     ReasonGuestProtectionKey = 5'd10,
+    ReasonGuestShadowStack = 5'd11,
     ReasonEptNotPresent = 5'd12,
     ReasonEptAddressTooWide = 5'd13,
     ReasonEptNotReadable = 5'd14,
     ReasonEptNotWritable = 5'd15,
     ReasonEptNotExecutable = 5'd16,
+    ReasonEptShadowStack = 5'd17,
+    ReasonEptPagingVerification = 5'd18,
     ReasonEptWriteWithoutRead = 5'd19,
     ReasonEptExecuteOnlyUnsupported = 5'd20,
+    ReasonEptPagingWriteWithoutRead = 5'd21,
     ReasonEptReservedBit = 5'd22,
-    ReasonEptMemoryType = 5'd23
+    ReasonEptMemoryType = 5'd23,
+    ReasonPmlIndex = 5'd24
   } reason_e;
 
-  // Page sizes are levels of the entry that maps the page: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB,
-  // 0 = none.
+  // Page sizes are levels of the entry that maps the page: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB. There
+  // is 4 = 4 MiB beside them, and 0 = none.
   typedef struct packed {
     logic [31:0]   tag;
     outcome_e      outcome;
@@ -224,6 +273,7 @@ package walker_pkg;
     logic [63:0]   entry;
     logic [15:0]   references;
     logic [63:0]   cycles;
+    logic [15:0]   pml_index;  // as the walk leaves it
   } response_t;
 
 endpackage

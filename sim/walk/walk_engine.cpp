@@ -26,9 +26,6 @@ class RtlEngine final : public WalkEngine {
   void answer(const mmu::Request& request, WalkAnswer& answer) override {
     engine_.answer(request, answer);
   }
-  std::optional<std::string> missing(const mmu::Request& request) const override {
-    return tb::RtlWalker::unsupported(request);
-  }
 
  private:
   TimedEngine engine_;

@@ -22,10 +22,8 @@ class RtlWalker final : public mmu::WalkerUnit {
   explicit RtlWalker(std::string_view configuration = "single");
   ~RtlWalker() override;
 
-  /// The name of a feature that `context` (or `request`) asks for and the RTL lacks; empty if it
-  /// has all.
+  /// The name of a feature that `context` asks for and the RTL lacks; empty if it has all.
   static std::optional<std::string> unsupported(const mmu::Context& context);
-  static std::optional<std::string> unsupported(const mmu::Request& request);
 
   void reset() override;
   const mmu::WalkerOutputs& outputs() const override { return outputs_; }

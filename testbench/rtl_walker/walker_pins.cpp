@@ -23,20 +23,28 @@ static_assert(static_cast<int>(OutcomeKind::kTranslated) == 0);
 static_assert(static_cast<int>(OutcomeKind::kPageFault) == 1);
 static_assert(static_cast<int>(OutcomeKind::kEptViolation) == 2);
 static_assert(static_cast<int>(OutcomeKind::kEptMisconfiguration) == 3);
+static_assert(static_cast<int>(OutcomeKind::kPmlFull) == 4);
+static_assert(static_cast<int>(OutcomeKind::kVirtualizationException) == 6);
 static_assert(static_cast<int>(OutcomeKind::kGeneralProtection) == 7);
 static_assert(static_cast<int>(Reason::kNotCanonical) == 1);
 static_assert(static_cast<int>(Reason::kGuestNotPresent) == 3);
-static_assert(static_cast<int>(Reason::kGuestProtectionKey) == 10);
+static_assert(static_cast<int>(Reason::kGuestShadowStack) == 11);
 static_assert(static_cast<int>(Reason::kEptNotPresent) == 12);
-static_assert(static_cast<int>(Reason::kEptNotExecutable) == 16);
+static_assert(static_cast<int>(Reason::kEptPagingVerification) == 18);
 static_assert(static_cast<int>(Reason::kEptWriteWithoutRead) == 19);
-static_assert(static_cast<int>(Reason::kEptExecuteOnlyUnsupported) == 20);
-static_assert(static_cast<int>(Reason::kEptReservedBit) == 22);
+static_assert(static_cast<int>(Reason::kEptPagingWriteWithoutRead) == 21);
 static_assert(static_cast<int>(Reason::kEptMemoryType) == 23);
+static_assert(static_cast<int>(Reason::kPmlIndex) == 24);
 
-std::optional<arch::PageSize> page_of(unsigned level) {
-  if (level == 0) return std::nullopt;
-  return arch::page_of_level(level);
+std::optional<arch::PageSize> page_of(unsigned code) {
+  if (code == 0) return std::nullopt;
+  return code == 4 ? arch::PageSize::k4M : arch::page_of_level(code);
+}
+
+mmu::StepKind kind_of(unsigned code) {
+  constexpr mmu::StepKind kKinds[] = {mmu::StepKind::kRead, mmu::StepKind::kCompareExchange,
+                                      mmu::StepKind::kLoad, mmu::StepKind::kWrite};
+  return kKinds[code];
 }
 
 template <class Rtl>
@@ -100,7 +108,20 @@ void PinsOf<Rtl>::drive(const mmu::WalkRequest& request) {
   rtl_.context_pat_i = raw.pat;
   rtl_.context_rflags_ac_i = raw.rflags_ac;
   rtl_.context_vpid_i = raw.vpid;
+  const auto& pdptes = request.context->pdptes;
+  rtl_.context_pdpte0_i = pdptes[0];
+  rtl_.context_pdpte1_i = pdptes[1];
+  rtl_.context_pdpte2_i = pdptes[2];
+  rtl_.context_pdpte3_i = pdptes[3];
   rtl_.context_mode_based_execute_i = raw.controls.mode_based_execute;
+  rtl_.context_violation_ve_i = raw.controls.ept_violation_ve;
+  rtl_.context_pml_i = raw.controls.pml;
+  rtl_.context_paging_write_i = raw.controls.paging_write;
+  rtl_.context_guest_paging_verification_i = raw.controls.guest_paging_verification;
+  rtl_.context_pml_address_i = raw.pml_address;
+  rtl_.context_pml_index_i = raw.pml_index;
+  rtl_.context_ve_info_address_i = raw.ve_info_address;
+  rtl_.context_eptp_index_i = raw.eptp_index;
   rtl_.context_maxphyaddr_i = static_cast<std::uint8_t>(raw.cpu.maxphyaddr);
   rtl_.context_execute_only_i = raw.cpu.execute_only;
   rtl_.context_page_1g_i = raw.cpu.page_1g;
@@ -157,15 +178,19 @@ mmu::Outcome PinsOf<Rtl>::outcome() const {
   if (outcome.kind == OutcomeKind::kTranslated) {
     outcome.guest_page_size = page_of(rtl_.response_guest_page_o);
     outcome.ept_page_size = page_of(rtl_.response_ept_page_o);
-    outcome.page_size = arch::page_of_level(rtl_.response_page_o);
+    outcome.page_size = *page_of(rtl_.response_page_o);
     outcome.memory_type = static_cast<arch::MemoryType>(rtl_.response_memory_type_o);
     outcome.guest_rights = {.write = rtl_.response_guest_write_o != 0,
                             .user = rtl_.response_guest_user_o != 0,
                             .execute = rtl_.response_guest_execute_o != 0};
-    outcome.ept_rights = {.read = rtl_.response_ept_read_o != 0,
-                          .write = rtl_.response_ept_write_o != 0,
-                          .execute = rtl_.response_ept_execute_o != 0,
-                          .user_execute = rtl_.response_ept_user_execute_o != 0};
+    outcome.ept_rights = {
+        .read = rtl_.response_ept_read_o != 0,
+        .write = rtl_.response_ept_write_o != 0,
+        .execute = rtl_.response_ept_execute_o != 0,
+        .user_execute = rtl_.response_ept_user_execute_o != 0,
+        .paging_write = rtl_.response_ept_paging_write_o != 0,
+        .supervisor_shadow_stack = rtl_.response_ept_supervisor_shadow_stack_o != 0};
+    outcome.shadow_stack = rtl_.response_shadow_stack_o != 0;
     outcome.dirty = rtl_.response_dirty_o != 0;
     outcome.global = rtl_.response_global_o != 0;
     outcome.protection_key = rtl_.response_protection_key_o;
@@ -187,7 +212,8 @@ void PinsOf<Rtl>::sample(mmu::WalkerOutputs& outputs) const {
   if (rtl_.memory_valid_o != 0) {
     outputs.memory = mmu::MemoryRequest{
         .id = rtl_.memory_id_o,
-        .kind = rtl_.memory_swap_o != 0 ? mmu::StepKind::kCompareExchange : mmu::StepKind::kRead,
+        .kind = kind_of(rtl_.memory_kind_o),
+        .size = rtl_.memory_size_o,
         .address = rtl_.memory_address_o,
         .expected = rtl_.memory_expected_o,
         .desired = rtl_.memory_desired_o,
@@ -198,7 +224,8 @@ void PinsOf<Rtl>::sample(mmu::WalkerOutputs& outputs) const {
     outputs.response = mmu::WalkResponse{.tag = rtl_.response_tag_o,
                                          .outcome = outcome(),
                                          .references = rtl_.response_references_o,
-                                         .cycles = rtl_.response_cycles_o};
+                                         .cycles = rtl_.response_cycles_o,
+                                         .pml_index = rtl_.response_pml_index_o};
   }
   outputs.lookup.reset();
   if (rtl_.lookup_valid_o != 0) {

@@ -35,7 +35,19 @@ module walker_pins #(
   input  logic [63:0] context_pat_i,
   input  logic        context_rflags_ac_i,
   input  logic [15:0] context_vpid_i,
+  input  logic [63:0] context_pdpte0_i,
+  input  logic [63:0] context_pdpte1_i,
+  input  logic [63:0] context_pdpte2_i,
+  input  logic [63:0] context_pdpte3_i,
   input  logic        context_mode_based_execute_i,
+  input  logic        context_violation_ve_i,
+  input  logic        context_pml_i,
+  input  logic        context_paging_write_i,
+  input  logic        context_guest_paging_verification_i,
+  input  logic [63:0] context_pml_address_i,
+  input  logic [15:0] context_pml_index_i,
+  input  logic [63:0] context_ve_info_address_i,
+  input  logic [15:0] context_eptp_index_i,
   input  logic [5:0]  context_maxphyaddr_i,
   input  logic        context_execute_only_i,
   input  logic        context_page_1g_i,
@@ -46,7 +58,8 @@ module walker_pins #(
   output logic        memory_valid_o,
   input  logic        memory_ready_i,
   output logic [7:0]  memory_id_o,
-  output logic        memory_swap_o,
+  output logic [1:0]  memory_kind_o,
+  output logic [3:0]  memory_size_o,
   output logic [51:0] memory_address_o,
   output logic [63:0] memory_expected_o,
   output logic [63:0] memory_desired_o,
@@ -70,10 +83,13 @@ module walker_pins #(
   output logic        response_guest_write_o,
   output logic        response_guest_user_o,
   output logic        response_guest_execute_o,
+  output logic        response_shadow_stack_o,
   output logic        response_ept_read_o,
   output logic        response_ept_write_o,
   output logic        response_ept_execute_o,
   output logic        response_ept_user_execute_o,
+  output logic        response_ept_paging_write_o,
+  output logic        response_ept_supervisor_shadow_stack_o,
   output logic        response_dirty_o,
   output logic        response_global_o,
   output logic [3:0]  response_protection_key_o,
@@ -86,6 +102,7 @@ module walker_pins #(
   output logic [63:0] response_entry_o,
   output logic [15:0] response_references_o,
   output logic [63:0] response_cycles_o,
+  output logic [15:0] response_pml_index_o,
 
   input  logic        invalidation_valid_i,
   input  logic        invalidation_linear_mappings_i,
@@ -147,7 +164,16 @@ module walker_pins #(
     ctx.pat = context_pat_i;
     ctx.rflags_ac = context_rflags_ac_i;
     ctx.vpid = context_vpid_i;
+    ctx.pdptes = {context_pdpte3_i, context_pdpte2_i, context_pdpte1_i, context_pdpte0_i};
     ctx.mode_based_execute = context_mode_based_execute_i;
+    ctx.violation_ve = context_violation_ve_i;
+    ctx.pml = context_pml_i;
+    ctx.paging_write = context_paging_write_i;
+    ctx.guest_paging_verification = context_guest_paging_verification_i;
+    ctx.pml_address = context_pml_address_i;
+    ctx.pml_index = context_pml_index_i;
+    ctx.ve_info_address = context_ve_info_address_i;
+    ctx.eptp_index = context_eptp_index_i;
     ctx.maxphyaddr = context_maxphyaddr_i;
     ctx.execute_only = context_execute_only_i;
     ctx.page_1g = context_page_1g_i;
@@ -218,7 +244,8 @@ module walker_pins #(
   );
 
   assign memory_id_o = memory.id;
-  assign memory_swap_o = memory.swap;
+  assign memory_kind_o = memory.kind;
+  assign memory_size_o = memory.size;
   assign memory_address_o = memory.address;
   assign memory_expected_o = memory.expected;
   assign memory_desired_o = memory.desired;
@@ -244,10 +271,13 @@ module walker_pins #(
   assign response_guest_write_o = response.guest_rights.write;
   assign response_guest_user_o = response.guest_rights.user;
   assign response_guest_execute_o = response.guest_rights.execute;
+  assign response_shadow_stack_o = response.guest_rights.shadow_stack;
   assign response_ept_read_o = response.ept_rights.read;
   assign response_ept_write_o = response.ept_rights.write;
   assign response_ept_execute_o = response.ept_rights.execute;
   assign response_ept_user_execute_o = response.ept_rights.user_execute;
+  assign response_ept_paging_write_o = response.ept_rights.paging_write;
+  assign response_ept_supervisor_shadow_stack_o = response.ept_rights.supervisor_shadow_stack;
   assign response_dirty_o = response.dirty;
   assign response_global_o = response.global_page;
   assign response_protection_key_o = response.protection_key;
@@ -260,5 +290,6 @@ module walker_pins #(
   assign response_entry_o = response.entry;
   assign response_references_o = response.references;
   assign response_cycles_o = response.cycles;
+  assign response_pml_index_o = response.pml_index;
 
 endmodule

@@ -42,11 +42,6 @@ void compare_rights(const mmu::Outcome& expected, const mmu::Outcome& got,
   differences.flag("dirty", expected.dirty, got.dirty);
   differences.flag("global", expected.global, got.global);
   differences.number("protection_key", expected.protection_key, got.protection_key);
-}
-
-/// Rights that belong to features which a walker may lack.
-void compare_special_rights(const mmu::Outcome& expected, const mmu::Outcome& got,
-                            Differences& differences) {
   differences.flag("ept_rights.paging_write", expected.ept_rights.paging_write,
                    got.ept_rights.paging_write);
   differences.flag("ept_rights.supervisor_shadow_stack",
@@ -55,26 +50,11 @@ void compare_special_rights(const mmu::Outcome& expected, const mmu::Outcome& go
   differences.flag("shadow_stack", expected.shadow_stack, got.shadow_stack);
 }
 
-bool is_missing_ept_right(mmu::Reason reason) {
-  return reason == mmu::Reason::kEptNotReadable || reason == mmu::Reason::kEptNotWritable ||
-         reason == mmu::Reason::kEptNotExecutable;
-}
-
-bool is_missing_guest_right(mmu::Reason reason) {
-  return reason >= mmu::Reason::kGuestNotWritable && reason <= mmu::Reason::kGuestProtectionKey;
-}
-
-/// Which entry decided, and why. For a missing right the walkers need not name the same level, nor,
-/// in the EPT, the same of several rights (docs/microarchitecture.md, "What is reported").
-void compare_deciding_entry(const mmu::Outcome& expected, const mmu::Outcome& got, Detail detail,
+/// Which entry decided, and why (docs/microarchitecture.md, "What is reported").
+void compare_deciding_entry(const mmu::Outcome& expected, const mmu::Outcome& got,
                             Differences& differences) {
-  if (detail == Detail::kDefined && is_missing_ept_right(expected.reason) &&
-      is_missing_ept_right(got.reason)) {
-    return;
-  }
   differences.word("reason", name(expected.reason), name(got.reason));
   if (expected.kind == mmu::OutcomeKind::kGeneralProtection) return;
-  if (detail == Detail::kDefined && is_missing_guest_right(expected.reason)) return;
   differences.place("place", expected.place, got.place);
   if (expected.reason == mmu::Reason::kEptAddressTooWide) return;
   differences.hex("entry_address", expected.entry_address, got.entry_address);
@@ -149,7 +129,7 @@ void compare(const mmu::CacheLookup& expected, const mmu::CacheLookup& got,
 void compare(const mmu::WalkResponse& expected, const mmu::WalkResponse& got,
              Differences& differences) {
   differences.number("response.tag", expected.tag, got.tag);
-  compare(expected.outcome, got.outcome, Detail::kDefined, differences);
+  compare(expected.outcome, got.outcome, differences);
   differences.number("references", expected.references, got.references);
   differences.number("cycles", expected.cycles, got.cycles);
 }
@@ -228,14 +208,12 @@ std::string_view name(mmu::Reason reason) {
   return "?";
 }
 
-void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Detail detail,
-             Differences& differences) {
+void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Differences& differences) {
   using mmu::OutcomeKind;
   differences.word("outcome", name(expected.kind), name(got.kind));
   if (expected.kind == OutcomeKind::kTranslated) {
     compare_translation(expected, got, differences);
     compare_rights(expected, got, differences);
-    if (detail == Detail::kAll) compare_special_rights(expected, got, differences);
     return;
   }
   if (expected.kind == OutcomeKind::kPageFault) {
@@ -245,7 +223,7 @@ void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Detail detai
     differences.hex("gpa", expected.gpa, got.gpa);
     differences.flag("linear_valid", expected.linear_valid, got.linear_valid);
   }
-  compare_deciding_entry(expected, got, detail, differences);
+  compare_deciding_entry(expected, got, differences);
 }
 
 void compare(const oracle::Result& expected, const mmu::TranslateResult& result,

@@ -43,12 +43,8 @@ std::string hex(std::uint64_t value);
 std::string name(mmu::Place place);
 std::string_view name(mmu::Reason reason);
 
-enum class Detail : std::uint8_t {
-  kAll,      ///< every field that an outcome of its kind has
-  kDefined,  ///< what docs/microarchitecture.md makes every walker tell alike
-};
-void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Detail detail,
-             Differences& differences);
+/// Every field that an outcome of its kind has.
+void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Differences& differences);
 
 /// What the architecture defines, which is all that the oracle knows.
 void compare(const oracle::Result& expected, const mmu::TranslateResult& got,

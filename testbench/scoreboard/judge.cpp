@@ -206,10 +206,10 @@ std::optional<Finding> Judge::compare_model() {
   const mmu::WalkResponse& last = clocked_.responses[clocked_.count - 1];
   // Of two walks the answer keeps the lower page's outcome only if both translated.
   const bool both = answer_.second.has_value() && clocked_.count == 2;
-  tb::compare(answer_.outcome, both ? first.outcome : last.outcome, Detail::kAll, differences);
+  tb::compare(answer_.outcome, both ? first.outcome : last.outcome, differences);
   differences.flag("second page", answer_.second.has_value(),
                    clocked_.count == 2 && last.outcome.kind == mmu::OutcomeKind::kTranslated);
-  if (both) tb::compare(*answer_.second, last.outcome, Detail::kAll, differences);
+  if (both) tb::compare(*answer_.second, last.outcome, differences);
   unsigned references = first.references;
   if (clocked_.count == 2) references += last.references;
   differences.number("references", answer_.references, references);

@@ -105,9 +105,7 @@ Lockstep::Result Lockstep::run(const ClockedWalk& walk, const ClockedWalk* next,
     if (second != nullptr) {
       Differences differences;
       compare(outputs, second->outputs(), differences);
-      // A walker that logs no pages need not know the index.
-      if (outputs.response && second->outputs().response &&
-          walk.request.context->raw.controls.pml) {
+      if (outputs.response && second->outputs().response) {
         differences.number("pml_index", outputs.response->pml_index,
                            second->outputs().response->pml_index);
       }

@@ -318,7 +318,7 @@ bool StreamJudge::same_without_flags(WalkState& state, const StreamRequest& requ
   mmu::Outcome before = state.expected.outcome;
   before.entry = now.outcome.entry;
   before.dirty = now.outcome.dirty;
-  compare(before, now.outcome, Detail::kAll, differences);
+  compare(before, now.outcome, differences);
   return differences.empty();
 }
 
@@ -334,7 +334,7 @@ void StreamJudge::compare_outcome(const WalkState& state, const mmu::WalkRespons
       ((expected.entry ^ response.outcome.entry) & ~flags_of(expected.place)) == 0) {
     expected.entry = response.outcome.entry;
   }
-  compare(expected, response.outcome, Detail::kAll, differences);
+  compare(expected, response.outcome, differences);
   differences.number("pml_index", state.expected.pml_index, response.pml_index);
 }
 

@@ -17,8 +17,7 @@ Voices built_voices(std::string_view name) {
                 .configuration = configuration};
 #ifdef EPTSIM_HAS_RTL
   const auto unsupported = [](const TestCase& test) {
-    auto missing = RtlWalker::unsupported(test.context);
-    return missing ? missing : RtlWalker::unsupported(test.request);
+    return RtlWalker::unsupported(test.context);
   };
   voices.device.emplace(Device{"RTL", std::make_unique<RtlWalker>(name), unsupported});
 #endif

@@ -67,7 +67,7 @@ TEST_F(AccessedDirty, AReadSetsNoDirtyFlagAndAFaultOnRightsSetsAccessedOnly) {
   walked = walk(AccessKind::kWrite);
   EXPECT_EQ(walked.outcome().kind, OutcomeKind::kPageFault);
   EXPECT_EQ(guest(1) & (kA | kD), kA);
-  EXPECT_EQ(walked.outcome().entry, guest(1) & ~kA) << "the entry is reported as read";
+  EXPECT_EQ(walked.outcome().entry, guest(1)) << "with the flag that has been set";
 }
 
 TEST_F(AccessedDirty, EntriesThatAreRefusedGetNoFlag) {
@@ -230,8 +230,11 @@ TEST_F(AccessedDirty, AFailedSwapOfAnEptLeafJudgesItAndItsRightsAnew) {
   walked = walk(AccessKind::kWrite);
   EXPECT_TRUE(raced);
   EXPECT_EQ(walked.outcome().hpa, 0x8'0000'0000 + kOffset);
-  EXPECT_EQ(walked.outcome().ept_rights,
-            (mmu::EptRights{.read = true, .write = true, .execute = false, .user_execute = false}));
+  EXPECT_EQ(walked.outcome().ept_rights, (mmu::EptRights{.read = true,
+                                                         .write = true,
+                                                         .execute = false,
+                                                         .user_execute = false,
+                                                         .supervisor_shadow_stack = false}));
 }
 
 TEST_F(AccessedDirty, AnEptEntryThatIsItsOwnTableIsSetOnce) {

@@ -16,30 +16,15 @@ TEST_F(Facade, WhatTheRtlLacksIsNamed) {
     change(changed);
     return RtlWalker::unsupported(changed);
   };
-  EXPECT_EQ(named([](mmu::Context& c) { c.efer = 0; }), "PAE paging");
-  EXPECT_EQ(named([](mmu::Context& c) { c.efer = c.cr4 = 0; }), "32-bit paging");
-  EXPECT_EQ(named([](mmu::Context& c) { c.efer = c.cr4 = 0, c.cr0 = 1; }), std::nullopt);
-  EXPECT_EQ(named([](mmu::Context& c) { c.cr4 |= 1 << 12; }), std::nullopt);
   EXPECT_EQ(named([](mmu::Context& c) { c.cr4 |= 1 << 28; }), "linear-address masking");
   EXPECT_EQ(named([](mmu::Context& c) { c.cr3 |= 1ull << 62; }), "linear-address masking");
-  EXPECT_EQ(named([](mmu::Context& c) { c.eptp |= 1 << 7; }), "supervisor shadow-stack control");
-  EXPECT_EQ(named([](mmu::Context& c) { c.controls.pml = true; }), "page-modification logging");
   EXPECT_EQ(named([](mmu::Context& c) { c.controls.hlat = true; }), "HLAT paging");
-  EXPECT_EQ(named([](mmu::Context& c) { c.controls.paging_write = true; }),
-            "EPT paging-write control");
-  EXPECT_EQ(named([](mmu::Context& c) { c.controls.guest_paging_verification = true; }),
-            "guest-paging verification");
-  EXPECT_EQ(named([](mmu::Context& c) { c.controls.ept_violation_ve = true; }),
-            "virtualization exceptions");
   EXPECT_EQ(named([](mmu::Context& c) { c.controls.sub_page_permission = true; }),
             "sub-page write permissions");
-  EXPECT_EQ(named([](mmu::Context& c) { c.controls.mode_based_execute = true; }), std::nullopt);
-  request.access = arch::AccessKind::kShadowStackRead;
-  EXPECT_EQ(RtlWalker::unsupported(request), "shadow stacks");
 }
 
 TEST_F(Facade, ARequestForWhatIsLackingIsNotAnsweredAsIfItWereOff) {
-  context.controls.pml = true;
+  context.controls.hlat = true;
   const mmu::WalkContext prepared(context);
   RtlWalker walker;
   mmu::WalkerInputs inputs;

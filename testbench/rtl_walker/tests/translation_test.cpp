@@ -226,9 +226,12 @@ TEST_F(Translation, TheResponseCarriesWhatATlbEntryHolds) {
   walked = walk();
   EXPECT_EQ(walked.outcome().guest_rights,
             (mmu::GuestRights{.write = false, .user = false, .execute = false}));
-  EXPECT_EQ(
-      walked.outcome().ept_rights,
-      (mmu::EptRights{.read = true, .write = false, .execute = false, .user_execute = false}));
+  EXPECT_EQ(walked.outcome().ept_rights, (mmu::EptRights{.read = true,
+                                                         .write = false,
+                                                         .execute = false,
+                                                         .user_execute = false,
+                                                         .paging_write = false,
+                                                         .supervisor_shadow_stack = false}));
   EXPECT_FALSE(walked.outcome().dirty);
 
   context.cr4 &= ~(1ull << 7 | 1ull << 22);
