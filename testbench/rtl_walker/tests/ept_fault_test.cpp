@@ -303,6 +303,35 @@ TEST_F(EptFault, ARefusedUpdateOfAGuestEntryNamesTheLeafOfItsPage) {
   EXPECT_TRUE(walked.swaps().empty());
 }
 
+TEST_F(EptFault, AMissingRightIsThatOfTheUppermostEntryThatLacksOne) {
+  bench.memory[ept_entry(3)] &= ~kX;
+  bench.memory[ept_entry(2)] &= ~kW;
+  ept_leaf() &= ~(kR | kW);
+  FinishedWalk walked = walk(AccessKind::kReadModifyWrite);
+  EXPECT_EQ(walked.outcome().reason, Reason::kEptNotWritable);
+  EXPECT_EQ(walked.outcome().place, (Place{0, 2}));
+  EXPECT_EQ(walked.outcome().entry_address, ept_entry(2));
+  EXPECT_EQ(walked.outcome().entry, bench.memory[ept_entry(2)]);
+  EXPECT_EQ(walked.outcome().qualification, 0x183u);
+  bench.memory[ept_entry(2)] |= kW;
+  walked = walk(AccessKind::kReadModifyWrite);
+  EXPECT_EQ(walked.outcome().reason, Reason::kEptNotReadable) << "the first of one entry";
+  EXPECT_EQ(walked.outcome().place, (Place{0, 1}));
+  walked = walk(AccessKind::kFetch);
+  EXPECT_EQ(walked.outcome().place, (Place{0, 3}));
+}
+
+TEST_F(EptFault, ARefusedUpdateNamesTheUppermostEntryThatIsNotWritable) {
+  bench.memory[ept_entry(3)] &= ~kW;
+  ept_leaf(table_page(4)) &= ~kW;
+  guest(4) &= ~kA;
+  const FinishedWalk walked = walk();
+  EXPECT_EQ(walked.outcome().reason, Reason::kEptNotWritable);
+  EXPECT_EQ(walked.outcome().place, (Place{4, 3}));
+  EXPECT_EQ(walked.outcome().entry_address, ept_entry(3));
+  EXPECT_EQ(walked.outcome().entry, bench.memory[ept_entry(3)]);
+}
+
 TEST_F(EptFault, ADirtyFlagThatMayNotBeSetIsAViolationOfWritesOnly) {
   ept_leaf(table_page(1)) &= ~kW;
   guest(1) &= ~kD;

@@ -235,6 +235,25 @@ TEST_F(GuestFault, TheKeyBitIsReportedBesideAnotherReasonButNotForAbsentPages) {
   EXPECT_EQ(fault(AccessKind::kWrite, true), kUser | kWrite);
 }
 
+TEST_F(GuestFault, AMissingRightIsThatOfTheUppermostEntryThatLacksIt) {
+  for (unsigned upper = 4; upper >= 1; --upper) {
+    for (unsigned lower = upper; lower >= 1; --lower) {
+      guest(upper) &= ~kUs;
+      guest(lower) &= ~(kUs | kRw | kA);
+      FinishedWalk walked = walk(AccessKind::kRead);
+      EXPECT_EQ(walked.outcome().reason, Reason::kGuestSupervisorPage);
+      EXPECT_EQ(walked.outcome().place, (Place{static_cast<std::uint8_t>(upper), 0}));
+      EXPECT_EQ(walked.outcome().entry_address, guest_entry(upper));
+      EXPECT_EQ(walked.outcome().entry, guest(upper)) << "with the flag that has been set";
+      walked = walk(AccessKind::kWrite);
+      EXPECT_EQ(walked.outcome().reason, Reason::kGuestNotWritable) << "it comes first";
+      EXPECT_EQ(walked.outcome().place, (Place{static_cast<std::uint8_t>(lower), 0}));
+      EXPECT_EQ(walked.outcome().entry_address, guest_entry(lower));
+      for (unsigned level : {upper, lower}) guest(level) |= kUs | kRw | kA;
+    }
+  }
+}
+
 TEST_F(GuestFault, TheGuestsRightsComeBeforeTheEptOfTheData) {
   clear_in(1, kRw);
   ept_leaf() = 0;

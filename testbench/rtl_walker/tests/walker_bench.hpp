@@ -38,9 +38,17 @@ struct FinishedWalk {
     }
     return result;
   }
+  std::vector<Transfer> stores() const {
+    std::vector<Transfer> result;
+    for (const Transfer& transfer : transfers) {
+      if (transfer.request.kind == mmu::StepKind::kWrite) result.push_back(transfer);
+    }
+    return result;
+  }
 };
 
-/// Clocks a walker against a memory of 8-byte words with a fixed latency and chosen back-pressure.
+/// Clocks a walker against a memory of 8-byte words, found by their address, with a fixed latency
+/// and chosen back-pressure.
 class Bench {
  public:
   RtlWalker walker;
@@ -87,6 +95,7 @@ class Bench {
         }
         EXPECT_EQ(outputs.memory->address, held->address);
         EXPECT_EQ(outputs.memory->kind, held->kind);
+        EXPECT_EQ(outputs.memory->size, held->size);
         EXPECT_EQ(outputs.memory->expected, held->expected);
         EXPECT_EQ(outputs.memory->desired, held->desired);
         EXPECT_EQ(outputs.memory->place, held->place);
@@ -129,9 +138,13 @@ class Bench {
  private:
   std::uint64_t perform(const mmu::MemoryRequest& request) {
     meanwhile(request);
-    const std::uint64_t found = memory[request.address];
-    if (request.kind == mmu::StepKind::kCompareExchange && found == request.expected) {
-      memory[request.address] = request.desired;
+    std::uint64_t& word = memory[request.address & ~7ull];
+    const unsigned shift = 8 * (request.address & 7);
+    const std::uint64_t mask = ~std::uint64_t{0} >> (64 - 8 * request.size) << shift;
+    const std::uint64_t found = (word & mask) >> shift;
+    if (request.kind == mmu::StepKind::kWrite ||
+        (request.kind == mmu::StepKind::kCompareExchange && found == request.expected)) {
+      word = (word & ~mask) | (request.desired << shift & mask);
     }
     return found;
   }
