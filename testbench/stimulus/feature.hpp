@@ -26,7 +26,7 @@ enum class Feature : std::uint8_t {
   kRefusals,
   kStores,
   kChaos,
-  // What the RTL has not: from here to the end, each case takes some of them.
+  // From here to the end, each case takes some of them. The RTL lacks hlat and spp.
   kLegacyPaging,
   kPml,
   kShadowStacks,
