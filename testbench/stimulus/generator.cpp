@@ -56,8 +56,9 @@ struct Aim {
 /// What the refusal needs.
 void set_context(const Aim& aim, mmu::Context& context) {
   using mmu::Reason;
-  context.hlat_prefix_size = 0;
-  context.cpu.execute_only = true;
+  if (aim.reason == Reason::kEptNotReadable || aim.reason == Reason::kEptPagingWriteWithoutRead) {
+    context.cpu.execute_only = true;
+  }
   // Above the width there must be a bit that entries have.
   if (aim.reason == Reason::kEptReservedBit) context.cpu.maxphyaddr = 51;
   if (aim.reason == Reason::kEptNotWritable || aim.reason == Reason::kPmlIndex) {
@@ -149,6 +150,25 @@ bool Generator::allows(const Plan& plan) const {
          (features_.has(Feature::kStores) || !plan.store);
 }
 
+/// A swap in HLAT tables of five levels that fails.
+void Generator::aim_at_swap(Random& random, Plan& plan) const {
+  constexpr std::array kNeeded{Feature::kHlat, Feature::kStores, Feature::kFiveLevel,
+                               Feature::kEptAccessedDirty};
+  for (const Feature feature : kNeeded) {
+    if (!features_.has(feature)) return;
+  }
+  plan = {};
+  plan.origin = "aimed";
+  plan.features = without_extras(features_);
+  plan.features.add(Feature::kHlat);
+  plan.levels = {.guest = 5, .ept = 5};
+  plan.guest_leaf = plan.ept_leaf = 1;
+  plan.clear_flags = true;
+  plan.store = true;
+  plan.failing_swap = random.below(kMostSwaps);
+  plan.meddling = random.coin() ? Meddling::kFlagSet : Meddling::kOtherFrame;
+}
+
 /// Makes one plan in eight aim at one of the places that others seldom come to. Which, comes from a
 /// sequence of its own.
 void Generator::aim(std::uint64_t number, Plan& plan) const {
@@ -162,6 +182,7 @@ void Generator::aim(std::uint64_t number, Plan& plan) const {
                                  arch::AccessKind::kReadModifyWrite,
                                  arch::AccessKind::kShadowStackRead,
                                  arch::AccessKind::kShadowStackWrite};
+  if (random.one_in(12)) return aim_at_swap(random, plan);
   const Aim aim{.place = {.guest_level = static_cast<std::uint8_t>(1 + random.below(5)),
                           .ept_level = static_cast<std::uint8_t>(1 + random.below(5)),
                           .hlat = random.coin()},
@@ -227,9 +248,10 @@ void Generator::make(std::uint64_t number, TestCase& test) {
   test.store.reset();
   if (directed) plan.features = without_extras(features_);
   test.context = random_context(random, plan.features, plan.levels);
-  if (directed || plan.aim) {
+  const bool aimed = plan.origin == "aimed";
+  if (directed || aimed) {
     // Nothing may be in the way of the walk's end.
-    if (plan.failing_swap || plan.aim) test.context.cpu.maxphyaddr = 52;
+    if (plan.failing_swap || aimed) test.context.cpu.maxphyaddr = 52;
     test.context.cpu.page_2m = test.context.cpu.page_1g = test.context.cpu.guest_page_1g = true;
     test.context.cr4 &=
         ~(arch::cr4::kSmap.mask() | arch::cr4::kSmep.mask() | arch::cr4::kPke.mask() |
@@ -240,9 +262,10 @@ void Generator::make(std::uint64_t number, TestCase& test) {
     plan.features.drop(Feature::kGuestPhysical);
     plan.features.drop(Feature::kPageCrossing);
   }
+  if (aimed) test.context.hlat_prefix_size = 0;
   if (plan.aim) set_context(*plan.aim, test.context);
   test.request = random_request(random, plan.features, test.context, plan.levels);
-  if (directed && plan.clear_flags) test.request.access = arch::AccessKind::kWrite;
+  if (plan.clear_flags) test.request.access = arch::AccessKind::kWrite;
   if (plan.aim) {
     test.request.access = plan.aim->access;
     test.request.user = plan.aim->user;
@@ -256,11 +279,11 @@ void Generator::make(std::uint64_t number, TestCase& test) {
     shape.all_rights = true;
   }
   if (plan.clear_flags) shape.flags = Shape::Flags::kClear;
-  if (plan.aim) {
+  if (aimed) {
     shape.hlat_leaf = 1;
     shape.hlat_restart = 0;
-    if (plan.aim->reason == mmu::Reason::kPmlIndex) shape.flags = Shape::Flags::kSet;
   }
+  if (plan.aim && plan.aim->reason == mmu::Reason::kPmlIndex) shape.flags = Shape::Flags::kSet;
   shape.share_frames = plan.chaos;
   TableBuilder builder(random, plan.features, shape, test);
   builder.build();

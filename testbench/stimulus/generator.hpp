@@ -28,6 +28,7 @@ class Generator {
   static bool direct(std::uint64_t number, Plan& plan);
   bool allows(const Plan& plan) const;
   void aim(std::uint64_t number, Plan& plan) const;
+  void aim_at_swap(Random& random, Plan& plan) const;
   void flip_bits(Random& random, TestCase& test);
   void schedule_store(Random& random, const Plan& plan, TestCase& test);
   Timing random_timing(Random& random) const;

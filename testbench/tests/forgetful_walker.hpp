@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "ept/arch/ept_entry.hpp"
 #include "mmu_model/caches/invalidation.hpp"
 #include "mmu_model/walk/walk.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
@@ -99,6 +100,7 @@ class ForgetfulWalker final : public mmu::WalkerUnit {
     const Held* best = nullptr;
     for (const Held& held : held_) {
       if (held.entry.kind != step.lookup || !same_space(held, tags)) continue;
+      if (step.dirty && !arch::ept_entry::kDirty.any(held.entry.leaf)) continue;
       if (((held.entry.key ^ step.key) >> held.offset_bits & (~std::uint64_t{0} >> 7)) != 0) {
         continue;
       }

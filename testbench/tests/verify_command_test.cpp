@@ -61,10 +61,43 @@ TEST(VerifyCommand, AReplayShowsOneWalk) {
   EXPECT_NE(run.output.find("Outcome: "), std::string::npos);
 }
 
+TEST(VerifyCommand, AReplayShowsOneStream) {
+  const ProgramRun run = verify("--replay 11:s3 --configuration small");
+  EXPECT_EQ(run.status, 0);
+  EXPECT_TRUE(run.output.starts_with("Stream 3 of seed 11: no mismatch\n")) << run.output;
+  EXPECT_NE(run.output.find("  request  0  context "), std::string::npos);
+  EXPECT_NE(run.output.find("words, all others 0"), std::string::npos);
+}
+
+TEST(VerifyCommand, EachConfigurationIsVerifiedByStreams) {
+  for (const std::string name : {"single", "small", "default"}) {
+    const ProgramRun run = verify("--walks 2000 --configuration " + name + " --json -");
+    EXPECT_EQ(run.status, 0) << run.output.substr(0, 2000);
+    EXPECT_NE(run.output.find("\"configuration\": \"" + name + "\""), std::string::npos);
+    EXPECT_NE(run.output.find("\"invalidations\": "), std::string::npos);
+  }
+}
+
+TEST(VerifyCommand, BinsThatAreNotReachedAreNamedAndFailIfAllAreAskedFor) {
+  const ProgramRun named = verify("--walks 500 --configuration small --coverage -");
+  EXPECT_EQ(named.status, 0);
+  const std::size_t unreached = named.output.find("\nNot reached\n");
+  const std::size_t impossible = named.output.find("\nImpossible\n");
+  ASSERT_NE(unreached, std::string::npos);
+  ASSERT_NE(impossible, std::string::npos);
+  EXPECT_NE(named.output.find("without paging and EPT nothing is looked up", impossible),
+            std::string::npos);
+  const ProgramRun asked = verify("--walks 500 --configuration small --complete");
+  EXPECT_EQ(asked.status, 1);
+  EXPECT_NE(asked.output.find(" bins were not reached"), std::string::npos);
+}
+
 TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
-  const std::array<std::array<std::string, 2>, 11> cases{{
+  const std::array<std::array<std::string, 2>, 13> cases{{
       {"--replay 11", "--replay 11: not a seed and a walk's number"},
       {"--replay 1:2x", "expected SEED:N"},
+      {"--replay 1:s", "expected SEED:N"},
+      {"--coverage - --json -", "standard output is taken by --json -"},
       {"--replay 1:2 --seed 1", "--replay: names seed and walk itself"},
       {"--features ept,mbee", "--features mbee: unknown"},
       {"--features ept,mbee", "did you mean 'mbe'?"},
