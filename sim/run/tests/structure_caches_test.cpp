@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "sim/run/tests/support.hpp"
 
 /// Runs on a machine without TLBs, whose every access walks, with a walker that has caches.
@@ -67,6 +69,9 @@ struct Case {
   std::uint64_t references;
 };
 
+/// Names the test.
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
 class Forgetting : public testing::TestWithParam<Case> {};
 
 // After an INVEPT all pages, which lie in one piece of 2 MiB, are to be located again; the EPT's
@@ -86,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"NativeMovCr3", RecordKind::kMovCr3, Mode::kNative, 4},
         Case{"NativeInvvpidWhichIsNotOfVpidZero", RecordKind::kInvvpid, Mode::kNative, 1},
         Case{"NativeInveptWhichIsOfNoLinearMapping", RecordKind::kInvept, Mode::kNative, 1}),
-    [](const auto& test) { return test.param.name; });
+    testing::PrintToStringParamName());
 
 TEST_P(Forgetting, IsOfWhatTheEventRemovesAndNoMore) {
   const Case& c = GetParam();
