@@ -7,7 +7,8 @@ namespace eptsim::sim {
 
 void RunOptions::declare(Options& options, bool with_mode) {
   options.arguments("TRACE", traces_, "Trace to run; - is standard input");
-  options.text("--machine", "NAME|FILE", machine_, "Machine: default (if not given), plain, or a TOML file");
+  options.text("--machine", "NAME|FILE", machine_,
+               "Machine: default (if not given), plain, or a TOML file");
   options.texts("--set", "KEY=VALUE", set_,
                 "Change one setting; may be repeated, the last of a key wins");
   if (with_mode) options.text("--mode", "MODE", mode_, "native or nested (the default)");
