@@ -1,0 +1,329 @@
+// Proof: with g levels of guest tables and e of the EPT a walk makes at most (g+1)(e+1)-1
+// references; one less and then as many again if it met a refusal after a hit in the caches; and
+// e-1 more for each swap of an EPT entry that fails. Of swaps, if none fails, it makes at most one
+// for each entry and one for the dirty flag of the guest's leaf, each time. Of any of four walks,
+// whatever the caches say.
+// Engine: induction 1
+// See: modes = u_step.mode_q[0..3]
+// See: requests = u_step.request_q[0..3]
+// See: ops = u_step.op_q[0..3]
+// See: guest_level_all = u_step.guest_level_q[0..3]
+// See: ept_level_all = u_step.ept_level_q[0..3]
+// See: leaf_level_all = u_step.ept_leaf_level_q[0..3]
+// See: desired_all = u_step.desired_q[0..3]
+// See: used_hit_all = u_step.used_hit_q
+// See: again_all = u_step.no_lookup_q
+// See: begin_level_all = u_step.u_ept_levels.begin_level_q[0..3]
+// See: entries = u_step.u_ept_levels.entries_q[0..31]
+// Bug: rtl/walk_step.sv:
+//   `new_guest_level = guest_level - 3'd1;`
+//   -> `new_guest_level = guest_level;`
+// Bug: rtl/walk_step.sv:
+//   `(no_lookup_q[slot_i] | begins_again)`
+//   -> `begins_again`
+
+module walk_references_proof (
+  input logic                      clk_i,
+  input logic [63:0]               time_i,
+  input logic [1:0]                chosen_i,
+  input logic                      take_i,
+  input logic [1:0]                take_slot_i,
+  input walker_pkg::request_t      request_i,
+  input walker_pkg::context_t      context_i,
+  input logic [1:0]                slot_i,
+  input logic                      first_i,
+  input logic                      lookup_i,
+  input logic                      answered_i,
+  input logic [63:0]               answer_i,
+  input logic [2:0]                combined_level_i,
+  input walker_pkg::guest_table_t  combined_table_i,
+  input logic [2:0]                nested_level_i,
+  input logic [63:0]               nested_leaf_i,
+  input walker_pkg::ept_rights_t   nested_rights_i,
+  input logic [2:0]                ept_level_i,
+  input walker_pkg::ept_table_t    ept_table_i
+);
+
+  // Any slot, but one and the same.
+  logic       running_q = 1'b0;
+  logic [1:0] chosen_q;
+  always_ff @(posedge clk_i) begin
+    running_q <= 1'b1;
+    if (!running_q) chosen_q <= chosen_i;
+  end
+
+  logic                        issues;
+  logic                        looks_up;
+  logic                        responds;
+  logic                        asks_combined;
+  logic                        asks_ept;
+  walker_pkg::memory_request_t memory;
+
+  walk_step #(
+    .Walks             (4),
+    .SlotBits          (2),
+    .HasCombined       (1'b1),
+    .HasGuestPhysical  (1'b1)
+  ) u_step (
+    .clk_i,
+    .time_i,
+    .take_i,
+    .take_slot_i,
+    .request_i,
+    .context_i,
+    .slot_i,
+    .first_i,
+    .lookup_i,
+    .answered_i,
+    .answer_i,
+    .issues_o          (issues),
+    .looks_up_o        (looks_up),
+    .responds_o        (responds),
+    .response_o        (),
+    .memory_slot_i     (chosen_q),
+    .memory_o          (memory),
+    .asks_combined_o   (asks_combined),
+    .asks_ept_o        (asks_ept),
+    .space_o           (),
+    .linear_o          (),
+    .wide_pde_o        (),
+    .guest_root_level_o(),
+    .gpa_o             (),
+    .writes_page_o     (),
+    .combined_level_i,
+    .combined_table_i,
+    .nested_level_i,
+    .nested_leaf_i,
+    .nested_rights_i,
+    .ept_level_i,
+    .ept_table_i,
+    .combined_fills_o  (),
+    .combined_pml4e_o  (),
+    .combined_pdpte_o  (),
+    .combined_pde_o    (),
+    .ept_fills_o       (),
+    .ept_pml4e_o       (),
+    .ept_pdpte_o       (),
+    .ept_pde_o         (),
+    .nested_fills_o    (),
+    .nested_level_o    (),
+    .nested_leaf_o     (),
+    .nested_rights_o   ()
+  );
+
+  // What the chosen walk has come to, as the walker's control keeps it; walk_control proves that it
+  // follows each walk from what this proof assumes.
+  localparam logic [1:0] None = 2'd0;
+  localparam logic [1:0] Fresh = 2'd1;
+  localparam logic [1:0] LookUp = 2'd2;
+  localparam logic [1:0] Memory = 2'd3;
+
+  logic [1:0] phase_q;
+  logic       taken;
+  logic       steps;
+
+  assign taken = take_i && take_slot_i == chosen_q;
+  assign steps = (first_i | lookup_i | answered_i) && slot_i == chosen_q;
+
+  always_ff @(posedge clk_i) begin
+    if (!running_q) begin
+      phase_q <= None;
+    end else if (taken) begin
+      phase_q <= Fresh;
+    end else if (steps) begin
+      phase_q <= issues ? Memory : looks_up ? LookUp : None;
+    end
+  end
+
+  // Counted where it leaves the unit.
+  logic [7:0] reads_q;
+  logic [7:0] swaps_q;
+  logic [2:0] failed_q;  // stays at the highest
+
+  always_ff @(posedge clk_i) begin
+    if (taken) begin
+      reads_q <= '0;
+      swaps_q <= '0;
+      failed_q <= '0;
+    end else if (steps && answered_i) begin
+      reads_q <= reads_q + {7'd0, !memory.swap};
+      swaps_q <= swaps_q + {7'd0, memory.swap};
+      if (memory.swap && answer_i != memory.expected && failed_q != 7) begin
+        failed_q <= failed_q + 1;
+      end
+    end
+  end
+
+  // What the walker remembers of the chosen walk.
+  walker_pkg::mode_t    mode;
+  walker_pkg::request_t request;
+  logic [2:0]           op;
+  logic [2:0]           guest_level;
+  logic [2:0]           ept_level;
+  logic [2:0]           leaf_level;
+  logic [2:0]           begin_level;
+  logic [63:0]          desired;
+  logic                 used_hit;
+  logic                 again;
+  logic [5:2]           accessed;
+
+  wire [4*$bits(mode)-1:0]    modes;
+  wire [4*$bits(request)-1:0] requests;
+  wire [4*3-1:0]              ops;
+  wire [4*3-1:0]              guest_level_all;
+  wire [4*3-1:0]              ept_level_all;
+  wire [4*3-1:0]              leaf_level_all;
+  wire [4*64-1:0]             desired_all;
+  wire [3:0]                  used_hit_all;
+  wire [3:0]                  again_all;
+  wire [4*3-1:0]              begin_level_all;
+  wire [32*64-1:0]            entries;
+
+  always_comb begin
+    mode = modes[chosen_q*$bits(mode) +: $bits(mode)];
+    request = requests[chosen_q*$bits(request) +: $bits(request)];
+    op = ops[chosen_q*3 +: 3];
+    guest_level = guest_level_all[chosen_q*3 +: 3];
+    ept_level = ept_level_all[chosen_q*3 +: 3];
+    leaf_level = leaf_level_all[chosen_q*3 +: 3];
+    begin_level = begin_level_all[chosen_q*3 +: 3];
+    desired = desired_all[chosen_q*64 +: 64];
+    used_hit = used_hit_all[chosen_q];
+    again = again_all[chosen_q];
+    accessed[5] = entries[{chosen_q, 3'd5, 6'd8}];
+    accessed[4] = entries[{chosen_q, 3'd4, 6'd8}];
+    accessed[3] = entries[{chosen_q, 3'd3, 6'd8}];
+    accessed[2] = entries[{chosen_q, 3'd2, 6'd8}];
+  end
+
+  localparam logic [2:0] LookUpCombined = 3'd0;
+  localparam logic [2:0] LookUpEpt = 3'd1;
+  localparam logic [2:0] EptRead = 3'd2;
+  localparam logic [2:0] EptSwap = 3'd3;
+  localparam logic [2:0] GuestRead = 3'd4;
+  localparam logic [2:0] GuestAccessed = 3'd5;
+  localparam logic [2:0] GuestDirty = 3'd6;
+
+  // Levels of this walk, and how far it has come.
+  logic [7:0] levels;
+  logic [7:0] ept_levels;
+  logic [7:0] below_root;
+  logic [7:0] most_reads;
+  logic [7:0] most_swaps;
+  logic [7:0] walked;
+  logic       of_ept;
+  logic       of_guest;
+  logic       writes;
+
+  always_comb begin
+    of_ept = op == EptRead || op == EptSwap;
+    of_guest = op == GuestRead || op == GuestAccessed || op == GuestDirty;
+    levels = !(mode.paging && request.linear) ? 0 : mode.five_levels ? 5 : 4;
+    ept_levels = !mode.ept ? 0 : mode.ept_five_levels ? 5 : 4;
+    below_root = ept_levels == 0 ? 0 : ept_levels - 1;
+    most_reads = (levels + 1) * (ept_levels + 1) - 1;
+    most_swaps = levels * (ept_levels + 1) + ept_levels + 1;
+    walked = guest_level == 0 ? levels : levels - guest_level;
+    writes = guest_level != 0 || request.access == arch_pkg::AccessWrite
+      || request.access == arch_pkg::AccessReadModifyWrite;
+  end
+
+  logic [7:0] reads;
+  logic [7:0] may_read;
+  logic [7:0] swaps;
+  logic [7:0] may_swap;
+
+  always_comb begin
+    // The one under way included.
+    reads = reads_q + {7'd0, phase_q == Memory && !memory.swap};
+    swaps = swaps_q + {7'd0, phase_q == Memory && memory.swap};
+    may_read = walked * (ept_levels + 1);
+    may_swap = walked * (ept_levels + 1) + {7'd0, guest_level == 0};
+    case (op)
+      LookUpCombined: begin
+        may_read = 0;
+        may_swap = 0;
+      end
+      LookUpEpt: ;
+      EptRead: may_read = may_read + ept_levels - ept_level + 1;
+      EptSwap: begin
+        may_read = may_read + ept_levels;
+        may_swap = may_swap + ept_levels - ept_level + 1;
+      end
+      default: begin
+        may_read = may_read + ept_levels + 1;
+        may_swap = may_swap + ept_levels + (op == GuestRead ? 0 : op == GuestAccessed ? 1 : 2);
+      end
+    endcase
+    if (again) begin
+      may_read = may_read + most_reads - 1;
+      may_swap = may_swap + most_swaps;
+    end
+    may_read = may_read + failed_q * below_root;
+  end
+
+  // The flags of the entries above one that is swapped are set.
+  logic flags_above;
+  always_comb begin
+    flags_above = (ept_level >= 5 || begin_level < 5 || accessed[5])
+      && (ept_level >= 4 || begin_level < 4 || accessed[4])
+      && (ept_level >= 3 || begin_level < 3 || accessed[3])
+      && (ept_level >= 2 || begin_level < 2 || accessed[2]);
+  end
+
+  always_comb begin
+    assume (first_i + lookup_i + answered_i <= 1);
+    if (running_q) begin
+      assume (!taken || phase_q == None);
+      if (steps) begin
+        assume (!first_i || phase_q == Fresh);
+        assume (!lookup_i || phase_q == LookUp);
+        assume (!answered_i || phase_q == Memory);
+      end
+    end
+    // What walk_caches answers.
+    assume (combined_level_i == 0 || (combined_level_i >= 2 && combined_level_i <= 4));
+    assume (nested_level_i <= 3);
+    assume (ept_level_i == 0 || (ept_level_i >= 2 && ept_level_i <= 4));
+
+    if (steps && running_q) begin
+      assert (issues + looks_up + responds == 1);
+    end
+
+    if (running_q && phase_q == Fresh) begin
+      assert (reads_q == 0 && swaps_q == 0 && failed_q == 0);
+    end
+    if (running_q && (phase_q == LookUp || phase_q == Memory)) begin
+      // Where a walk can be.
+      assert (op == LookUpCombined || guest_level <= levels);
+      if (phase_q == LookUp) begin
+        assert (op == LookUpCombined || op == LookUpEpt);
+        assert (op != LookUpCombined || (levels != 0 && !again && !used_hit && reads_q == 0));
+        assert (op != LookUpEpt || (ept_levels != 0 && !again));
+      end else begin
+        assert (of_ept || of_guest);
+        assert (!of_ept || (ept_level >= 1 && ept_level <= begin_level));
+        assert (!of_ept || begin_level <= ept_levels);
+        assert (!of_guest || guest_level != 0);
+      end
+      assert (op != EptSwap || (leaf_level >= 1 && leaf_level <= 3));
+      if (op == EptSwap) begin
+        assert (ept_level >= leaf_level);
+        assert (flags_above);
+        assert (desired[8]);
+        assert (ept_level != leaf_level || !writes || desired[9]);
+      end
+
+      if (failed_q != 7) begin
+        assert (reads + {7'd0, used_hit & !again} <= may_read);
+        assert (reads <= most_reads + (again ? most_reads - 1 : 0) + failed_q * below_root);
+      end
+      if (failed_q == 0) begin
+        assert (swaps <= may_swap);
+        assert (swaps <= (again ? 2 * most_swaps : most_swaps));
+      end
+      assert (!again || !used_hit);
+    end
+  end
+
+endmodule
