@@ -56,9 +56,8 @@ struct MemoryProtocol {
 /// The way by which a requester has the walker forget translations: a message without an answer.
 class InvalidationPort : public virtual sc_core::sc_interface {
  public:
-  /// What fits `scope` is to go. It holds from `cycle`, or from the first later one in which no
-  /// other invalidation does; the walker takes no request in that cycle, nor one that was sent
-  /// after this before.
+  /// What fits `scope` is to go in `cycle`, or in the first later one that no other invalidation
+  /// has. No request is taken meanwhile, so none that was sent afterwards is crossed by it.
   virtual void invalidate(const InvalidationScope& scope, Cycle cycle) = 0;
 };
 

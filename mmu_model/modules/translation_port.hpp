@@ -31,8 +31,8 @@ class TranslationPort final : public sc_core::sc_module {
   void use(const WalkContext& context) { unit_.tlbs().use(context); }
   TlbHit lookup(const Request& request) { return unit_.tlbs().lookup(request); }
 
-  /// Removes what fits from the TLBs, at once, and from the walker's caches, before any walk that is
-  /// asked for later. `cycle` is the thread's own.
+  /// Removes what fits from the TLBs, at once, and from the walker's caches, before any walk that
+  /// is asked for later. `cycle` is the thread's own.
   void invalidate(const InvalidationScopes& scopes, Cycle cycle) {
     unit_.invalidate(scopes, cycle);
   }

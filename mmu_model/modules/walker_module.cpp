@@ -1,14 +1,39 @@
 #include "mmu_model/modules/walker_module.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <utility>
 
 namespace eptsim::mmu {
 
+namespace {
+
+/// Whether the walk may write what belongs to the whole processor: the log's index, or the
+/// exception's area.
+bool goes_alone(const WalkContext& context) {
+  return context.page_modification_log || context.virtualization_exceptions;
+}
+
+void count_access(TlbCounters& counters, bool hit) {
+  ++counters.accesses;
+  ++(hit ? counters.hits : counters.misses);
+}
+
+/// Arrays are asked from the lowest level up to `top`, and no further once one hits.
+void count_levels(std::array<TlbCounters, 6>& counters, const std::array<unsigned, 6>& entries,
+                  unsigned top, unsigned hit) {
+  for (unsigned level = 2; level <= (hit != 0 ? hit : top); ++level) {
+    if (entries[level] != 0) count_access(counters[level], level == hit);
+  }
+}
+
+}  // namespace
+
 WalkerModule::WalkerModule(const sc_core::sc_module_name& name, const Timeline& timeline,
-                           std::unique_ptr<WalkerUnit> unit, const WalkerConfiguration& size)
-    : sc_module(name), timeline_(timeline), unit_(std::move(unit)), size_(size) {
+                           std::unique_ptr<WalkerUnit> unit,
+                           const WalkerConfiguration& configuration)
+    : sc_module(name), timeline_(timeline), unit_(std::move(unit)), configuration_(configuration) {
   requester.register_nb_transport_fw(this, &WalkerModule::from_requester);
   memory.register_nb_transport_bw(this, &WalkerModule::from_memory);
   unit_->reset();
@@ -20,10 +45,10 @@ WalkerModule::WalkerModule(const sc_core::sc_module_name& name, const Timeline& 
 
 tlm::tlm_sync_enum WalkerModule::from_requester(WalkTransaction& transaction, tlm::tlm_phase&,
                                                 sc_core::sc_time&) {
-  const auto place = std::upper_bound(waiting_.begin(), waiting_.end(), &transaction,
-                                      [](const WalkTransaction* a, const WalkTransaction* b) {
-                                        return a->requested < b->requested;
-                                      });
+  const auto order = [](const WalkTransaction* waiting) {
+    return std::pair(waiting->requested, waiting->request.tag);
+  };
+  const auto place = std::ranges::upper_bound(waiting_, order(&transaction), {}, order);
   waiting_.insert(place, &transaction);
   wake_.notify(timeline_.until(transaction.requested));
   return tlm::TLM_ACCEPTED;
@@ -36,25 +61,20 @@ tlm::tlm_sync_enum WalkerModule::from_memory(MemoryTransaction& transaction, tlm
   return tlm::TLM_ACCEPTED;
 }
 
-void WalkerModule::invalidate(const InvalidationScope& scope, Cycle cycle) {
-  if (!invalidations_.empty()) cycle = std::max(cycle, invalidations_.back().cycle + 1);
-  invalidations_.push_back({scope, cycle});
-  wake_.notify(timeline_.until(cycle));
-}
-
-/// An invalidation that was sent before a request is shown to the unit before it.
-bool WalkerModule::may_take_request(Cycle cycle) const {
-  return unit_->outputs().request_ready && !waiting_.empty() &&
-         waiting_.front()->requested <= cycle && waiting_.front()->invalidations <= invalidated_;
-}
-
 void WalkerModule::memory_said(MemoryTransaction& transaction, const tlm::tlm_phase& phase) {
   if (phase != tlm::BEGIN_RESP) return;
-  const auto place = std::upper_bound(answers_.begin(), answers_.end(), &transaction,
-                                      [](const MemoryTransaction* a, const MemoryTransaction* b) {
-                                        return a->answered < b->answered;
-                                      });
+  const auto order = [](const MemoryTransaction* answer) {
+    return std::pair(answer->answered, answer->answer.id);
+  };
+  const auto place = std::ranges::upper_bound(answers_, order(&transaction), {}, order);
   answers_.insert(place, &transaction);
+}
+
+void WalkerModule::invalidate(const InvalidationScope& scope, Cycle cycle) {
+  const auto place =
+      std::ranges::upper_bound(invalidations_, cycle, {}, &PendingInvalidation::cycle);
+  invalidations_.insert(place, {cycle, scope});
+  wake_.notify(timeline_.until(cycle));
 }
 
 void WalkerModule::run() {
@@ -75,7 +95,7 @@ void WalkerModule::run() {
 Cycle WalkerModule::next_tick() const {
   const WalkerOutputs& outputs = unit_->outputs();
   Cycle cycle = outputs.next_cycle;
-  if (may_take_request(kNever)) cycle = std::min(cycle, waiting_.front()->requested);
+  if (outputs.request_ready) cycle = std::min(cycle, next_request());
   if (!invalidations_.empty()) cycle = std::min(cycle, invalidations_.front().cycle);
   if (offered_ != nullptr) cycle = std::min(cycle, offered_->taken);
   if (!answers_.empty()) cycle = std::min(cycle, answers_.front()->answered);
@@ -83,20 +103,39 @@ Cycle WalkerModule::next_tick() const {
   return cycle == kNever ? kNever : std::max(cycle, next_cycle_);
 }
 
+/// The first cycle from which the request at the door may go in, as things stand.
+Cycle WalkerModule::next_request() const {
+  if (waiting_.empty()) return kNever;
+  const WalkTransaction& first = *waiting_.front();
+  if (in_flight_ != 0 && (alone_ || goes_alone(*first.request.context))) return kNever;
+  return first.requested;
+}
+
+WalkRequest WalkerModule::take_request() {
+  WalkTransaction* const transaction = waiting_.front();
+  waiting_.erase(waiting_.begin());
+  auto slot = std::find(walking_.begin(), walking_.end(), nullptr);
+  if (slot == walking_.end()) slot = walking_.insert(slot, nullptr);
+  *slot = transaction;
+  ++in_flight_;
+  alone_ = goes_alone(*transaction->request.context);
+  WalkRequest request = transaction->request;
+  request.tag = static_cast<std::uint32_t>(slot - walking_.begin());
+  return request;
+}
+
 void WalkerModule::tick(Cycle cycle) {
   WalkerInputs inputs{.cycle = cycle, .response_ready = true};
   if (!invalidations_.empty() && invalidations_.front().cycle <= cycle) {
     inputs.invalidation = invalidations_.front().scope;
-    invalidations_.pop_front();
-    ++invalidated_;
-  } else if (may_take_request(cycle)) {
-    WalkTransaction* const transaction = waiting_.front();
-    waiting_.erase(waiting_.begin());
-    auto slot = std::find(walking_.begin(), walking_.end(), nullptr);
-    if (slot == walking_.end()) slot = walking_.insert(slot, nullptr);
-    *slot = transaction;
-    inputs.request = transaction->request;
-    inputs.request->tag = static_cast<std::uint32_t>(slot - walking_.begin());
+    invalidations_.erase(invalidations_.begin());
+  } else if (unit_->outputs().request_ready && next_request() <= cycle) {
+    inputs.request = take_request();
+  }
+  // A slot is free from the cycle after its response is taken.
+  if (unit_->outputs().response) {
+    walking_[unit_->outputs().response->tag] = nullptr;
+    --in_flight_;
   }
   if (offered_ != nullptr && offered_->taken == cycle) {
     inputs.memory_ready = true;
@@ -105,14 +144,14 @@ void WalkerModule::tick(Cycle cycle) {
   if (!answers_.empty() && answers_.front()->answered <= cycle) {
     const MemoryTransaction& answered = *answers_.front();
     inputs.answer = answered.answer;
-    count(answered);
+    count(answered, cycle);
     answers_.erase(answers_.begin());
   }
   const WalkerOutputs& outputs = unit_->tick(inputs);
   next_cycle_ = cycle + 1;
-  if (outputs.lookup) count(*outputs.lookup);
   if (outputs.memory && offered_ == nullptr) offer_to_memory(*outputs.memory, next_cycle_);
   if (outputs.response) respond(*outputs.response, next_cycle_);
+  if (outputs.lookup) count(*outputs.lookup);
 }
 
 void WalkerModule::offer_to_memory(const MemoryRequest& request, Cycle cycle) {
@@ -130,7 +169,7 @@ void WalkerModule::offer_to_memory(const MemoryRequest& request, Cycle cycle) {
 }
 
 void WalkerModule::respond(const WalkResponse& response, Cycle cycle) {
-  WalkTransaction* const transaction = std::exchange(walking_[response.tag], nullptr);
+  WalkTransaction* const transaction = walking_[response.tag];
   count(response);
   transaction->response = response;
   transaction->response.tag = transaction->request.tag;
@@ -142,9 +181,9 @@ void WalkerModule::respond(const WalkResponse& response, Cycle cycle) {
 
 /// What a request to memory held up its walk: from the first cycle in which it was offered up to
 /// and with that of the answer.
-void WalkerModule::count(const MemoryTransaction& transaction) {
+void WalkerModule::count(const MemoryTransaction& transaction, Cycle answered) {
   const Place place = transaction.request.place;
-  const Cycle cycles = transaction.answered + 1 - transaction.requested;
+  const Cycle cycles = answered + 1 - transaction.requested;
   const bool guest = place.is_guest_entry();
   (guest ? counters_.guest_cycles : counters_.ept_cycles) += cycles;
   PlaceCounters& cell = counters_.matrix[place.guest_level][place.ept_level];
@@ -160,30 +199,26 @@ void WalkerModule::count(const MemoryTransaction& transaction) {
   }
 }
 
-void WalkerModule::count(const CacheLookup& lookup) {
-  const auto count_one = [](TlbCounters& counters, bool hit) {
-    ++counters.accesses;
-    ++(hit ? counters.hits : counters.misses);
-  };
-  const auto count_levels = [&](std::array<TlbCounters, 6>& counters,
-                                const std::array<unsigned, 6>& entries, unsigned hit) {
-    for (unsigned level = 2; level <= (hit == 0 ? 4 : hit); ++level) {
-      if (entries.at(level) != 0) count_one(counters.at(level), level == hit);
-    }
-  };
-  if (lookup.combined) {
-    count_levels(counters_.combined, size_.combined, lookup.combined_level);
-    return;
-  }
-  if (size_.nested_tlb != 0) count_one(counters_.nested_tlb, lookup.nested_level != 0);
-  if (lookup.ept_asked) count_levels(counters_.ept, size_.ept, lookup.ept_level);
-}
-
 void WalkerModule::count(const WalkResponse& response) {
   ++counters_.walks;
   counters_.cycles += response.cycles;
   ++counters_.latency[response.cycles];
   ++counters_.references_histogram[response.references];
+}
+
+void WalkerModule::count(const CacheLookup& lookup) {
+  const WalkContext& context = *walking_[lookup.id]->request.context;
+  if (lookup.combined) {
+    count_levels(counters_.combined, configuration_.combined, context.guest_levels,
+                 lookup.combined_level);
+    return;
+  }
+  if (configuration_.nested_tlb != 0) {
+    count_access(counters_.nested_tlb, lookup.nested_level != 0);
+  }
+  if (lookup.ept_asked) {
+    count_levels(counters_.ept, configuration_.ept, context.ept_levels, lookup.ept_level);
+  }
 }
 
 }  // namespace eptsim::mmu

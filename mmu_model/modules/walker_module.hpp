@@ -21,14 +21,19 @@ namespace eptsim::mmu {
 /// cycles in which something happens on its ports, carries what the ports hold to and from the
 /// sockets, and counts. As long as nothing else in the simulation is due it goes from tick to tick
 /// without returning to the kernel.
+///
+/// At the door requests wait in the order of their cycles, those of one cycle in that of their
+/// tags. One that may log a page or raise a virtualization exception writes what belongs to the
+/// whole processor: it is taken when nothing is in flight, and nothing else before it is answered.
 class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
  public:
   tlm_utils::passthrough_target_socket<WalkerModule, kSocketWidth, WalkProtocol> requester{
       "requester"};
   tlm_utils::simple_initiator_socket<WalkerModule, kSocketWidth, MemoryProtocol> memory{"memory"};
 
+  /// `configuration`: of `unit`; it says which caches there are to be counted.
   WalkerModule(const sc_core::sc_module_name& name, const Timeline& timeline,
-               std::unique_ptr<WalkerUnit> unit, const WalkerConfiguration& size = {});
+               std::unique_ptr<WalkerUnit> unit, const WalkerConfiguration& configuration = {});
 
   void invalidate(const InvalidationScope& scope, Cycle cycle) override;
 
@@ -42,40 +47,41 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
                                     sc_core::sc_time& time);
   tlm::tlm_sync_enum from_memory(MemoryTransaction& transaction, tlm::tlm_phase& phase,
                                  sc_core::sc_time& time);
+  struct PendingInvalidation {
+    Cycle cycle;
+    InvalidationScope scope;
+  };
+
   void run();
   Cycle next_tick() const;
+  Cycle next_request() const;
   void tick(Cycle cycle);
+  WalkRequest take_request();
   void offer_to_memory(const MemoryRequest& request, Cycle cycle);
   void respond(const WalkResponse& response, Cycle cycle);
   void memory_said(MemoryTransaction& transaction, const tlm::tlm_phase& phase);
-  void count(const MemoryTransaction& transaction);
+  void count(const MemoryTransaction& transaction, Cycle answered);
   void count(const WalkResponse& response);
   void count(const CacheLookup& lookup);
-  bool may_take_request(Cycle cycle) const;
 
   const Timeline& timeline_;
   std::unique_ptr<WalkerUnit> unit_;
+  WalkerConfiguration configuration_;
   Cycle next_cycle_ = 0;  ///< the first cycle not yet ticked
 
-  /// At the door, sorted by cycle; and taken, not yet answered, at the index that is the tag.
-  std::vector<WalkTransaction*> waiting_;
+  std::vector<WalkTransaction*> waiting_;  ///< at the door, in the order in which they go in
+  /// In flight, at the index that is the tag: the slot's number, since both are the lowest free.
   std::vector<WalkTransaction*> walking_;
+  unsigned in_flight_ = 0;
+  bool alone_ = false;  ///< what is in flight tolerates nothing beside it
+  std::vector<PendingInvalidation> invalidations_;  ///< sorted by cycle
 
   /// The payload of each id; the one being offered to memory; those whose answer is known, sorted
-  /// by cycle.
+  /// by cycle, those of one cycle by id.
   std::deque<MemoryTransaction> transactions_;
   MemoryTransaction* offered_ = nullptr;
   std::vector<MemoryTransaction*> answers_;
 
-  /// Sorted by cycle, one a cycle; and how many have been shown to the unit.
-  struct Invalidation {
-    InvalidationScope scope;
-    Cycle cycle = 0;
-  };
-  std::deque<Invalidation> invalidations_;
-  std::uint64_t invalidated_ = 0;
-
-  WalkerConfiguration size_;
   WalkerCounters counters_;
   sc_core::sc_event wake_;
 };
