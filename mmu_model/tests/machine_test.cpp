@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <systemc>
+#include <vector>
 
 #include "mmu_model/tests/machine_bench.hpp"
 
@@ -16,6 +17,12 @@ WalkTables one_page() {
   tables.map(kGva);
   for (unsigned level = 1; level <= 4; ++level) tables.set(tables.guest_entry(kGva, level), kA);
   return tables;
+}
+
+void expect_same(const TlbCounters& a, const TlbCounters& b) {
+  EXPECT_EQ(a.accesses, b.accesses);
+  EXPECT_EQ(a.hits, b.hits);
+  EXPECT_EQ(a.misses, b.misses);
 }
 
 void expect_same(const WalkerCounters& a, const WalkerCounters& b) {
@@ -35,12 +42,11 @@ void expect_same(const WalkerCounters& a, const WalkerCounters& b) {
       EXPECT_EQ(a.matrix[guest][ept].cycles, b.matrix[guest][ept].cycles);
     }
   }
-}
-
-void expect_same(const TlbCounters& a, const TlbCounters& b) {
-  EXPECT_EQ(a.accesses, b.accesses);
-  EXPECT_EQ(a.hits, b.hits);
-  EXPECT_EQ(a.misses, b.misses);
+  for (std::size_t level = 0; level < a.combined.size(); ++level) {
+    expect_same(a.combined[level], b.combined[level]);
+    expect_same(a.ept[level], b.ept[level]);
+  }
+  expect_same(a.nested_tlb, b.nested_tlb);
 }
 
 TEST(Machine, AWalkThroughTheSocketsTakesTheCyclesOfThePageAndIsCountedByPlace) {
@@ -58,11 +64,11 @@ TEST(Machine, AWalkThroughTheSocketsTakesTheCyclesOfThePageAndIsCountedByPlace) 
   ASSERT_EQ(core.events.size(), 2u);
   // Looked up in cycle 1, missed 7 cycles later; seen by the walker in the next, 9.
   EXPECT_EQ(core.events[0].requested, 9u);
-  EXPECT_EQ(core.events[0].answered, 9u + 121);
-  EXPECT_EQ(core.events[0].done, 131u);
+  EXPECT_EQ(core.events[0].answered, 9u + 122);
+  EXPECT_EQ(core.events[0].done, 132u);
   EXPECT_EQ(core.events[1].level, TlbHitLevel::kFirst);
-  EXPECT_EQ(core.events[1].begun, 132u);
-  EXPECT_EQ(core.events[1].done, 132u);
+  EXPECT_EQ(core.events[1].begun, 133u);
+  EXPECT_EQ(core.events[1].done, 133u);
   EXPECT_EQ(core.events[1].hpa, core.events[0].hpa + 8);
 
   const WalkerCounters& counters = hardware.walker_counters();
@@ -71,10 +77,10 @@ TEST(Machine, AWalkThroughTheSocketsTakesTheCyclesOfThePageAndIsCountedByPlace) 
   EXPECT_EQ(counters.guest_references, 4u);
   EXPECT_EQ(counters.ept_references, 20u);
   EXPECT_EQ(counters.flag_updates, 0u);
-  EXPECT_EQ(counters.cycles, 120u);
+  EXPECT_EQ(counters.cycles, 121u);
   EXPECT_EQ(counters.guest_cycles, 20u);
   EXPECT_EQ(counters.ept_cycles, 100u);
-  EXPECT_EQ(counters.latency, (std::map<std::uint64_t, std::uint64_t>{{120, 1}}));
+  EXPECT_EQ(counters.latency, (std::map<std::uint64_t, std::uint64_t>{{121, 1}}));
   EXPECT_EQ(counters.references_histogram, (std::map<unsigned, std::uint64_t>{{24, 1}}));
   for (std::size_t guest = 0; guest < 6; ++guest) {
     for (std::size_t ept = 0; ept < 6; ++ept) {
@@ -104,7 +110,7 @@ TEST(Machine, AViolationReachesTheCoreWhichMendsTheTablesAndGoesOn) {
   sc_core::sc_start();
   ASSERT_EQ(core.events.size(), 2u);
   EXPECT_EQ(core.events[0].kind, OutcomeKind::kEptViolation);
-  EXPECT_EQ(core.events[0].answered - core.events[0].requested, 14u * 5 + 1);
+  EXPECT_EQ(core.events[0].answered - core.events[0].requested, 14u * 5 + 2);
   EXPECT_EQ(core.events[1].kind, OutcomeKind::kTranslated);
   EXPECT_EQ(core.events[1].begun, core.events[0].done + 1001);
   EXPECT_EQ(hardware.walker_counters().walks, 2u);
@@ -144,7 +150,7 @@ class Workload {
         core.cycle += 100;
       }
       if (next() % 100 == 0) {
-        hardware.mmu().tlbs().invalidate({.vpid = 1, .linear = request.address});
+        core.port.invalidate(InvalidationScope{.vpid = 1, .linear = request.address}, core.cycle);
       }
     }
   }
@@ -167,11 +173,15 @@ class Workload {
   std::optional<WalkContext> context_;
 };
 
-TEST(Machine, LockstepChangesNoCycleAndNoCount) {
+/// Runs the same workload on a machine that may run ahead of the kernel and on one in lockstep.
+void expect_lockstep_changes_nothing(const WalkerConfiguration& walker) {
   // The second machine starts long after the first has ended, so that the first may run ahead.
   constexpr Cycle kLater = 100'000'000;
-  Hardware ahead("ahead", test_machine(false), std::make_unique<ModelWalker>());
-  Hardware lockstep("lockstep", test_machine(true), std::make_unique<ModelWalker>());
+  MachineSettings settings = test_machine(false);
+  settings.walker = walker;
+  Hardware ahead("ahead", settings, std::make_unique<ModelWalker>(walker));
+  settings.lockstep = true;
+  Hardware lockstep("lockstep", settings, std::make_unique<ModelWalker>(walker));
   sc_dt::uint64 deltas_ahead = 0;
   TestCore first("first", ahead, 0, [&](TestCore& core) {
     Workload workload(3);
@@ -198,9 +208,35 @@ TEST(Machine, LockstepChangesNoCycleAndNoCount) {
   EXPECT_GT(counters.walks, 500u);
   EXPECT_GT(counters.flag_updates, 50u);
   EXPECT_GT(counters.references_histogram.size(), 4u);
+  EXPECT_EQ(counters.nested_tlb.hits > 100, walker.nested_tlb != 0);
   EXPECT_GT(ahead.mmu().tlbs().l2().hits, 100u);
   EXPECT_LT(deltas_ahead, 4 * counters.walks);
   EXPECT_GT(deltas_lockstep, counters.references);
+}
+
+constexpr WalkerConfiguration kWithCaches = {
+    .walks = 4, .combined = {0, 0, 4, 2, 2}, .ept = {0, 0, 4, 2, 2}, .nested_tlb = 16};
+
+TEST(Machine, LockstepChangesNoCycleAndNoCount) { expect_lockstep_changes_nothing({}); }
+TEST(Machine, LockstepChangesNothingWithCachesEither) {
+  expect_lockstep_changes_nothing(kWithCaches);
+}
+
+TEST(Machine, CachesChangeNoAnswer) {
+  Hardware plain("plain", test_machine(), std::make_unique<ModelWalker>());
+  MachineSettings settings = test_machine();
+  settings.walker = kWithCaches;
+  Hardware caching("caching", settings, std::make_unique<ModelWalker>(kWithCaches));
+  TestCore first("first", plain, 0, [&](TestCore& core) { Workload{11}(core, plain); });
+  TestCore second("second", caching, 0, [&](TestCore& core) { Workload{11}(core, caching); });
+  sc_core::sc_start();
+  ASSERT_EQ(first.events.size(), second.events.size());
+  for (std::size_t i = 0; i < first.events.size(); ++i) {
+    ASSERT_EQ(first.events[i].kind, second.events[i].kind) << i;
+    ASSERT_EQ(first.events[i].hpa, second.events[i].hpa) << i;
+    ASSERT_EQ(first.events[i].level, second.events[i].level) << i;
+  }
+  EXPECT_LT(2 * caching.walker_counters().references, plain.walker_counters().references);
 }
 
 TEST(Machine, TwoMachinesInOneSimulationBehaveAsIfAlone) {
@@ -247,6 +283,96 @@ TEST(Machine, CountersStartAnewWhenAsked) {
   EXPECT_EQ(hardware.mmu().tlbs().l1d().accesses, 1u);
   EXPECT_EQ(hardware.mmu().tlbs().l1d().hits, 1u);
   EXPECT_EQ(hardware.mmu().tlbs().l2().accesses, 0u);
+}
+
+/// Has a machine's MMU invalidate, from a process of its own.
+class Invalidator final : public sc_core::sc_module {
+ public:
+  Invalidator(const sc_core::sc_module_name& name, Hardware& hardware, Cycle cycle,
+              const InvalidationScope& scope)
+      : sc_module(name), hardware_(hardware), cycle_(cycle), scope_(scope) {
+    SC_HAS_PROCESS(Invalidator);
+    SC_THREAD(run);
+  }
+
+ private:
+  void run() {
+    sc_core::wait(hardware_.timeline().until(cycle_));
+    hardware_.mmu().invalidate(scope_, cycle_);
+  }
+
+  Hardware& hardware_;
+  Cycle cycle_;
+  InvalidationScope scope_;
+};
+
+TEST(Machine, AResponseThatAnInvalidationCrossedIsUsedAndNotKept) {
+  WalkTables tables = one_page();
+  const WalkContext context(tables.context);
+  Hardware hardware("hardware", test_machine(), std::make_unique<ModelWalker>());
+  load(hardware.dram(), tables);
+  TestCore core("core", hardware, 0, [&](TestCore& self) {
+    self.port.use(context);
+    for (int i = 0; i < 3; ++i) self.access(context, access(AccessKind::kRead, kGva));
+  });
+  // Of another address, but of the whole walk no one knows what it has read.
+  Invalidator invalidator("invalidator", hardware, 60, {.linear = 0x1000});
+  sc_core::sc_start();
+  EXPECT_EQ(core.events[0].kind, OutcomeKind::kTranslated);
+  EXPECT_EQ(core.events[1].level, TlbHitLevel::kMiss);
+  EXPECT_EQ(core.events[1].hpa, core.events[0].hpa);
+  EXPECT_EQ(core.events[2].level, TlbHitLevel::kFirst);
+}
+
+TEST(Machine, AFaultRemovesWhatItMetFromTheWalkersCaches) {
+  WalkTables tables = one_page();
+  for (const std::uint64_t page : {1, 2}) {
+    tables.map(kGva + page * 0x1000);
+    tables.set(tables.guest_entry(kGva + page * 0x1000, 1), kA);
+  }
+  tables.clear(tables.guest_entry(kGva + 0x1000, 1), kP);
+  const WalkContext context(tables.context);
+  MachineSettings settings = test_machine();
+  settings.walker = kWithCaches;
+  Hardware hardware("hardware", settings, std::make_unique<ModelWalker>(kWithCaches));
+  load(hardware.dram(), tables);
+  std::vector<std::uint64_t> hits;
+  TestCore core("core", hardware, 0, [&](TestCore& self) {
+    self.port.use(context);
+    for (const std::uint64_t page : {0, 1, 2}) {
+      self.access(context, access(AccessKind::kRead, kGva + page * 0x1000));
+      hits.push_back(hardware.walker_counters().combined[2].hits);
+    }
+  });
+  sc_core::sc_start();
+  EXPECT_EQ(core.events[1].kind, OutcomeKind::kPageFault);
+  EXPECT_EQ(core.events[2].kind, OutcomeKind::kTranslated);
+  // The fault itself used the entry of the page directory; it is gone afterwards.
+  EXPECT_EQ(hits, (std::vector<std::uint64_t>{0, 1, 1}));
+}
+
+TEST(Machine, AnInvalidationOfTheCoreReachesTheWalkersCaches) {
+  WalkTables tables = one_page();
+  for (const std::uint64_t page : {1, 2}) tables.map(kGva + page * 0x1000);
+  const WalkContext context(tables.context);
+  MachineSettings settings = test_machine();
+  settings.walker = kWithCaches;
+  Hardware hardware("hardware", settings, std::make_unique<ModelWalker>(kWithCaches));
+  load(hardware.dram(), tables);
+  std::vector<std::uint64_t> hits;
+  TestCore core("core", hardware, 0, [&](TestCore& self) {
+    self.port.use(context);
+    for (const std::uint64_t page : {0, 1, 2}) {
+      if (page == 2) self.port.invalidate(InvalidationScope{}, self.cycle);
+      self.access(context, access(AccessKind::kRead, kGva + page * 0x1000));
+      hits.push_back(hardware.walker_counters().combined[2].hits);
+    }
+    EXPECT_EQ(self.access(context, access(AccessKind::kRead, kGva + 0x2000)).level,
+              TlbHitLevel::kFirst)
+        << "asked for afterwards, the walk was not crossed";
+  });
+  sc_core::sc_start();
+  EXPECT_EQ(hits, (std::vector<std::uint64_t>{0, 1, 1}));
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 #include <tlm_utils/passthrough_target_socket.h>
 #include <tlm_utils/simple_initiator_socket.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <systemc>
@@ -10,6 +12,7 @@
 
 #include "mmu_model/modules/memory_module.hpp"
 #include "mmu_model/tests/machine_bench.hpp"
+#include "mmu_model/walker/model_walker.hpp"
 
 /// Single modules between stand-ins for their neighbours.
 namespace eptsim::mmu::test {
@@ -189,9 +192,9 @@ TEST(WalkerModule, WaitsForAMemoryThatTakesRequestsLate) {
   sc_core::sc_start();
   ASSERT_EQ(requester.answered.size(), 1u);
   EXPECT_EQ(transaction.response.tag, 3u);
-  EXPECT_EQ(transaction.response.cycles, 24u * (3 + 4 + 1));
-  EXPECT_EQ(transaction.answered, 20 + 24u * 8 + 1);
-  EXPECT_EQ(walker.counters().cycles, 24u * 8);
+  EXPECT_EQ(transaction.response.cycles, 24u * (3 + 4 + 1) + 1);
+  EXPECT_EQ(transaction.answered, 20 + 24u * 8 + 2);
+  EXPECT_EQ(walker.counters().cycles, 24u * 8 + 1);
   EXPECT_EQ(walker.counters().guest_cycles + walker.counters().ept_cycles, 24u * 8);
 }
 
@@ -217,9 +220,285 @@ TEST(WalkerModule, RequestsWaitAtTheDoorInTheOrderOfTheirCycles) {
   walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
   EXPECT_EQ(requester.answered, (std::vector<const WalkTransaction*>{&early, &middle, &late}));
-  EXPECT_EQ(early.answered, 10u + 121);
-  EXPECT_EQ(middle.answered, 132u + 121);  // taken in the cycle after the first response left
-  EXPECT_EQ(late.answered, 500u + 121);
+  EXPECT_EQ(early.answered, 10u + 122);
+  EXPECT_EQ(middle.answered, 133u + 122);  // taken in the cycle after the first response left
+  EXPECT_EQ(late.answered, 500u + 122);
+}
+
+/// Guest-physical requests, each a page that four references find, before a walker of several
+/// walks. The first is for page 0, and so on.
+class SeveralWalksBench {
+ public:
+  explicit SeveralWalksBench(const std::vector<Cycle>& requested,
+                             const WalkerConfiguration& configuration = {.walks = 4})
+      : requester_("requester", transactions_of(requested)),
+        walker("walker", timeline, std::make_unique<ModelWalker>(configuration), configuration) {
+    for (std::uint64_t page = 0; page < 8; ++page) {
+      tables_.map_ept(kFirstPage + page * 0x1000, 0x7'0000'0000 + page * 0x1000, PageSize::k4K);
+    }
+    load(dram, tables_);
+    requester_.walker.bind(walker.requester);
+  }
+  static constexpr std::uint64_t kFirstPage = 0x40'0000'0000;
+
+  /// Gives `number` the tag and the context that it asks with.
+  WalkTransaction& set(std::size_t number, std::uint32_t tag) {
+    transactions[number].request.tag = tag;
+    return transactions[number];
+  }
+  /// Lets it log pages.
+  void let_log(std::size_t number) { transactions[number].request.context = &logging_context; }
+  void let_raise_exceptions(std::size_t number) {
+    transactions[number].request.context = &exception_context;
+  }
+
+  const Timeline timeline{false};
+  Dram dram{1ull << 46};
+  std::vector<WalkTransaction> transactions;
+
+ private:
+  std::vector<WalkTransaction*> transactions_of(const std::vector<Cycle>& requested) {
+    transactions.resize(requested.size());
+    std::vector<WalkTransaction*> all;
+    for (std::size_t i = 0; i < requested.size(); ++i) {
+      transactions[i].request = {.context = &context,
+                                 .request = {.address = kFirstPage + i * 0x1000, .linear = false}};
+      transactions[i].requested = requested[i];
+      all.push_back(&transactions[i]);
+    }
+    return all;
+  }
+  static Context changed(Context context, void (*change)(Context&)) {
+    change(context);
+    return context;
+  }
+
+  WalkTables tables_{4, 4};
+
+ public:
+  const WalkContext context{tables_.context};
+  const WalkContext logging_context{changed(tables_.context, [](Context& raw) {
+    raw.eptp |= 0x40;
+    raw.controls.pml = true;
+    raw.pml_address = 0x1000;
+  })};
+  const WalkContext exception_context{changed(tables_.context, [](Context& raw) {
+    raw.controls.ept_violation_ve = true;
+    raw.ve_info_address = 0x2000;
+  })};
+
+ private:
+  WalkRequester requester_;
+
+ public:
+  WalkerModule walker;
+};
+
+TEST(WalkerModule, HasSeveralWalksInFlight) {
+  SeveralWalksBench bench({10, 10, 10, 10, 10});
+  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(bench.transactions[i].answered, 10 + i + 4u * 21 + 2) << "a cycle later each";
+    EXPECT_EQ(bench.transactions[i].response.outcome.hpa, 0x7'0000'0000 + i * 0x1000);
+  }
+  // The engine follows the fourth's last answer in the cycle in which the fifth is ready.
+  EXPECT_EQ(bench.transactions[4].answered, bench.transactions[0].answered + 1 + 4u * 21 + 2 + 1);
+  EXPECT_EQ(bench.walker.counters().walks, 5u);
+}
+
+TEST(WalkerModule, RequestsOfOneCycleGoInByTheirTags) {
+  SeveralWalksBench bench({10, 10, 10});
+  bench.set(0, 9);
+  bench.set(1, 3);
+  bench.set(2, 5);
+  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  EXPECT_EQ(bench.transactions[1].answered, 10u + 4 * 21 + 2);
+  EXPECT_EQ(bench.transactions[2].answered, 11u + 4 * 21 + 2);
+  EXPECT_EQ(bench.transactions[0].answered, 12u + 4 * 21 + 2);
+  EXPECT_EQ(bench.transactions[0].response.tag, 9u);
+}
+
+TEST(WalkerModule, WhatMayLogAPageGoesAlone) {
+  SeveralWalksBench bench({10, 11, 12, 13, 14});
+  bench.let_log(1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  constexpr Cycle kWalk = 4 * 21 + 2;
+  const std::vector<WalkTransaction>& walks = bench.transactions;
+  EXPECT_EQ(walks[0].answered, 10 + kWalk);
+  // Four reads, and as many accessed flags; beside it nothing.
+  EXPECT_EQ(walks[1].answered, walks[0].answered + 1 + 8 * 21 + 2);
+  EXPECT_EQ(walks[2].answered, walks[1].answered + 1 + kWalk) << "it overtakes no one";
+  EXPECT_EQ(walks[3].answered, walks[2].answered + 1);
+  EXPECT_EQ(walks[4].answered, walks[3].answered + 1);
+}
+
+TEST(WalkerModule, WhatMayRaiseAVirtualizationExceptionGoesAlone) {
+  SeveralWalksBench bench({10, 10, 10});
+  for (std::size_t i = 0; i < 3; ++i) {
+    bench.set(i, static_cast<std::uint32_t>(i));
+    if (i != 2) bench.let_raise_exceptions(i);
+  }
+  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  constexpr Cycle kWalk = 4 * 21 + 2;
+  EXPECT_EQ(bench.transactions[0].answered, 10 + kWalk);
+  EXPECT_EQ(bench.transactions[1].answered, 10 + 2 * kWalk + 1);
+  EXPECT_EQ(bench.transactions[2].answered, 10 + 3 * kWalk + 2);
+}
+
+TEST(WalkerModule, InvalidationsGoInOneACycleAndNoRequestBesideThem) {
+  const WalkerConfiguration configuration = {.walks = 2, .nested_tlb = 4};
+  SeveralWalksBench bench({10, 500}, configuration);
+  bench.transactions[1].request.request = bench.transactions[0].request.request;
+  const InvalidationScope elsewhere = {.guest_physical_mappings = true, .gpa = 0};
+  for (int i = 0; i < 3; ++i) bench.walker.invalidate(elsewhere, 10);
+  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  EXPECT_EQ(bench.transactions[0].answered, 13u + 4 * 21 + 3) << "taken when all three were";
+  EXPECT_EQ(bench.transactions[1].response.references, 0u) << "crossed by none, it has filled";
+}
+
+TEST(WalkerModule, AnInvalidationCrossesTheWalksThatAreInFlight) {
+  const WalkerConfiguration configuration = {.walks = 2, .nested_tlb = 4};
+  SeveralWalksBench bench({10, 500}, configuration);
+  bench.transactions[1].request.request = bench.transactions[0].request.request;
+  bench.walker.invalidate({.guest_physical_mappings = true, .gpa = 0}, 40);
+  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  EXPECT_EQ(bench.transactions[1].response.references, 4u);
+}
+
+TEST(WalkerModule, CountsWhatEachArrayWasAsked) {
+  const WalkerConfiguration configuration = {
+      .walks = 1, .combined = {0, 0, 2, 0, 2}, .ept = {0, 0, 4, 4, 4}, .nested_tlb = 8};
+  SeveralWalksBench bench({10, 1000, 2000}, configuration);
+  bench.transactions[2].request.request = bench.transactions[0].request.request;
+  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  const WalkerCounters& counters = bench.walker.counters();
+  const auto expect = [](const TlbCounters& array, std::uint64_t accesses, std::uint64_t hits) {
+    EXPECT_EQ(array.accesses, accesses);
+    EXPECT_EQ(array.hits, hits);
+    EXPECT_EQ(array.misses, accesses - hits);
+  };
+  expect(counters.nested_tlb, 3, 1);
+  expect(counters.ept[2], 2, 1);  // asked first, by both that the nested TLB did not answer
+  expect(counters.ept[3], 1, 0);
+  expect(counters.ept[4], 1, 0);
+  for (const TlbCounters& array : counters.combined) expect(array, 0, 0);
+}
+
+/// What the look-ups of `walks` walks of one page count, one after the other.
+WalkerCounters counted_look_ups(const WalkTables& tables, std::uint64_t gva, unsigned walks) {
+  const WalkerConfiguration configuration = {.combined = {0, 0, 2, 0, 2}};
+  const WalkContext context(tables.context);
+  const Timeline timeline(false);
+  Dram dram(1ull << 46);
+  load(dram, tables);
+  std::vector<WalkTransaction> transactions(walks);
+  std::vector<WalkTransaction*> all;
+  for (WalkTransaction& each : transactions) {
+    each.request = {.context = &context, .request = access(AccessKind::kRead, gva)};
+    each.requested = 10 + 1000 * all.size();
+    all.push_back(&each);
+  }
+  WalkRequester requester("requester", all);
+  WalkerModule walker("walker", timeline, std::make_unique<ModelWalker>(configuration),
+                      configuration);
+  MemoryModule memory("memory", timeline, dram, 4, 1);
+  requester.walker.bind(walker.requester);
+  walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  return walker.counters();
+}
+
+TEST(WalkerModule, CountsTheCombinedArraysThatThereAre) {
+  WalkTables tables(4, 0);
+  tables.map(kGva);
+  const WalkerCounters counters = counted_look_ups(tables, kGva, 3);
+  EXPECT_EQ(counters.combined[2].accesses, 3u);
+  EXPECT_EQ(counters.combined[2].hits, 2u);
+  EXPECT_EQ(counters.combined[3].accesses, 0u) << "there is none";
+  EXPECT_EQ(counters.combined[4].accesses, 1u);
+  EXPECT_EQ(counters.combined[4].misses, 1u);
+}
+
+TEST(WalkerModule, CountsTheCombinedArraysThatThePagingModeHas) {
+  const WalkerCounters counters = counted_look_ups(thirty_two_bit_page(), kThirtyTwoBitPage, 2);
+  EXPECT_EQ(counters.combined[2].accesses, 2u);
+  EXPECT_EQ(counters.combined[2].hits, 1u);
+  EXPECT_EQ(counters.combined[4].accesses, 0u);
+}
+
+/// A memory that answers every request of a walker in one cycle, in which they all hold, and says
+/// so in the reverse of the order of the slots.
+class AllAtOnce final : public sc_core::sc_module {
+ public:
+  tlm_utils::passthrough_target_socket<AllAtOnce, kSocketWidth, MemoryProtocol> requester{
+      "requester"};
+
+  AllAtOnce(const sc_core::sc_module_name& name, const Timeline& timeline, Dram& dram)
+      : sc_module(name), timeline_(timeline), dram_(dram) {
+    requester.register_nb_transport_fw(this, &AllAtOnce::from_requester);
+    SC_HAS_PROCESS(AllAtOnce);
+    SC_METHOD(answer);
+    sensitive << due_;
+    dont_initialize();
+  }
+
+ private:
+  tlm::tlm_sync_enum from_requester(MemoryTransaction& transaction, tlm::tlm_phase& phase,
+                                    sc_core::sc_time&) {
+    transaction.taken = transaction.requested;
+    taken_.push_back(&transaction);
+    due_.notify(timeline_.until(transaction.taken + 20));
+    phase = tlm::END_REQ;
+    return tlm::TLM_UPDATED;
+  }
+  void answer() {
+    std::vector<MemoryTransaction*> answered;
+    answered.swap(taken_);
+    std::ranges::sort(answered, std::ranges::greater{},
+                      [](const MemoryTransaction* each) { return each->request.id; });
+    for (MemoryTransaction* const each : answered) {
+      MemoryTransaction& transaction = *each;
+      transaction.answer = {transaction.request.id,
+                            dram_.read64(arch::Hpa(transaction.request.address))};
+      transaction.answered = timeline_.now() + 1;
+      tlm::tlm_phase phase = tlm::BEGIN_RESP;
+      sc_core::sc_time none;
+      requester->nb_transport_bw(transaction, phase, none);
+    }
+  }
+
+  const Timeline& timeline_;
+  Dram& dram_;
+  std::vector<MemoryTransaction*> taken_;
+  sc_core::sc_event due_;
+};
+
+TEST(WalkerModule, AnswersOfOneCycleComeByTheirIdsAndOneACycle) {
+  SeveralWalksBench bench({10, 10, 10});
+  for (std::size_t i = 0; i < 3; ++i) bench.set(i, static_cast<std::uint32_t>(i));
+  AllAtOnce memory("memory", bench.timeline, bench.dram);
+  bench.walker.memory.bind(memory.requester);
+  sc_core::sc_start();
+  const std::vector<WalkTransaction>& walks = bench.transactions;
+  EXPECT_EQ(walks[1].answered, walks[0].answered + 1);
+  EXPECT_EQ(walks[2].answered, walks[1].answered + 1);
+  // What an answer waited counts as its memory's.
+  const WalkerCounters& counters = bench.walker.counters();
+  EXPECT_EQ(counters.cycles, counters.ept_cycles + 3u);
 }
 
 /// A unit with two walks of one reference each, that answers the later one first.

@@ -159,6 +159,16 @@ TranslateResult WalkTables::run(const Request& request) {
   return translate(decoded, request, memory, recording);
 }
 
+WalkTables thirty_two_bit_page() {
+  WalkTables tables(0, 0);
+  tables.context.cr0 = 0x8001'0001;
+  tables.context.cr3 = 0x2000;
+  // The second entry of either table is the upper half of its first word.
+  tables.memory.put(0x2000, (0x3000 | kP | kGuestW | kU) << 32);
+  tables.memory.put(0x3000, (0x5000 | kP | kGuestW | kU) << 32);
+  return tables;
+}
+
 Request access(AccessKind kind, std::uint64_t gva, bool user) {
   return {.address = gva, .access = kind, .user = user};
 }

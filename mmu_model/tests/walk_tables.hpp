@@ -96,6 +96,10 @@ class WalkTables {
       table_hpa_;  ///< of guest tables, by guest-physical address
 };
 
+/// A guest of 32-bit paging, without EPT, that maps the page at kThirtyTwoBitPage.
+inline constexpr std::uint64_t kThirtyTwoBitPage = 0x40'1000;
+WalkTables thirty_two_bit_page();
+
 Request access(AccessKind kind, std::uint64_t gva, bool user = false);
 
 /// For messages and comparison.
