@@ -27,6 +27,7 @@ TranslateResult translate(const WalkContext& context, const Request& request,
     Walk walk(context, part, Walk::Lookups::kOff, result.pml_index);
     const Outcome outcome = run(walk, memory, recorder);
     result.references += walk.references();
+    ++result.walks;
     result.pml_index = walk.pml_index();
     return outcome;
   });

@@ -49,6 +49,7 @@ struct TranslateResult {
   std::optional<Outcome> second;
   std::uint64_t address = 0;    ///< what `outcome` is about: linear, or as requested
   unsigned references = 0;      ///< of both pages
+  unsigned walks = 0;           ///< made: one a page, none for what is refused before
   std::uint16_t pml_index = 0;  ///< the VMCS field afterwards: each page logged counts it down
 };
 

@@ -83,7 +83,7 @@ TEST_F(WalkCommand, AnAnswerHoldsTheOutcomeEachReferenceAndEachWrite) {
                        R"({"address": "0x11000", "size": 8, "value": "0x12027"}, )"
                        R"({"address": "0x12000", "size": 8, "value": "0x13027"}, )"
                        R"({"address": "0x13028", "size": 8, "value": "0x20027"}], )"
-                       R"("cycles": 2828})"
+                       R"("cycles": 2829})"
                        "\n"));
 }
 

@@ -50,14 +50,16 @@ void CachedEngine::answer(const mmu::Request& request, WalkAnswer& answer) {
   answer.recording.writes.clear();
   answer.tlb_hit = true;
   answer.second.reset();
+  unsigned walks = 0;
   answer_page_by_page(context_, request, answer, [&](const mmu::Request& part) {
     const auto page = caches_.translate(context_, part, memory_, answer.recording);
     context_.raw.pml_index = page.pml_index;
     answer.tlb_hit = answer.tlb_hit && page.tlb_hit;
+    if (!page.tlb_hit) ++walks;
     return page.outcome;
   });
   const std::size_t requests = answer.recording.references.size() + answer.recording.writes.size();
-  answer.cycles = requests * (memory_cycles_ + 1u);
+  answer.cycles = walks + requests * (memory_cycles_ + 1u);
 }
 
 void CachedEngine::apply(const ProcessorOperation& operation, const std::string& place) {

@@ -12,7 +12,8 @@ void ModelEngine::answer(const mmu::Request& request, WalkAnswer& answer) {
   answer.address = result.address;
   answer.second = result.second;
   const std::size_t requests = answer.recording.references.size() + answer.recording.writes.size();
-  answer.cycles = requests * (memory_cycles_ + 1u);
+  // What the walker of one slot takes: its first step, and each request to memory.
+  answer.cycles = result.walks + requests * (memory_cycles_ + 1u);
 }
 
 }  // namespace eptsim::sim

@@ -67,7 +67,7 @@ TEST(PairedWalker, OfTwoThatAreAlikeIsAsOneOfThem) {
   Bench one(std::make_unique<mmu::ModelWalker>());
   const mmu::Cycle first = one.walk(0);
   one.walk(1);
-  EXPECT_EQ(first, 3u);
+  EXPECT_EQ(first, 4u);
   EXPECT_EQ(one.difference(), "");
 }
 
@@ -80,7 +80,7 @@ TEST(PairedWalker, NamesTheCycleTheWalkAndWhatWasExpected) {
   EXPECT_EQ(bench.difference(), "");
   const mmu::Cycle response = bench.walk(6);
   const std::string text = bench.difference();
-  // The read is on the port the cycle after the request; its answer and the response follow.
+  // The read is on the port the cycle after the first step; its answer and the response follow.
   EXPECT_THAT(text, HasSubstr("differ in cycle " + std::to_string(response - 2) + "\n"));
   EXPECT_THAT(text, HasSubstr("walk 2, tag 6: "));
   EXPECT_THAT(text, HasSubstr("0x1234"));
