@@ -12,6 +12,7 @@
 #include "sim/cli/vectors_report.hpp"
 #include "sim/cli/verify_report.hpp"
 #include "sim/cli/verify_voices.hpp"
+#include "sim/cli/verify_wave.hpp"
 #include "sim/interrupt.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/statistics/stats_json.hpp"
@@ -131,7 +132,11 @@ class VerifyCommand : public Command {
                  fmt::format("Of model and RTL: {} (single){}{}", names,
                              others.empty() ? "" : "; or another walker", others));
     options.text("--features", "LIST", features_, features);
-    options.text("--wave", "FILE.fst", wave_, "A waveform of the RTL (a later version has it)");
+    options.text("--wave", "FILE.fst", wave_,
+                 "The RTL's waveform of what --replay names, or of the mismatch that a run finds");
+    options.number("--wave-start", wave_start_,
+                   "Its first cycle (0); of a run: record the run, mismatch or not");
+    options.number("--wave-end", wave_end_, "Its last cycle; likewise");
     options.text("--replay", "SEED:N", replay_,
                  "Run walk N of a seed again and show it; SEED:sN a stream");
     options.flag("--vectors", vectors_, "Put the rules, as vectors, to each walker instead");
@@ -145,7 +150,8 @@ class VerifyCommand : public Command {
         "  eptsim verify --features ept,ept-ad,faults\n"
         "  eptsim verify --configuration default --walks 1000000\n"
         "  eptsim verify --configuration second\n"
-        "  eptsim verify --replay 7:4711\n"
+        "  eptsim verify --replay 7:4711 --wave walk.fst\n"
+        "  eptsim verify --walks 100 --wave run.fst --wave-start 1000 --wave-end 2000\n"
         "  eptsim verify --vectors\n"
         "Exit status 1 if there is a mismatch.");
   }
@@ -158,7 +164,9 @@ class VerifyCommand : public Command {
     std::optional<OutputFile> bins;
     if (coverage_ && coverage_ != "-") bins.emplace(*coverage_);
     if (vectors_) return run_vectors(file);
-    return replay_ ? show_again(features, file) : cross_check(features, file, bins);
+    std::optional<VerifyWave> wave;
+    if (wave_) wave.emplace(*wave_, wave_start_, wave_end_);
+    return replay_ ? show_again(features, file, wave) : cross_check(features, file, bins, wave);
   }
 
  private:
@@ -168,6 +176,12 @@ class VerifyCommand : public Command {
       if (maker.name == configuration()) return &maker;
     }
     return nullptr;
+  }
+
+  tb::Voices voices(std::optional<VerifyWave>& wave) const {
+    tb::Voices voices = this->voices();
+    if (wave) wave->join(voices);
+    return voices;
   }
 
   tb::Voices voices() const {
@@ -186,7 +200,18 @@ class VerifyCommand : public Command {
       for (const auto& maker : tb::foreign_walkers()) names.push_back(maker.name);
       refuse_word("--configuration", *configuration_, names, {});
     }
-    if (wave_) throw InputError("--wave", "this version doesn't have it: waveforms come later");
+    if (!wave_ && (wave_start_ || wave_end_)) {
+      throw InputError(wave_start_ ? "--wave-start" : "--wave-end", "says nothing without --wave");
+    }
+    if (wave_end_ && *wave_end_ < wave_start_.value_or(0)) {
+      throw InputError("--wave-end", "is before --wave-start");
+    }
+    if (wave_ && !tb::RtlRecording::built()) {
+      throw InputError("--wave", "this build has no RTL to record");
+    }
+    if (wave_ && foreign() != nullptr) {
+      throw InputError("--wave", "only the RTL is recorded, not the walker " + configuration());
+    }
     if (walks_ && *walks_ == 0) {
       throw InputError("--walks 0", "nothing would be compared, expected at least 1");
     }
@@ -199,17 +224,20 @@ class VerifyCommand : public Command {
     if (replay_ && (coverage_ || complete_)) {
       throw InputError("--replay", "shows one walk, and takes no --coverage or --complete");
     }
-    if (vectors_ && (walks_ || seed_ || features_ || replay_ || coverage_ || complete_)) {
+    if (vectors_ && (walks_ || seed_ || features_ || replay_ || coverage_ || complete_ || wave_)) {
       throw InputError("--vectors", "are always the same, and take no option but --json");
     }
   }
 
   Status cross_check(tb::Features features, const std::optional<OutputFile>& file,
-                     const std::optional<OutputFile>& bins) const {
+                     const std::optional<OutputFile>& bins, std::optional<VerifyWave>& wave) const {
     const std::uint64_t seed = seed_.value_or(1);
     const std::uint64_t walks = walks_.value_or(kDefaultWalks);
-    tb::CrossCheck check(voices(), seed, features);
-    tb::StreamCheck streams(voices(), seed, features);
+    if (wave && wave->ranged()) wave->begin(configuration());
+    tb::CrossCheck check(voices(wave), seed, features);
+    tb::StreamCheck streams(voices(wave), seed, features);
+    if (wave) wave->end_at_mismatch(check);
+    if (wave) wave->end_at_mismatch(streams);
     const Interrupt interrupt;
     const auto begin = std::chrono::steady_clock::now();
     const auto go_on = [&](std::uint64_t) { return !interrupt.asked(); };
@@ -221,6 +249,9 @@ class VerifyCommand : public Command {
     std::optional<tb::StreamMismatch> stream_mismatch;
     if (!mismatch) stream_mismatch = streams.run(walks - single, go_on);
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+    if (wave && !wave->begun() && (mismatch || stream_mismatch)) {
+      record(wave, seed, features, mismatch, stream_mismatch);
+    }
 
     const VerifyReport report{.seed = seed,
                               .walks = walks,
@@ -232,7 +263,8 @@ class VerifyCommand : public Command {
                               .mismatch = mismatch,
                               .stream_mismatch = stream_mismatch,
                               .replayed = {},
-                              .replay = replay_command(seed, mismatch, stream_mismatch)};
+                              .replay = replay_command(seed, mismatch, stream_mismatch),
+                              .wave = wave_hint()};
     const std::string lists = coverage_text(report);
     if (bins) bins->write(lists);
     std::string text = verify_summary(report, Style::for_standard_output());
@@ -243,6 +275,14 @@ class VerifyCommand : public Command {
           static_cast<double>(check.judge().coverage().walks + streams.judge().tally().walks);
       fmt::print(stderr, "{:.1f} s, {} walks/s\n", time.count(),
                  grouped(done / std::max(time.count(), 1e-9), 0));
+    }
+    if (wave && wave->begun()) {
+      wave->write(!mismatch && !stream_mismatch);
+    } else if (wave) {
+      fmt::print(stderr,
+                 "no mismatch: {} was not written (--wave-start, --wave-end and --replay "
+                 "record without one)\n",
+                 *wave_);
     }
     if (mismatch || stream_mismatch) return Status::kMismatch;
     const BinCounts counts = bin_counts(report);
@@ -259,10 +299,30 @@ class VerifyCommand : public Command {
     return report.partial ? Status::kInterrupted : Status::kDone;
   }
 
-  Status show_again(tb::Features features, const std::optional<OutputFile>& file) const {
+  /// Runs the case or stream of a mismatch again, and records it.
+  void record(std::optional<VerifyWave>& wave, std::uint64_t seed, tb::Features features,
+              const std::optional<tb::Mismatch>& mismatch,
+              const std::optional<tb::StreamMismatch>& stream) const {
+    wave->begin(configuration());
+    if (mismatch) {
+      tb::CrossCheck check(voices(wave), seed, features);
+      wave->end_at_mismatch(check);
+      check.replay(mismatch->number);
+    } else {
+      tb::StreamCheck streams(voices(wave), seed, features);
+      wave->end_at_mismatch(streams);
+      streams.replay(stream->number);
+    }
+  }
+
+  Status show_again(tb::Features features, const std::optional<OutputFile>& file,
+                    std::optional<VerifyWave>& wave) const {
     const Replay replay = replay_of(*replay_);
-    tb::CrossCheck check(voices(), replay.seed, features);
-    tb::StreamCheck streams(voices(), replay.seed, features);
+    if (wave) wave->begin(configuration());
+    tb::CrossCheck check(voices(wave), replay.seed, features);
+    tb::StreamCheck streams(voices(wave), replay.seed, features);
+    if (wave) wave->end_at_mismatch(check);
+    if (wave) wave->end_at_mismatch(streams);
     std::optional<tb::Mismatch> mismatch;
     std::optional<tb::StreamMismatch> stream_mismatch;
     if (replay.stream) {
@@ -280,7 +340,8 @@ class VerifyCommand : public Command {
                               .mismatch = mismatch,
                               .stream_mismatch = stream_mismatch,
                               .replayed = *replay_,
-                              .replay = replay_command(replay.seed, mismatch, stream_mismatch)};
+                              .replay = replay_command(replay.seed, mismatch, stream_mismatch),
+                              .wave = wave_hint()};
     std::string text;
     if (mismatch || stream_mismatch) {
       text = verify_summary(report, Style::for_standard_output());
@@ -291,6 +352,7 @@ class VerifyCommand : public Command {
       text = walk_shown(check, replay);
     }
     write(report, text, file);
+    if (wave) wave->write(!mismatch && !stream_mismatch);
     return mismatch || stream_mismatch ? Status::kMismatch : Status::kDone;
   }
 
@@ -322,6 +384,13 @@ class VerifyCommand : public Command {
                        features_ ? " --features " + *features_ : "");
   }
 
+  /// Beside the command that shows a mismatch again.
+  std::string wave_hint() const {
+    if (wave_) return fmt::format("Waveform: {}\n", *wave_);
+    if (foreign() != nullptr || !tb::RtlRecording::built()) return "";
+    return "       with --wave FILE.fst for a waveform of the RTL\n";
+  }
+
   std::string configuration() const { return configuration_.value_or("single"); }
 
   static std::string walk_shown(const tb::CrossCheck& check, const Replay& replay) {
@@ -339,6 +408,8 @@ class VerifyCommand : public Command {
   std::optional<std::string> configuration_;
   std::optional<std::string> features_;
   std::optional<std::string> wave_;
+  std::optional<std::uint64_t> wave_start_;
+  std::optional<std::uint64_t> wave_end_;
   std::optional<std::string> replay_;
   std::optional<std::string> json_;
   std::optional<std::string> coverage_;

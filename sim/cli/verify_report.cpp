@@ -523,9 +523,11 @@ std::string verify_summary(const VerifyReport& report, Style style) {
   std::string text;
   if (report.mismatch || report.stream_mismatch) {
     text += style.heading("Compared before the mismatch") + "\n" + compared_text(report) + "\n";
-    if (report.mismatch) return text + tb::mismatch_text(*report.mismatch, report.replay);
+    if (report.mismatch) {
+      return text + tb::mismatch_text(*report.mismatch, report.replay) + report.wave;
+    }
     return text + streams_text(report) + "\n" +
-           tb::mismatch_text(*report.stream_mismatch, report.replay);
+           tb::mismatch_text(*report.stream_mismatch, report.replay) + report.wave;
   }
   text += style.heading(
               fmt::format("Cross-check{}, seed {}: no mismatch{}",

@@ -25,6 +25,7 @@ struct VerifyReport {
   const std::optional<tb::StreamMismatch>& stream_mismatch;
   std::string replayed;  ///< "SEED:N" if that walk alone was run again
   std::string replay;    ///< the command that shows the mismatch again
+  std::string wave;      ///< where its waveform is, or how to get it; may be empty
 };
 
 /// Bins that are possible and that no walk has reached, and those that were reached although a rule

@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "mmu_model/walk/translate.hpp"
 #include "sim/cli/verify_voices.hpp"
+#include "testbench/rtl_walker/tests/fst_times.hpp"
 
 /// What `eptsim verify` says of walkers that differ: its exit status, and the command that shows
 /// the mismatch again.
@@ -88,6 +91,69 @@ TEST(VerifyStatus, TheCommandThatItNamesShowsTheSameMismatch) {
   // All but what was compared before.
   const auto mismatch = [](const std::string& text) { return text.substr(text.find("MISMATCH")); };
   EXPECT_EQ(mismatch(replay.output), mismatch(run.output));
+}
+
+/// Miscounts references from some cycle or from an invalidation on: the RTL differs from it.
+class MiscountingWalker final : public mmu::WalkerUnit {
+ public:
+  MiscountingWalker(std::unique_ptr<mmu::WalkerUnit> walker, bool in_streams)
+      : walker_(std::move(walker)), in_streams_(in_streams) {
+    outputs_ = walker_->outputs();
+  }
+  void reset() override {
+    walker_->reset();
+    outputs_ = walker_->outputs();
+    invalidated_ = false;
+  }
+  const mmu::WalkerOutputs& outputs() const override { return outputs_; }
+  const mmu::WalkerOutputs& tick(const mmu::WalkerInputs& inputs) override {
+    outputs_ = walker_->tick(inputs);
+    invalidated_ |= inputs.invalidation.has_value();
+    const bool wrong = in_streams_ ? invalidated_ : inputs.cycle > kFrom;
+    if (wrong && outputs_.response) ++outputs_.response->references;
+    return outputs_;
+  }
+
+  static constexpr mmu::Cycle kFrom = 700;
+
+ private:
+  std::unique_ptr<mmu::WalkerUnit> walker_;
+  mmu::WalkerOutputs outputs_;
+  bool in_streams_;  ///< alone have invalidations
+  bool invalidated_ = false;
+};
+
+VoicesMaker miscounting_voices(bool in_streams) {
+  return [in_streams](std::string_view configuration) {
+    tb::Voices voices = tb::built_voices(configuration);
+    voices.model = std::make_unique<MiscountingWalker>(std::move(voices.model), in_streams);
+    return voices;
+  };
+}
+
+TEST(VerifyStatus, AMismatchLeavesAWaveformThatCoversIt) {
+  const std::filesystem::path file = std::filesystem::temp_directory_path() /
+                                     ("eptsim-mismatch-" + std::to_string(::getpid()) + ".fst");
+  for (const bool in_streams : {false, true}) {
+    const Said run = verify(miscounting_voices(in_streams),
+                            {{"--walks", "2000"}, {"--configuration", "small"}, {"--wave", file}});
+    EXPECT_EQ(run.status, Status::kMismatch);
+    EXPECT_NE(run.output.find(in_streams ? "MISMATCH in stream" : "MISMATCH in walk"),
+              std::string::npos);
+    EXPECT_NE(run.output.find("Waveform: " + file.string()), std::string::npos);
+    const auto times = tb::fst_times(file);
+    ASSERT_TRUE(times) << run.output;
+    EXPECT_EQ(times->begin, 0U);
+    // It ends with the cycle that differs, before what is tried to make the case smaller.
+    if (in_streams) {
+      const std::size_t at = run.output.find(", cycle ") + 8;
+      EXPECT_EQ(times->end, 10 * std::stoull(run.output.substr(at)));
+    } else {
+      EXPECT_GT(times->end, 10 * MiscountingWalker::kFrom);
+      EXPECT_LT(times->end, 100 * MiscountingWalker::kFrom);
+    }
+    std::filesystem::remove(file);
+  }
 }
 
 TEST(VerifyStatus, TheReplayOfAMismatchWithSomeFeaturesAloneNamesThem) {

@@ -10,7 +10,13 @@ namespace eptsim::tb {
 RtlWalker::RtlWalker(std::string_view configuration) : pins_(make_walker_pins(configuration)) {
   reset();
 }
+RtlWalker::RtlWalker(std::string_view configuration, const Waveform& waveform)
+    : pins_(make_walker_pins(configuration, waveform)) {
+  reset();
+}
 RtlWalker::~RtlWalker() = default;
+
+bool RtlWalker::end_waveform() { return pins_->end_waveform(); }
 
 std::optional<std::string> RtlWalker::unsupported(const mmu::Context& context) {
   using namespace arch;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "mmu_model/walker/walker_unit.hpp"
+#include "testbench/rtl_walker/waveform.hpp"
 
 namespace eptsim::tb {
 
@@ -20,6 +21,9 @@ class RtlWalker final : public mmu::WalkerUnit {
  public:
   /// Throws std::invalid_argument if there is no configuration of that name.
   explicit RtlWalker(std::string_view configuration = "single");
+  /// One that records `waveform`, and is slower for it. Throws std::runtime_error, too, if the
+  /// file can't be written.
+  RtlWalker(std::string_view configuration, const Waveform& waveform);
   ~RtlWalker() override;
 
   /// The name of a feature that `context` asks for and the RTL lacks; empty if it has all.
@@ -29,6 +33,9 @@ class RtlWalker final : public mmu::WalkerUnit {
   const mmu::WalkerOutputs& outputs() const override { return outputs_; }
   /// Throws std::invalid_argument if a request is offered that asks for what the RTL lacks.
   const mmu::WalkerOutputs& tick(const mmu::WalkerInputs& inputs) override;
+
+  /// Records no more, and closes the waveform's file. Whether there is anything in it.
+  bool end_waveform();
 
  private:
   std::unique_ptr<WalkerPins> pins_;

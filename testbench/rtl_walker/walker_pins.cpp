@@ -1,6 +1,7 @@
 #include "testbench/rtl_walker/walker_pins.hpp"
 
 #include <verilated.h>
+#include <verilated_fst_c.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -48,32 +49,34 @@ mmu::StepKind kind_of(unsigned code) {
 }
 
 template <class Rtl>
-class PinsOf final : public WalkerPins {
+class PinsOf : public WalkerPins {
  public:
   ~PinsOf() override { rtl_.final(); }
 
   void reset() override;
   void clock(const mmu::WalkerInputs& inputs) override {
     drive(inputs);
-    clock();
+    pulse();
   }
   void sample(mmu::WalkerOutputs& outputs) const override;
   bool active() const override { return rtl_.active_o != 0; }
 
- private:
-  void clock() {
+ protected:
+  virtual void pulse() {
     rtl_.clk_i = 1;
     rtl_.eval();
     rtl_.clk_i = 0;
     rtl_.eval();
   }
+
+  VerilatedContext context_;
+  Rtl rtl_{&context_, "walker"};
+
+ private:
   void drive(const mmu::WalkerInputs& inputs);
   void drive(const mmu::WalkRequest& request);
   void drive(const mmu::InvalidationScope& scope);
   mmu::Outcome outcome() const;
-
-  VerilatedContext context_;
-  Rtl rtl_{&context_, "walker"};
 };
 
 template <class Rtl>
@@ -83,7 +86,7 @@ void PinsOf<Rtl>::reset() {
   rtl_.eval();
   drive(mmu::WalkerInputs{});
   rtl_.rst_ni = 0;
-  clock();
+  pulse();
   rtl_.rst_ni = 1;
   rtl_.eval();
 }
@@ -238,14 +241,81 @@ void PinsOf<Rtl>::sample(mmu::WalkerOutputs& outputs) const {
   }
 }
 
+/// Of a walker that was Verilated with tracing.
+template <class Rtl>
+class RecordedPinsOf final : public PinsOf<Rtl> {
+ public:
+  explicit RecordedPinsOf(const Waveform& waveform) : waveform_(waveform) {
+    constexpr int kAllLevels = 99;
+    this->context_.traceEverOn(true);
+    this->rtl_.trace(&fst_, kAllLevels);
+    fst_.open(waveform.file.c_str());
+    if (!fst_.isOpen()) throw std::runtime_error(waveform.file + " can't be written");
+  }
+
+  void reset() override {
+    // Resets one after another are one, and the first takes no time.
+    if (clocked_) begin_ = cycle_ + 2;
+    clocked_ = false;
+    cycle_ = begin_ == 0 ? mmu::kNever : begin_ - 1;
+    PinsOf<Rtl>::reset();
+  }
+  void clock(const mmu::WalkerInputs& inputs) override {
+    clocked_ = true;
+    cycle_ = begin_ + inputs.cycle;
+    // Cycles without a clock change nothing: what holds now did at the begin and the end, too.
+    if (cycle_ >= waveform_.first && !recorded_) dump(waveform_.first, 0);
+    if (cycle_ > waveform_.last) dump(waveform_.last, kPeriod);
+    PinsOf<Rtl>::clock(inputs);
+  }
+  bool end_waveform() override {
+    fst_.close();
+    return recorded_;
+  }
+
+ private:
+  static constexpr std::uint64_t kPeriod = 10;
+
+  void pulse() override {
+    this->rtl_.clk_i = 0;
+    this->rtl_.eval();
+    dump(cycle_, kPeriod / 2);
+    this->rtl_.clk_i = 1;
+    this->rtl_.eval();
+    dump(cycle_, kPeriod);
+  }
+  /// What holds at a time of a cycle, unless it is out of range or that time has its values.
+  void dump(mmu::Cycle cycle, std::uint64_t within) {
+    const std::uint64_t time = cycle * kPeriod + within;
+    if (cycle < waveform_.first || cycle > waveform_.last || cycle == mmu::kNever) return;
+    if (!fst_.isOpen() || (recorded_ && time <= dumped_)) return;
+    fst_.dump(time);
+    dumped_ = time;
+    recorded_ = true;
+  }
+
+  Waveform waveform_;
+  VerilatedFstC fst_;
+  mmu::Cycle begin_ = 0;  ///< of the waveform, in which the walker's time is 0
+  mmu::Cycle cycle_ = 0;  ///< of the waveform, under way
+  bool clocked_ = false;  ///< since the last reset
+  std::uint64_t dumped_ = 0;
+  bool recorded_ = false;
+};
+
 template <class Rtl>
 std::unique_ptr<WalkerPins> make_pins() {
   return std::make_unique<PinsOf<Rtl>>();
+}
+template <class Rtl>
+std::unique_ptr<WalkerPins> make_recorded_pins(const Waveform& waveform) {
+  return std::make_unique<RecordedPinsOf<Rtl>>(waveform);
 }
 
 struct NamedPins {
   std::string_view name;
   std::unique_ptr<WalkerPins> (*make)();
+  std::unique_ptr<WalkerPins> (*make_recorded)(const Waveform&);
 };
 
 // Printed when the build is configured: one row per Verilated configuration.
@@ -253,14 +323,23 @@ constexpr NamedPins kWalkers[] = {
 #include "testbench/rtl_walker/verilated_walkers.inc"
 };
 
-}  // namespace
-
-std::unique_ptr<WalkerPins> make_walker_pins(std::string_view configuration) {
+const NamedPins& named(std::string_view configuration) {
   const auto* found = std::ranges::find(kWalkers, configuration, &NamedPins::name);
   if (found == std::end(kWalkers)) {
     throw std::invalid_argument("no walker has the configuration " + std::string(configuration));
   }
-  return found->make();
+  return *found;
+}
+
+}  // namespace
+
+std::unique_ptr<WalkerPins> make_walker_pins(std::string_view configuration) {
+  return named(configuration).make();
+}
+
+std::unique_ptr<WalkerPins> make_walker_pins(std::string_view configuration,
+                                             const Waveform& waveform) {
+  return named(configuration).make_recorded(waveform);
 }
 
 }  // namespace eptsim::tb

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "mmu_model/walker/walker_unit.hpp"
+#include "testbench/rtl_walker/waveform.hpp"
 
 namespace eptsim::tb {
 
@@ -19,9 +20,15 @@ class WalkerPins {
   virtual void sample(mmu::WalkerOutputs& outputs) const = 0;
   /// Whether the unit has something to do in the next cycle, whatever its inputs are.
   virtual bool active() const = 0;
+  /// Ends the waveform, if one is recorded. Whether there is anything in it.
+  virtual bool end_waveform() { return false; }
 };
 
 /// Throws std::invalid_argument if no configuration has that name.
 std::unique_ptr<WalkerPins> make_walker_pins(std::string_view configuration);
+/// Those of a walker that records a waveform, which makes it slower. Throws std::runtime_error if
+/// the file can't be written.
+std::unique_ptr<WalkerPins> make_walker_pins(std::string_view configuration,
+                                             const Waveform& waveform);
 
 }  // namespace eptsim::tb

@@ -64,6 +64,7 @@ std::optional<Finding> CrossCheck::make(std::uint64_t number, PreparedCase& prep
 }
 
 Mismatch CrossCheck::explain(std::uint64_t number, const TestCase& test, Finding finding) {
+  if (on_finding_) on_finding_();
   Mismatch mismatch{
       .number = number, .finding = std::move(finding), .test = test, .smallest = std::nullopt};
   const auto fails = [&](const TestCase& candidate) {

@@ -32,6 +32,9 @@ class CrossCheck {
   /// Case `number` as it was met in a run: after the cases of its block that come before it.
   std::optional<Mismatch> replay(std::uint64_t number);
 
+  /// `call` is called at a mismatch, before its smallest form is sought.
+  void on_finding(std::function<void()> call) { on_finding_ = std::move(call); }
+
   const Judge& judge() const { return judge_; }
   /// The case that was checked last.
   const TestCase& test() const { return cases_[current_].test; }
@@ -48,6 +51,7 @@ class CrossCheck {
   Judge judge_;
   std::array<PreparedCase, 2> cases_;
   unsigned current_ = 0;
+  std::function<void()> on_finding_;
 };
 
 }  // namespace eptsim::tb

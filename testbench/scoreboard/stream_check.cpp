@@ -31,6 +31,7 @@ std::optional<StreamMismatch> StreamCheck::check(std::uint64_t number) {
   generator_.make(number, stream_);
   auto found = judge_.check(stream_);
   if (!found) return std::nullopt;
+  if (on_finding_) on_finding_();
   const auto fails = [&](const Stream& candidate) {
     const auto again = judge_.check_alone(candidate);
     return again && alike(again->finding, found->finding);

@@ -30,6 +30,9 @@ class StreamCheck {
                                     const std::function<bool(std::uint64_t)>& go_on = {});
   std::optional<StreamMismatch> replay(std::uint64_t number);
 
+  /// `call` is called at a mismatch, before its smallest form is sought.
+  void on_finding(std::function<void()> call) { on_finding_ = std::move(call); }
+
   const StreamJudge& judge() const { return judge_; }
   /// The one that was checked last.
   const Stream& stream() const { return stream_; }
@@ -40,6 +43,7 @@ class StreamCheck {
   StreamGenerator generator_;
   StreamJudge judge_;
   Stream stream_;
+  std::function<void()> on_finding_;
 };
 
 }  // namespace eptsim::tb

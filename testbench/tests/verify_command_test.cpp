@@ -1,9 +1,13 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <string>
+
+#include "testbench/rtl_walker/tests/fst_times.hpp"
 
 /// `eptsim verify` as scripts see it.
 namespace eptsim::tb {
@@ -92,8 +96,40 @@ TEST(VerifyCommand, BinsThatAreNotReachedAreNamedAndFailIfAllAreAskedFor) {
   EXPECT_NE(asked.output.find(" bins were not reached"), std::string::npos);
 }
 
+TEST(VerifyCommand, AWaveformBeginsAndEndsWithTheCyclesAskedFor) {
+  const std::filesystem::path file = std::filesystem::temp_directory_path() /
+                                     ("eptsim-verify-" + std::to_string(::getpid()) + ".fst");
+  const std::string wave = " --wave " + file.string();
+  // The run is the same as without it.
+  const ProgramRun run = verify("--walks 400 --wave-start 1000 --wave-end 1999" + wave);
+  EXPECT_EQ(run.status, 0) << run.output;
+  EXPECT_EQ(run.output, verify("--walks 400").output);
+  EXPECT_EQ(fst_times(file), (FstTimes{10'000, 20'000}));
+
+  const ProgramRun stream = verify("--configuration small --replay 1:s0" + wave);
+  EXPECT_EQ(stream.status, 0) << stream.output;
+  const auto whole = fst_times(file);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(whole->begin, 0U);
+  EXPECT_GT(whole->end, 100U);
+
+  EXPECT_EQ(verify("--configuration small --replay 1:s0 --wave-end 4" + wave).status, 0);
+  EXPECT_EQ(fst_times(file), (FstTimes{0, 50}));
+  const ProgramRun late = verify("--configuration small --replay 1:s0 --wave-start 999999" + wave);
+  EXPECT_EQ(late.status, 2);
+  EXPECT_NE(late.output.find("the RTL walked in none of these cycles"), std::string::npos);
+  EXPECT_EQ(fst_times(file), (FstTimes{0, 50})) << "what was there is left alone";
+  std::filesystem::remove(file);
+}
+
+TEST(VerifyCommand, WithoutMismatchAndRangeNoWaveformIsWritten) {
+  const ProgramRun run = verify("--walks 100 --wave /dev/full");
+  EXPECT_EQ(run.status, 0);
+  EXPECT_NE(run.output.find("no mismatch: /dev/full was not written"), std::string::npos);
+}
+
 TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
-  const std::array<std::array<std::string, 2>, 13> cases{{
+  const std::array<std::array<std::string, 2>, 16> cases{{
       {"--replay 11", "--replay 11: not a seed and a walk's number"},
       {"--replay 1:2x", "expected SEED:N"},
       {"--replay 1:s", "expected SEED:N"},
@@ -105,7 +141,10 @@ TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
       {"--features ept,pml", "pml needs ept-ad too"},
       {"--configuration defualt", "did you mean 'default'?"},
       {"--configuration secnd", "did you mean 'second'?"},
-      {"--wave walk.fst", "--wave: this version doesn't have it"},
+      {"--walks 10 --wave /nowhere/at/all.fst", "/nowhere/at/all.fst"},
+      {"--wave-start 5", "--wave-start: says nothing without --wave"},
+      {"--wave walk.fst --wave-start 5 --wave-end 4", "--wave-end: is before --wave-start"},
+      {"--configuration second --wave walk.fst", "--wave: only the RTL is recorded"},
       {"--walks 10 --json /nowhere/at/all.json", "/nowhere/at/all.json"},
   }};
   for (const auto& [arguments, message] : cases) {

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "testbench/rtl_walker/waveform.hpp"
+#include "testbench/scoreboard/voices.hpp"
+
+namespace eptsim::tb {
+
+class RtlWalker;
+
+/// The waveform of the RTL in a cross-check.
+class RtlRecording {
+ public:
+  /// Whether this build has the RTL.
+  static bool built();
+
+  /// Throws std::invalid_argument if this build has no RTL of that configuration, and
+  /// std::runtime_error if the file can't be written.
+  RtlRecording(std::string_view configuration, const Waveform& waveform);
+  ~RtlRecording();
+
+  /// Puts the walker that is recorded in the place of the voices' RTL. All voices to which this is
+  /// done share it; it must outlive them.
+  void take_part(Voices& voices);
+  /// Records no more, and closes the file. Whether there is anything in it.
+  bool end();
+
+ private:
+  std::unique_ptr<RtlWalker> walker_;
+};
+
+}  // namespace eptsim::tb
