@@ -130,7 +130,9 @@ const BadInput kOutputs[] = {
      "stats.json: can't be written: File too large"},
     {"FullDiskAtStandardOutput", "eptsim run good >/dev/full",
      "standard output: can't be written: No space left on device"},
-    {"ClosedPipe", "eptsim run good | true", "standard output: can't be written: Broken pipe"},
+    // The pipe's only reader is gone before the program begins, however fast anything is.
+    {"ClosedPipe", "mkfifo p && exec 3<>p 4>p 3>&- && rm p && eptsim run good >&4",
+     "standard output: can't be written: Broken pipe"},
     {"ClosedStandardOutput", "eptsim run good >&-", "standard output: can't be written: "},
 };
 
