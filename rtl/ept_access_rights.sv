@@ -15,8 +15,8 @@ module ept_access_rights (
       needed_o.supervisor_shadow_stack = 1'b1;
     end else begin
       needed_o.read = access_i.read;
-      needed_o.write = access_i.write & own_access_i;
-      needed_o.paging_write = access_i.write & ~own_access_i;
+      needed_o.write = access_i.write & (own_access_i | ~mode_i.paging_write);
+      needed_o.paging_write = access_i.write & ~own_access_i & mode_i.paging_write;
       if (mode_i.mode_based_execute && user_address_i) begin
         needed_o.user_execute = access_i.fetch;
       end else begin

@@ -19,7 +19,6 @@ module ept_levels #(
   input  logic [2:0]              leaf_level_i,
   input  logic                    flags_i,  // accessed and dirty flags in use
   input  logic                    write_i,  // the access sets the leaf's dirty flag
-  input  logic                    paging_write_i,  // EPT paging-write control
   input  walker_pkg::ept_rights_t needed_i,
   output walker_pkg::ept_rights_t rights_o,
   output logic [63:0]             leaf_o,
@@ -96,8 +95,8 @@ module ept_levels #(
           rights.user_execute = entry[arch_pkg::EptEntryUserExecute];
           // A leaf may be open to writes to guest tables alone, and to those of supervisor shadow
           // stacks, which need no other write access of it (SDM 31.3.3.2).
-          rights.paging_write = rights.write | (is_leaf & paging_write_i &
-                                                entry[arch_pkg::EptEntryPagingWriteAccess]);
+          rights.paging_write =
+              rights.write | (is_leaf & entry[arch_pkg::EptEntryPagingWriteAccess]);
           rights.supervisor_shadow_stack =
               rights.read &
               (is_leaf ? entry[arch_pkg::EptEntrySupervisorShadowStack] : rights.write);

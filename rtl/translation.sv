@@ -47,13 +47,19 @@ module translation (
     .type_o(memory_type_o)
   );
 
-  // Without mode-based execute control one right serves both kinds of address.
+  // Without mode-based execute control one right serves both kinds of address, without paging-write
+  // control one all kinds of writes.
   always_comb begin
     ept_rights_o = ept_rights_i;
     if (!mode_i.ept) begin
       ept_rights_o = '1;
-    end else if (!mode_i.mode_based_execute) begin
-      ept_rights_o.user_execute = ept_rights_i.execute;
+    end else begin
+      if (!mode_i.mode_based_execute) begin
+        ept_rights_o.user_execute = ept_rights_i.execute;
+      end
+      if (!mode_i.paging_write) begin
+        ept_rights_o.paging_write = ept_rights_i.write;
+      end
     end
   end
 

@@ -289,7 +289,8 @@ module walk_step #(
   walker_pkg::ept_rights_t table_rights;
   logic update_refused;
   assign table_rights = table_rights_q[slot_i];
-  assign update_refused = update_due & mode.ept & ~table_rights.paging_write;
+  assign update_refused = update_due & mode.ept &
+                          ~(mode.paging_write ? table_rights.paging_write : table_rights.write);
 
   // ---------------------------------------------------------------------------------------------
   // The EPT entry in hand
@@ -337,7 +338,6 @@ module walk_step #(
     .flags_i(mode.ept_flags),
     // With EPT flags on, every access to a guest table counts as a write.
     .write_i(~own_access | access.write),
-    .paging_write_i(mode.paging_write),
     .needed_i(ept_needed),
     .rights_o(read_rights),
     .leaf_o(read_leaf),

@@ -140,9 +140,10 @@ package walker_pkg;
     logic [63:0] value;  // read, or found by the swap
   } memory_answer_t;
 
-  // Rights that an EPT entry gives, and rights that an access needs. Writes to guest tables need
-  // paging_write instead of write; supervisor shadow-stack accesses need their own right alone,
-  // where the EPTP says so.
+  // Rights that an EPT entry gives, by its bits, whatever the controls are: caches may hold them
+  // while controls change. And rights that an access needs: those say which controls are in use.
+  // With EPT paging-write control writes to guest tables need paging_write instead of write;
+  // supervisor shadow-stack accesses need their own right alone, where the EPTP says so.
   typedef struct packed {
     logic read;
     logic write;

@@ -266,5 +266,38 @@ TEST_P(CacheLookup, ARestrictionOfALevelThatAHitSkipsHolds) {
   EXPECT_EQ(response.references, 5u);
 }
 
+TEST_P(CacheLookup, TheControlsOfTheWalkThatHitsSayWhichRightsCount) {
+  constexpr std::uint64_t kPagingWrite = 1ull << 58;
+  context.controls.paging_write = true;
+  ept_leaf(table_page(1)) = (ept_leaf(table_page(1)) | kPagingWrite) & ~kW;
+  for (const bool combined_disabled : {false, true}) {
+    walk_alone();
+    disabled.combined = combined_disabled;
+    guest(1) &= ~kA;
+    context.controls.paging_write = false;
+    const mmu::WalkResponse refused = walk_alone();
+    EXPECT_EQ(lookups(), combined_disabled ? "C0 N1 N1 N1 N1" : "C2");
+    EXPECT_EQ(refused.outcome.kind, OutcomeKind::kEptViolation);
+    EXPECT_EQ(refused.outcome.qualification, 0xabu);
+    EXPECT_EQ(guest(1) & kA, 0u);
+    context.controls.paging_write = true;
+    const mmu::WalkResponse allowed = walk_alone();
+    EXPECT_EQ(lookups().substr(0, 2), combined_disabled ? "C0" : "C2");
+    EXPECT_EQ(allowed.outcome.kind, OutcomeKind::kTranslated);
+    EXPECT_NE(guest(1) & kA, 0u);
+  }
+}
+
+TEST_P(CacheLookup, WhatWasFilledWithoutModeBasedExecuteGivesNoUserExecute) {
+  ept_leaf() |= kXu;  // those above it lack the bit, which means nothing without the control
+  request.access = AccessKind::kFetch;
+  EXPECT_EQ(walk_alone().outcome.kind, OutcomeKind::kTranslated);
+  context.controls.mode_based_execute = true;
+  const mmu::WalkResponse response = walk_alone();
+  EXPECT_EQ(lookups(), "C2 N1");
+  EXPECT_EQ(response.outcome.kind, OutcomeKind::kEptViolation);
+  EXPECT_EQ(response.outcome.qualification, 0x1bcu);
+}
+
 }  // namespace
 }  // namespace eptsim::tb
