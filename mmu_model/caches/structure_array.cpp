@@ -75,7 +75,7 @@ const CachedEntry* StructureArray::lookup_any_page(const TlbSpace& space, std::u
   for (const unsigned offset_bits : {12u, 21u, 30u}) {
     const std::size_t index = find(space, address, offset_bits);
     if (index == kNone) continue;
-    return answer(dirty && !arch::ept_entry::kDirty.any(entries_[index].leaf) ? kNone : index);
+    return answer(dirty && !arch::ept_entry::kDirty.any(entries_[index].ept.last) ? kNone : index);
   }
   return answer(kNone);
 }

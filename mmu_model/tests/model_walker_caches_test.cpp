@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint64_t kGva = 0x7f12'3456'7000;
 constexpr std::uint64_t kGpa = 0x40'0000'0000;
 
+constexpr std::uint64_t kPagingWrite = 1ull << 58;
+
 constexpr WalkerConfiguration kNestedAlone = {.walks = 4, .nested_tlb = 4};
 
 /// EPT pages at kGpa and after, whose walks have all of their upper levels in common.
@@ -139,6 +141,45 @@ TEST(WalkerLookUps, ThirtyTwoBitPagingAsksTheLevelItHas) {
   EXPECT_EQ(again.outcome.kind, OutcomeKind::kTranslated);
   EXPECT_EQ(again.references, 1u);
   EXPECT_EQ(bench.lookups.begin()->second.combined_level, 2u);
+}
+
+TEST(WalkerLookUps, TheControlsOfTheWalkThatHitsSayWhichRightsCount) {
+  for (const WalkerConfiguration& configuration :
+       {WalkerConfiguration{.combined = {0, 0, 2}}, WalkerConfiguration{.nested_tlb = 8}}) {
+    WalkerBench bench(configuration);
+    bench.tables.map(kGva);
+    bench.mark_accessed(kGva);
+    const std::uint64_t entry = bench.tables.guest_entry(kGva, 1);
+    const std::uint64_t table = bench.tables.ept_entry(bench.tables.guest_entry_gpa(kGva, 1), 1);
+    bench.tables.clear(table, kW);
+    bench.tables.set(table, kPagingWrite);
+    bench.tables.context.controls.paging_write = true;
+    EXPECT_EQ(bench.run(access(AccessKind::kRead, kGva)).response.references, 24u);
+    bench.tables.clear(entry, kA);
+    bench.tables.context.controls.paging_write = false;
+    const WalkResponse refused = bench.run(access(AccessKind::kRead, kGva)).response;
+    EXPECT_EQ(refused.outcome.kind, OutcomeKind::kEptViolation);
+    EXPECT_EQ(refused.outcome.place, (Place{1, 1}));
+    EXPECT_EQ(bench.tables.memory.at(entry) & kA, 0u);
+    bench.tables.context.controls.paging_write = true;
+    const WalkResponse allowed = bench.run(access(AccessKind::kRead, kGva)).response;
+    EXPECT_EQ(allowed.outcome.kind, OutcomeKind::kTranslated);
+    EXPECT_LT(allowed.references, 24u) << "the right is held";
+  }
+}
+
+TEST(WalkerLookUps, WhatWasFilledWithoutModeBasedExecuteGivesNoUserExecute) {
+  for (const WalkerConfiguration& configuration :
+       {WalkerConfiguration{.ept = {0, 0, 8}}, WalkerConfiguration{.nested_tlb = 8}}) {
+    WalkerBench bench(configuration);
+    const PageAddress page = bench.tables.map(kGva);
+    // Above the leaf the bit is clear, which means nothing without the control.
+    bench.tables.clear(bench.tables.ept_entry(page.gpa, 3), kXu);
+    const Request fetch = access(AccessKind::kFetch, kGva, true);
+    EXPECT_EQ(bench.run(fetch).response.outcome.kind, OutcomeKind::kTranslated);
+    bench.tables.context.controls.mode_based_execute = true;
+    EXPECT_EQ(bench.run(fetch).response.outcome.kind, OutcomeKind::kEptViolation);
+  }
 }
 
 // --- Fills ---------------------------------------------------------------------------------------

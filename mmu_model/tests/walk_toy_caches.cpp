@@ -47,7 +47,7 @@ CachedResult run_cached(WalkTables& tables, const Request& request, ToyCaches& c
       case StepKind::kLookup:
         answer.entry = caches.find(context, step.lookup, step.key);
         if (answer.entry != nullptr && step.dirty &&
-            !arch::ept_entry::kDirty.any(answer.entry->leaf)) {
+            !arch::ept_entry::kDirty.any(answer.entry->ept.last)) {
           answer.entry = nullptr;
         }
         break;

@@ -51,7 +51,7 @@ Step Walk::after_nested_lookup(const CachedEntry* hit) {
   hit_ = true;
   ept_first_level_ = 0;
   ept_level_ = hit->level;
-  ept_[ept_level_] = {.address = 0, .entry = hit->leaf, .above = path_of(hit->ept_rights).above};
+  ept_[ept_level_] = {.address = 0, .entry = hit->ept.last, .above = hit->ept.above};
   return check_ept_access();
 }
 
@@ -63,7 +63,7 @@ Step Walk::after_structure_lookup(const CachedEntry* hit) {
     table = hit->frame;
   }
   ept_first_level_ = ept_level_;
-  ept_[ept_level_].above = hit != nullptr ? path_of(hit->ept_rights).above : ~std::uint64_t{0};
+  ept_[ept_level_].above = hit != nullptr ? hit->ept.above & hit->ept.last : ~std::uint64_t{0};
   return read_ept_entry(table);
 }
 

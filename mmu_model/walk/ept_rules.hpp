@@ -71,21 +71,6 @@ inline EptRights ept_rights(const WalkContext& context, EptPath path, bool page 
               (page ? ept_entry::kSupervisorShadowStack : ept_entry::kWrite).any(path.last)};
 }
 
-/// Entries that would leave `rights`: what a cached translation stands for. With the leaf that
-/// made it in the place of `last` the rights are the same again.
-constexpr EptPath path_of(EptRights rights) {
-  using namespace arch;
-  const auto bit = [](bool set, BitField field) { return set ? field.mask() : 0; };
-  const std::uint64_t both = bit(rights.read, ept_entry::kRead) |
-                             bit(rights.execute, ept_entry::kExecute) |
-                             bit(rights.user_execute, ept_entry::kUserExecute);
-  const bool write_above = rights.write || rights.paging_write || rights.supervisor_shadow_stack;
-  return {.above = both | bit(write_above, ept_entry::kWrite),
-          .last = both | bit(rights.write, ept_entry::kWrite) |
-                  bit(rights.paging_write, ept_entry::kPagingWriteAccess) |
-                  bit(rights.supervisor_shadow_stack, ept_entry::kSupervisorShadowStack)};
-}
-
 /// What an access wants of the EPT.
 struct EptDemand {
   bool read = false;

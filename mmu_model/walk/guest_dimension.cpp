@@ -61,7 +61,7 @@ Step Walk::after_combined_lookup(const CachedEntry* hit) {
   guest_[hit->level].rights = hit->guest_rights;
   GuestLevel& level = guest_[guest_level_];
   level.address = guest_entry_address(*context_, hit->frame, request_.address, guest_level_);
-  level.page = path_of(hit->ept_rights);
+  level.page = hit->ept;
   level.paging_verified = hit->paging_verified;
   return read_guest_entry();
 }
@@ -99,7 +99,7 @@ Step Walk::locate_guest_entry(std::uint64_t table) {
   if (context_->ept) return start_ept(gpa);
   GuestLevel& level = guest_[guest_level_];
   level.address = gpa;
-  level.page = path_of({});
+  level.page = {};
   level.paging_verified = true;
   return read_guest_entry();
 }

@@ -50,9 +50,9 @@ struct CachedEntry {
   std::uint64_t key = 0;       ///< the linear or guest-physical address, aligned to what is covered
   std::uint64_t frame = 0;     ///< host-physical address of the next table, or of the page
   GuestRights guest_rights{};  ///< kCombined: AND over the skipped guest entries
-  /// AND over the skipped EPT entries; kCombined: over those that map the next guest table.
-  EptRights ept_rights{};
-  std::uint64_t leaf = 0;             ///< kNestedTlb: the EPT leaf as it stood, for its other bits
+  /// The EPT entries that it stands for, the last of them that of `level`; kCombined: those that
+  /// map the next guest table. What their bits give is for the controls of the walk that uses them.
+  EptPath ept{};
   std::uint8_t memory_type_bits = 0;  ///< kCombined: PWT and PCD for the next table
   std::uint8_t guest_levels_skipped = 0;
   /// kCombined: the EPT leaves that map the skipped guest entries and the next table all have
@@ -171,11 +171,12 @@ class Walk {
   Step after_structure_lookup(const CachedEntry* hit);
   Step read_ept_entry(std::uint64_t table);
   Step take_ept_entry(std::uint64_t entry);
+  EptPath path_down_to(unsigned ept_level) const {
+    return {.above = ept_[ept_level].above, .last = ept_[ept_level].entry};
+  }
   /// The rights that the entries from the root down to and with that of `ept_level` leave.
   EptRights rights_down_to(unsigned ept_level) const {
-    const EptLevel& level = ept_[ept_level];
-    return ept_rights(*context_, {.above = level.above, .last = level.entry},
-                      ept_level == ept_level_);
+    return ept_rights(*context_, path_down_to(ept_level), ept_level == ept_level_);
   }
   Step check_ept_access();
   Step verify_guest_paging();

@@ -24,7 +24,7 @@ void Walk::fill_guest_physical() {
                                 .level = level,
                                 .key = align_down(gpa_, covered_bytes(level)),
                                 .frame = table_address(ept_[level].entry),
-                                .ept_rights = rights_down_to(level)};
+                                .ept = path_down_to(level)};
   }
   if (ept_first_level_ == 0) return;
   const EptLevel& leaf = ept_[ept_level_];
@@ -33,8 +33,7 @@ void Walk::fill_guest_physical() {
                               .level = ept_level_,
                               .key = page,
                               .frame = page_address(leaf.entry, page, ept_level_),
-                              .ept_rights = rights_down_to(ept_level_),
-                              .leaf = leaf.entry};
+                              .ept = path_down_to(ept_level_)};
 }
 
 /// The whole translation has succeeded: where each guest table on its way lies in host memory. With
@@ -51,7 +50,7 @@ void Walk::fill_combined() {
         .key = align_down(request_.address, guest_covered_bytes(*context_, level)),
         .frame = align_down(below.address, ept_entry::kTableBytes),
         .guest_rights = above.rights,
-        .ept_rights = ept_rights(*context_, below.page),
+        .ept = below.page,
         .memory_type_bits =
             static_cast<std::uint8_t>(guest_entry::kCacheDisable.get(above.entry) << 1 |
                                       guest_entry::kWriteThrough.get(above.entry)),
