@@ -101,6 +101,18 @@ TEST(WalkerSlots, AnAnswerIsNoPick) {
   EXPECT_EQ(order, (Numbers{0, 1, 2}));
 }
 
+TEST(WalkerSlots, AnAnswerThatNoSlotWaitsForIsNone) {
+  for (const std::uint8_t id : {std::uint8_t{1}, std::uint8_t{7}}) {  // an idle slot, and none
+    WalkerBench bench({.walks = 2});
+    const std::vector<PageAddress> pages = map_pages(bench.tables, 1);
+    bench.unasked = MemoryAnswer{.id = id, .value = 0};
+    const WalkResponse response = bench.run(guest_physical(pages[0].gpa)).response;
+    EXPECT_EQ(response.outcome.hpa, pages[0].hpa);
+    EXPECT_EQ(response.cycles, 4u * 5 + 1);
+    EXPECT_EQ(bench.responses.size(), 1u);
+  }
+}
+
 TEST(WalkerSlots, MemoryIsAskedInTheOrderOfEntering) {
   WalkerBench bench({.walks = 4});
   const std::vector<PageAddress> pages = map_pages(bench.tables, 4);

@@ -43,6 +43,7 @@ class WalkerBench {
   std::function<Cycle(const MemoryRequest&, Cycle taken)> answer_in;  ///< if any
   std::function<bool(Cycle)> memory_ready = [](Cycle) { return true; };
   std::function<bool(Cycle)> response_ready = [](Cycle) { return true; };
+  std::optional<MemoryAnswer> unasked;  ///< comes in every cycle that no other answer has
   std::map<Cycle, InvalidationScope> invalidations;
   std::function<CachesDisabled(Cycle)> disabled = [](Cycle) { return CachesDisabled{}; };
 
@@ -103,6 +104,8 @@ class WalkerBench {
       const MemoryRequest request = answers_.begin()->second;
       answers_.erase(answers_.begin());
       inputs.answer = MemoryAnswer{request.id, serve(request)};
+    } else {
+      inputs.answer = unasked;
     }
     if (outputs.response) {
       if (!response_valid_) response_valid_ = now;

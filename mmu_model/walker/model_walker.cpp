@@ -52,7 +52,7 @@ const WalkerOutputs& ModelWalker::tick(const WalkerInputs& inputs) {
   outputs_.lookup.reset();
 
   // The engine first: it sees the slots as they are in this cycle, without the request that comes.
-  if (inputs.answer) {
+  if (inputs.answer && is_waiting(inputs.answer->id)) {
     follow(inputs.answer->id, inputs);
   } else if (ready_ != 0) {
     last_picked_ = next_ready();
@@ -102,11 +102,11 @@ unsigned ModelWalker::next_ready() const {
   return slot;
 }
 
-/// One cycle of the engine, for this slot: from what memory answered, or from its next step, up to
-/// where it needs memory, must ask the caches, or is done.
+/// One cycle of the engine, for this slot: from what memory answered if it waits for that, or from
+/// its next step, up to where it needs memory, must ask the caches, or is done.
 void ModelWalker::follow(unsigned number, const WalkerInputs& inputs) {
   Slot& slot = slots_[number];
-  if (inputs.answer) {
+  if (slot.state == State::kWait) {
     slot.step = advance(slot, {.value = inputs.answer->value}, inputs);
   } else if (slot.step.kind == StepKind::kLookup) {
     slot.step = look_up(number, inputs);

@@ -58,6 +58,9 @@ class ModelWalker final : public WalkerUnit {
   };
 
   void accept(const WalkRequest& request, Cycle now);
+  bool is_waiting(unsigned number) const {
+    return number < slots_.size() && slots_[number].state == State::kWait;
+  }
   unsigned next_ready() const;
   void follow(unsigned number, const WalkerInputs& inputs);
   Step look_up(unsigned number, const WalkerInputs& inputs);

@@ -98,6 +98,17 @@ TEST_F(Slots, AnAnswerGoesBeforeAReadySlotAndIsNoPick) {
   EXPECT_EQ(answered[0].valid, 11u);
 }
 
+TEST_F(Slots, AnAnswerThatNoSlotWaitsForIsNone) {
+  guest_physical();
+  for (const std::uint8_t id : {std::uint8_t{1}, std::uint8_t{7}}) {  // an idle slot, and none
+    unasked = mmu::MemoryAnswer{.id = id, .value = 0};
+    const mmu::WalkResponse response = walk_alone();
+    EXPECT_EQ(response.outcome.hpa, host_page(kDataPage));
+    EXPECT_EQ(response.cycles, 1 + 1 + 4 * 5u);
+  }
+  EXPECT_EQ(answered.size(), 2u);
+}
+
 TEST_F(Slots, MemoryRequestsLeaveInTheOrderInWhichTheyEntered) {
   guest_physical();
   memory_ready = [](mmu::Cycle cycle) { return cycle >= 20; };

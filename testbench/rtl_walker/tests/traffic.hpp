@@ -57,6 +57,8 @@ class Traffic : public NestedTables {
     if (const auto due = owed_.find(now); due != owed_.end()) {
       inputs.answer = due->second;
       owed_.erase(due);
+    } else {
+      inputs.answer = unasked;
     }
     inputs.memory_ready = memory_ready(now);
     inputs.response_ready = response_ready(now);
@@ -128,6 +130,7 @@ class Traffic : public NestedTables {
   std::function<mmu::Cycle(const mmu::MemoryRequest&)> latency = [](const auto&) { return 4; };
   std::function<bool(mmu::Cycle)> memory_ready = [](mmu::Cycle) { return true; };
   std::function<bool(mmu::Cycle)> response_ready = [](mmu::Cycle) { return true; };
+  std::optional<mmu::MemoryAnswer> unasked;  ///< comes in every cycle that no other answer has
   std::optional<mmu::InvalidationScope> invalidation;  ///< in the next cycle
   mmu::CachesDisabled disabled;
   std::map<std::uint32_t, mmu::Cycle> taken;  ///< when each request was taken, by its tag
