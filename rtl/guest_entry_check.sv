@@ -1,5 +1,5 @@
-// One guest entry of 4- or 5-level paging by itself: not present, a reserved bit set (SDM 5.5.4),
-// a reference to the next table or a leaf.
+// One guest entry by itself, in any paging mode: not present, a reserved bit set (SDM 5.3, 5.4.2,
+// 5.5.4), a reference to the next table or a leaf.
 
 module guest_entry_check (
   input  walker_pkg::mode_t mode_i,

@@ -13,6 +13,10 @@ module tree_plru #(
   output logic [IndexBits-1:0] victim_o  // if choose_i
 );
 
+  if (Entries == 0 || (Entries & (Entries - 1)) != 0) begin : gen_no_tree
+    $error("Entries must be a power of two");
+  end
+
   // Node 1 is the root, below node n are 2n and 2n+1. A set bit points to the upper half.
   logic [Entries-1:0] upper_q, upper_d;
   logic [IndexBits-1:0] used_node, victim_node;

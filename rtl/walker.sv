@@ -45,6 +45,10 @@ module walker #(
   output logic                         active_o
 );
 
+  if (Walks == 0 || Walks > 16) begin : gen_no_walker
+    $error("Walks must be 1 to 16");
+  end
+
   localparam int unsigned SlotBits = Walks > 1 ? $clog2(Walks) : 1;
 
   // A slot that is none of these is in one of the queues.
