@@ -53,6 +53,29 @@ TEST_F(Tlbs, ModeBasedExecuteAsksTheBitOfTheAddressNotOfTheLevelOfPrivilege) {
   EXPECT_TRUE(hits({.address = kAddress, .access = AccessKind::kFetch}));  // at CPL 0
 }
 
+TEST_F(Tlbs, WhatAControlAsksThatTheEntrysWalkWasNotAskedWalks) {
+  // No change of these controls calls for an INVEPT.
+  walked(fetch(kAddress), translated(kAddress));
+  Context raw = guest();
+  raw.controls.mode_based_execute = true;
+  const WalkContext with_mode(raw);
+  tlbs.use(with_mode);
+  EXPECT_FALSE(hits(fetch(kAddress))) << "of a user-mode address nothing is known";
+  EXPECT_TRUE(hits(read(kAddress)));
+  tlbs.take(with_mode, fetch(kAddress), translated(kAddress));
+  EXPECT_TRUE(hits(fetch(kAddress)));
+
+  raw = guest();
+  raw.controls.paging_write = raw.controls.guest_paging_verification = true;
+  const WalkContext verifying(raw);
+  tlbs.use(verifying);
+  EXPECT_FALSE(hits(read(kAddress)));
+  tlbs.take(verifying, read(kAddress), translated(kAddress));
+  EXPECT_TRUE(hits(read(kAddress)));
+  tlbs.use(context);
+  EXPECT_TRUE(hits(fetch(kAddress)));
+}
+
 TEST_F(Tlbs, RightsAreJudgedAnewWhenTheRegistersBehindThemChange) {
   Outcome outcome = translated(kAddress);
   outcome.guest_rights = {.write = false, .user = true, .execute = true};

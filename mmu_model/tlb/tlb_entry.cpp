@@ -44,6 +44,8 @@ TlbEntry make_tlb_entry(const WalkContext& context, const Outcome& outcome) {
   entry.dirty = outcome.dirty;
   entry.global = outcome.global;
   entry.shadow_stack = outcome.shadow_stack;
+  entry.mode_based_execute = context.mode_based_execute;
+  entry.verified = context.verifies_guest_paging;
   return entry;
 }
 
@@ -74,12 +76,17 @@ bool allows(const WalkContext& context, const TlbEntry& entry, const Request& re
   if (is_shadow_stack_access(request)) return false;
   if (arch::is_write(request.access) && !entry.dirty) return false;
   if (linear_address_refusal(context, request) != Reason::kNone) return false;
+  if (context.verifies_guest_paging && !entry.verified) return false;
   const bool paging = context.guest_levels != 0;
   if (paging &&
       guest_refusal(context, request, entry.guest_rights, entry.protection_key) != Reason::kNone) {
     return false;
   }
   const EptDemand demand = ept_demand(request.access, !paging || entry.guest_rights.user);
+  if (demand.fetch && demand.user_address && context.mode_based_execute &&
+      !entry.mode_based_execute) {
+    return false;
+  }
   return ept_refusal(demand, entry.ept_rights) == Reason::kNone;
 }
 

@@ -54,6 +54,9 @@ struct alignas(64) TlbEntry {
   bool dirty = false;  ///< a write needs no walk to set D flags
   bool global = false;
   bool shadow_stack = false;  ///< the guest's page is a shadow-stack page
+  // The controls of the walk that made it: no change of them removes it.
+  bool mode_based_execute = false;  ///< without it nothing is known of user-mode fetches
+  bool verified = false;            ///< guest-paging verification was asked for
 
   std::uint64_t hpa_of(std::uint64_t linear) const {
     return frame | (linear & (arch::bytes(size) - 1));
@@ -76,8 +79,9 @@ TlbEntry piece_of(const TlbEntry& entry, std::uint64_t linear, arch::PageSize si
 
 /// Whether the rules let `request` through `entry` without a walk. Not for a write where a D flag
 /// is still clear, and not where the access would fault: then memory is asked again (SDM 31.4.3.3
-/// lets the processor). Shadow-stack accesses always walk: what makes a shadow-stack page is not
-/// in the entry.
+/// lets the processor). Nor where a control asks what the walk that made the entry did not: no
+/// invalidation is owed when it is turned on. Shadow-stack accesses always walk: what makes a
+/// shadow-stack page is not in the entry.
 bool allows(const WalkContext& context, const TlbEntry& entry, const Request& request);
 
 }  // namespace eptsim::mmu

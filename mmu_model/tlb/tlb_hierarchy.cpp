@@ -14,7 +14,8 @@ RightsRegisters rights_of(const WalkContext& context) {
           .pkru = raw.pkru,
           .pkrs = raw.pkrs,
           .alignment_override = raw.rflags_ac,
-          .mode_based_execute = raw.controls.mode_based_execute};
+          .mode_based_execute = context.mode_based_execute,
+          .verifies_guest_paging = context.verifies_guest_paging};
 }
 
 }  // namespace

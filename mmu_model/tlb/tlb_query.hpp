@@ -17,7 +17,8 @@ constexpr std::uint64_t allowed_bit(const Request& request) {
   return std::uint64_t{1} << (3 * static_cast<unsigned>(request.access) + accessor);
 }
 
-/// The registers that rights depend on, beside those that are in the tags (SDM 5.6, 31.3.3).
+/// The registers and controls that rights depend on, beside those that are in the tags
+/// (SDM 5.6, 31.3.3).
 struct RightsRegisters {
   std::uint64_t cr0 = 0;
   std::uint64_t cr4 = 0;
@@ -26,6 +27,7 @@ struct RightsRegisters {
   std::uint32_t pkrs = 0;
   bool alignment_override = false;
   bool mode_based_execute = false;
+  bool verifies_guest_paging = false;
   friend bool operator==(const RightsRegisters&, const RightsRegisters&) = default;
 };
 
