@@ -31,6 +31,23 @@ TEST_P(CacheLookup, EmptyCachesAreAskedOnceForEachAddress) {
   EXPECT_EQ(cold.outcome.hpa, host_page(kDataPage) + kOffset);
 }
 
+TEST_P(CacheLookup, AfterAResetNothingIsLeftOfWalksAndCaches) {
+  walk_alone();
+  response_ready = [](mmu::Cycle) { return false; };
+  for (std::uint32_t tag = 0; tag < 5; ++tag) offer(tag);
+  run_until(now + 9);
+  ASSERT_GE(taken.size(), 2u);
+  reset();
+  EXPECT_FALSE(unit.outputs().memory);
+  EXPECT_FALSE(unit.outputs().response);
+  response_ready = [](mmu::Cycle) { return true; };
+  const mmu::WalkResponse response = walk_alone();
+  EXPECT_EQ(lookups(), "C0 E0 E2 E2 E2 E2");
+  EXPECT_EQ(response.references, 12u);
+  EXPECT_EQ(response.cycles, 1 + 6 + 12 * 5u);
+  EXPECT_EQ(answered.size(), 1u);
+}
+
 TEST_P(CacheLookup, TheSameWalkAgainReadsTheGuestsLeafAlone) {
   walk_alone();
   const mmu::WalkResponse warm = walk_alone();

@@ -99,6 +99,16 @@ class Traffic : public NestedTables {
     while (now < end) cycle();
   }
 
+  /// The unit and its surroundings: memory owes nothing, nothing is offered.
+  void reset() {
+    unit.reset();
+    offered_.clear();
+    owed_.clear();
+    taken.clear();
+    answered.clear();
+    at_port_ = responding_ = false;
+  }
+
   /// One walk alone, with nothing left of what earlier walks logged.
   const mmu::WalkResponse& walk_alone() {
     asked.clear();
