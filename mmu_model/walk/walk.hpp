@@ -54,7 +54,6 @@ struct CachedEntry {
   /// map the next guest table. What their bits give is for the controls of the walk that uses them.
   EptPath ept{};
   std::uint8_t memory_type_bits = 0;  ///< kCombined: PWT and PCD for the next table
-  std::uint8_t guest_levels_skipped = 0;
   /// kCombined: the EPT leaves that map the skipped guest entries and the next table all have
   /// paging-write access, as guest-paging verification demands.
   bool paging_verified = false;

@@ -54,7 +54,6 @@ void Walk::fill_combined() {
         .memory_type_bits =
             static_cast<std::uint8_t>(guest_entry::kCacheDisable.get(above.entry) << 1 |
                                       guest_entry::kWriteThrough.get(above.entry)),
-        .guest_levels_skipped = static_cast<std::uint8_t>(context_->guest_levels - level + 1),
         .paging_verified = below.paging_verified};
   }
 }
