@@ -224,6 +224,7 @@ Json streams_object(const tb::StreamTally& tally) {
   Json absent = Json::object();
   for (const auto& [feature, streams] : tally.not_in_device) absent[feature] = streams;
   return {{"streams", tally.streams},
+          {"streams_not_run", tally.not_run},
           {"walks", tally.walks},
           {"references", tally.references},
           {"lookups", tally.lookups},

@@ -33,6 +33,7 @@ std::optional<std::string> RtlWalker::unsupported(const mmu::Context& context) {
 void RtlWalker::reset() {
   pins_->reset();
   pins_->sample(outputs_);
+  outputs_.next_cycle = mmu::kNever;
 }
 
 const mmu::WalkerOutputs& RtlWalker::tick(const mmu::WalkerInputs& inputs) {

@@ -101,21 +101,6 @@ std::string_view name(mmu::StepKind kind) {
   return "?";
 }
 
-void compare(const mmu::MemoryRequest& expected, const mmu::MemoryRequest& got,
-             Differences& differences) {
-  differences.word("memory.kind", name(expected.kind), name(got.kind));
-  differences.number("memory.id", expected.id, got.id);
-  differences.number("memory.size", expected.size, got.size);
-  differences.hex("memory.address", expected.address, got.address);
-  differences.place("memory.place", expected.place, got.place);
-  if (expected.kind == mmu::StepKind::kCompareExchange) {
-    differences.hex("memory.expected", expected.expected, got.expected);
-  }
-  if (expected.kind == mmu::StepKind::kCompareExchange || expected.kind == mmu::StepKind::kWrite) {
-    differences.hex("memory.desired", expected.desired, got.desired);
-  }
-}
-
 void compare(const mmu::CacheLookup& expected, const mmu::CacheLookup& got,
              Differences& differences) {
   differences.number("lookup.id", expected.id, got.id);
@@ -124,14 +109,6 @@ void compare(const mmu::CacheLookup& expected, const mmu::CacheLookup& got,
   differences.number("lookup.nested_level", expected.nested_level, got.nested_level);
   differences.flag("lookup.ept_asked", expected.ept_asked, got.ept_asked);
   differences.number("lookup.ept_level", expected.ept_level, got.ept_level);
-}
-
-void compare(const mmu::WalkResponse& expected, const mmu::WalkResponse& got,
-             Differences& differences) {
-  differences.number("response.tag", expected.tag, got.tag);
-  compare(expected.outcome, got.outcome, differences);
-  differences.number("references", expected.references, got.references);
-  differences.number("cycles", expected.cycles, got.cycles);
 }
 
 }  // namespace
@@ -280,6 +257,30 @@ void compare(const oracle::Result& expected, const mmu::Recording& got, Differen
   compare_lists("writes", recording.writes, got.writes, equal, differences);
 }
 
+void compare(const mmu::MemoryRequest& expected, const mmu::MemoryRequest& got,
+             Differences& differences) {
+  differences.word("memory.kind", name(expected.kind), name(got.kind));
+  differences.number("memory.id", expected.id, got.id);
+  differences.number("memory.size", expected.size, got.size);
+  differences.hex("memory.address", expected.address, got.address);
+  differences.place("memory.place", expected.place, got.place);
+  if (expected.kind == mmu::StepKind::kCompareExchange) {
+    differences.hex("memory.expected", expected.expected, got.expected);
+  }
+  if (expected.kind == mmu::StepKind::kCompareExchange || expected.kind == mmu::StepKind::kWrite) {
+    differences.hex("memory.desired", expected.desired, got.desired);
+  }
+}
+
+void compare(const mmu::WalkResponse& expected, const mmu::WalkResponse& got,
+             Differences& differences) {
+  differences.number("response.tag", expected.tag, got.tag);
+  compare(expected.outcome, got.outcome, differences);
+  differences.number("references", expected.references, got.references);
+  differences.number("cycles", expected.cycles, got.cycles);
+  differences.number("pml_index", expected.pml_index, got.pml_index);
+}
+
 void compare(const mmu::WalkerOutputs& expected, const mmu::WalkerOutputs& got,
              Differences& differences) {
   differences.flag("request_ready", expected.request_ready, got.request_ready);
@@ -289,6 +290,7 @@ void compare(const mmu::WalkerOutputs& expected, const mmu::WalkerOutputs& got,
   if (expected.response && got.response) compare(*expected.response, *got.response, differences);
   differences.flag("lookup", expected.lookup.has_value(), got.lookup.has_value());
   if (expected.lookup && got.lookup) compare(*expected.lookup, *got.lookup, differences);
+  differences.flag("active", expected.next_cycle != mmu::kNever, got.next_cycle != mmu::kNever);
 }
 
 }  // namespace eptsim::tb

@@ -54,7 +54,13 @@ void compare(const oracle::Result& expected, const mmu::TranslateResult& got,
 void compare(const mmu::Recording& expected, const mmu::Recording& got, Differences& differences);
 void compare(const oracle::Result& expected, const mmu::Recording& got, Differences& differences);
 
-/// What two walkers drive in one cycle.
+/// What two walkers drive on a port.
+void compare(const mmu::MemoryRequest& expected, const mmu::MemoryRequest& got,
+             Differences& differences);
+void compare(const mmu::WalkResponse& expected, const mmu::WalkResponse& got,
+             Differences& differences);
+
+/// All that two walkers drive in one cycle.
 void compare(const mmu::WalkerOutputs& expected, const mmu::WalkerOutputs& got,
              Differences& differences);
 

@@ -105,10 +105,6 @@ Lockstep::Result Lockstep::run(const ClockedWalk& walk, const ClockedWalk* next,
     if (second != nullptr) {
       Differences differences;
       compare(outputs, second->outputs(), differences);
-      if (outputs.response && second->outputs().response) {
-        differences.number("pml_index", outputs.response->pml_index,
-                           second->outputs().response->pml_index);
-      }
       if (!differences.empty()) {
         result.differences = differences.take();
         return result;

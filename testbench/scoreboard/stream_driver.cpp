@@ -30,7 +30,8 @@ void StreamDriver::begin(const Stream& stream) {
   event_ = 0;
   disabled_ = {};
   pending_.clear();
-  held_.reset();
+  held_memory_.reset();
+  held_response_.reset();
   memory_at_ = response_at_ = kNever;
 }
 
@@ -111,12 +112,12 @@ bool StreamDriver::check_ports(const mmu::WalkerOutputs& outputs,
     if (slot.walk < 0) found.word("memory.id", "a slot with a walk", "one without");
     if (slot.waiting) found.word("memory.id", "a slot that waits for nothing", "one that waits");
   }
-  if (held_ && !outputs.memory) found.word("memory.valid", "until it is taken", "withdrawn");
-  if (held_ && outputs.memory) {
-    found.number("memory.id, held up", held_->id, outputs.memory->id);
-    found.hex("memory.address, held up", held_->address, outputs.memory->address);
-    found.hex("memory.desired, held up", held_->desired, outputs.memory->desired);
+  if (held_memory_ && !outputs.memory) found.word("memory.valid", "until it is taken", "withdrawn");
+  if (held_memory_ && outputs.memory) compare(*held_memory_, *outputs.memory, found);
+  if (held_response_ && !outputs.response) {
+    found.word("response.valid", "until it is taken", "withdrawn");
   }
+  if (held_response_ && outputs.response) compare(*held_response_, *outputs.response, found);
   for (const Slot& slot : slots_) {
     if (slot.walk >= 0 && now_ > slot.since + kPatience) {
       found.word("response", "one", "none after " + std::to_string(kPatience) + " cycles");
@@ -153,7 +154,10 @@ StreamDriver::Result StreamDriver::run(const Stream& stream,
   Result result;
   bool ticked = true;
 
-  for (; answered_ < stream.requests.size() && observer.go_on(); ++now_) {
+  // What comes after the last response is one too many.
+  constexpr unsigned kAfterwards = 3;
+  for (unsigned left = kAfterwards; left > 0 && observer.go_on(); ++now_) {
+    if (answered_ == stream.requests.size()) --left;
     result.cycle = now_;
     const mmu::WalkerOutputs& outputs = first_.outputs();
     if (second != nullptr && ticked) {
@@ -192,7 +196,8 @@ StreamDriver::Result StreamDriver::run(const Stream& stream,
     const bool takes_memory = memory && inputs.memory_ready;
     const bool takes_response = outputs.response && inputs.response_ready;
     const bool takes_request = inputs.request && outputs.request_ready;
-    held_ = takes_memory ? std::nullopt : memory;
+    held_memory_ = takes_memory ? std::nullopt : memory;
+    held_response_ = takes_response ? std::nullopt : outputs.response;
     if (inputs.answer) {
       Slot& slot = slots_[inputs.answer->id];
       slot.waiting = false;

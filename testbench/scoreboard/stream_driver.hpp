@@ -98,7 +98,9 @@ class StreamDriver {
   std::size_t event_ = 0;
   mmu::CachesDisabled disabled_;
   std::vector<Pending> pending_;
-  std::optional<mmu::MemoryRequest> held_;  ///< driven in the cycle before, and not taken
+  // Driven in the cycle before, and not taken.
+  std::optional<mmu::MemoryRequest> held_memory_;
+  std::optional<mmu::WalkResponse> held_response_;
   mmu::Cycle memory_at_ = mmu::kNever;
   mmu::Cycle response_at_ = mmu::kNever;
 };

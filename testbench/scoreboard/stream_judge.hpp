@@ -18,7 +18,8 @@ namespace eptsim::tb {
 /// What was compared in streams.
 struct StreamTally {
   std::uint64_t streams = 0;
-  std::uint64_t walks = 0;  ///< responses of the clocked model
+  std::uint64_t not_run = 0;  ///< streams with no request, or with a context that is refused
+  std::uint64_t walks = 0;    ///< responses of the clocked model
   std::uint64_t references = 0;
   std::uint64_t lookups = 0;
   std::uint64_t hits = 0;  ///< look-ups of which some cache answered

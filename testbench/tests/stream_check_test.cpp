@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <utility>
 
+#include "ept/arch/registers.hpp"
 #include "mmu_model/walker/configurations.hpp"
 #include "mmu_model/walker/model_walker.hpp"
 #include "testbench/scoreboard/stream_text.hpp"
+#include "testbench/stimulus/entry_layout.hpp"
 #include "testbench/tests/forgetful_walker.hpp"
 
 namespace eptsim::tb {
@@ -69,6 +72,13 @@ StreamMismatch found_in(Voices voices, std::uint64_t walks) {
   return std::move(*mismatch);
 }
 
+/// Of the mismatch that is found.
+std::string first_field_of(Voices voices) {
+  const StreamMismatch mismatch = found_in(std::move(voices), 4'000);
+  const auto& differences = mismatch.found.finding.differences;
+  return differences.empty() ? "" : differences.front().field;
+}
+
 StreamMismatch found_with(CacheBug bug) {
   return found_in(with_model(std::make_unique<ForgetfulWalker>(bug)), 60'000);
 }
@@ -82,6 +92,7 @@ TEST_P(StreamsOf, AgreeAndMostWalksAreJudged) {
   const StreamTally& tally = check.judge().tally();
   EXPECT_GT(tally.judged * 10, tally.walks * 8);
   EXPECT_EQ(tally.judged + tally.stale + tally.overtaken, tally.walks);
+  EXPECT_LT(tally.not_run * 50, tally.streams);
   EXPECT_GT(tally.invalidations, 300U);
   EXPECT_GT(tally.stores, 100U);
   const mmu::WalkerConfiguration& configuration = *mmu::find_configuration(GetParam());
@@ -157,16 +168,89 @@ TEST(SeededStreamBug, AMemoryRequestWithdrawnUnderBackPressureIsFound) {
   found_in(with_model(std::make_unique<Changed>("single", withdrawn)), 2'000);
 }
 
-TEST(SeededStreamBug, ALookUpThatIsRecordedWronglyIsFound) {
-  Voices voices = built_voices("small");
-  const auto wrong = [](mmu::WalkerOutputs& outputs) {
-    if (outputs.lookup) outputs.lookup->ept_level = 0;
+TEST(SeededStreamBug, AResponseWithdrawnOrChangedUnderBackPressureIsFound) {
+  const auto withdrawn = [driven = 0](mmu::WalkerOutputs& outputs) mutable {
+    driven = outputs.response ? driven + 1 : 0;
+    if (driven > 1) outputs.response.reset();
   };
-  voices.device.emplace(Device{"mutant", std::make_unique<Changed>("small", wrong),
-                               [](const TestCase&) { return std::nullopt; }});
-  const StreamMismatch mismatch = found_in(std::move(voices), 2'000);
-  EXPECT_EQ(mismatch.found.finding.got, "mutant");
-  EXPECT_EQ(mismatch.found.finding.differences.front().field, "lookup.ept_level");
+  EXPECT_EQ(first_field_of(with_model(std::make_unique<Changed>("single", withdrawn))),
+            "response.valid");
+  const auto changed = [driven = 0](mmu::WalkerOutputs& outputs) mutable {
+    driven = outputs.response ? driven + 1 : 0;
+    if (driven > 1) ++outputs.response->cycles;
+  };
+  EXPECT_EQ(first_field_of(with_model(std::make_unique<Changed>("single", changed))), "cycles");
+}
+
+TEST(SeededStreamBug, AFlagThatIsSetUnaskedInTheSameSwapAsAnotherIsFound) {
+  const auto dirty = [](mmu::WalkerOutputs& outputs) {
+    if (!outputs.memory || outputs.memory->kind != mmu::StepKind::kCompareExchange) return;
+    if (outputs.memory->place.ept_level == 2) outputs.memory->desired |= bits(9, 9);
+  };
+  EXPECT_EQ(first_field_of(with_model(std::make_unique<Changed>("single", dirty))), "writes");
+}
+
+/// What a device drives is held against the model, in each cycle and in every field.
+TEST(SeededStreamBug, AnythingThatADeviceDrivesWronglyIsFound) {
+  const auto field_of = [](Changed::Change change) {
+    Voices voices = built_voices("small");
+    voices.device.emplace(Device{"mutant", std::make_unique<Changed>("small", std::move(change)),
+                                 [](const TestCase&) { return std::nullopt; }});
+    return first_field_of(std::move(voices));
+  };
+  EXPECT_EQ(field_of([](auto& outputs) {
+              if (outputs.lookup) outputs.lookup->ept_level = 0;
+            }),
+            "lookup.ept_level");
+  EXPECT_EQ(field_of([](auto& outputs) {
+              if (outputs.response) outputs.response->pml_index ^= 1;
+            }),
+            "pml_index");
+  EXPECT_EQ(field_of([](auto& outputs) { outputs.next_cycle = mmu::kNever; }), "active");
+  EXPECT_EQ(field_of([](auto& outputs) {
+              if (outputs.memory) outputs.memory->size = 8;
+            }),
+            "memory.size");
+}
+
+/// A guest with EPT off and no tables: a page fault after one read.
+Stream one_request() {
+  Stream stream;
+  mmu::Context& context = stream.contexts.emplace_back();
+  context.ept_enabled = false;
+  context.cr0 = arch::cr0::kPg.mask() | arch::cr0::kPe.mask();
+  context.cr3 = 0x1000;
+  context.cr4 = arch::cr4::kPae.mask();
+  context.efer = arch::efer::kLma.mask() | arch::efer::kLme.mask();
+  stream.requests.push_back({.request = {.address = 0x1234}});
+  return stream;
+}
+
+TEST(SeededStreamBug, AResponseTooManyIsFoundAfterTheLastRequestToo) {
+  const auto repeated = [last = std::optional<mmu::WalkResponse>{}](auto& outputs) mutable {
+    if (outputs.response) {
+      last = outputs.response;
+    } else {
+      outputs.response = std::exchange(last, {});
+    }
+  };
+  StreamJudge judge(with_model(std::make_unique<Changed>("single", repeated)));
+  const auto found = judge.check(one_request());
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->finding.differences.front().field, "response.tag");
+  EXPECT_FALSE(StreamJudge(built_voices()).check(one_request()));
+}
+
+TEST(StreamJudge, AStreamThatCanNotBeRunCountsForNone) {
+  StreamJudge judge(built_voices());
+  Stream stream = one_request();
+  EXPECT_FALSE(judge.check(stream));
+  stream.contexts[0].cr0 &= ~arch::cr0::kPe.mask();  // paging without protection
+  EXPECT_FALSE(judge.check(stream));
+  EXPECT_FALSE(judge.check({}));
+  EXPECT_EQ(judge.tally().streams, 1U);
+  EXPECT_EQ(judge.tally().walks, 1U);
+  EXPECT_EQ(judge.tally().not_run, 2U);
 }
 
 TEST(StreamCheck, AReplayShowsTheMismatchOfTheRun) {
