@@ -221,6 +221,17 @@ class VerifyCommand : public Command {
     if (coverage_ == "-" && json_ == "-") {
       throw InputError("--coverage -", "standard output is taken by --json -");
     }
+    if (coverage_ && coverage_ == json_) {
+      throw InputError("--coverage " + *coverage_, "--json is written there");
+    }
+    if (complete_ && foreign() != nullptr) {
+      throw InputError("--complete", "knows what the RTL can reach, and nothing of " +
+                                         configuration() + "; --coverage tells what was reached");
+    }
+    if (replay_ && foreign() != nullptr && replay_of(*replay_).stream) {
+      throw InputError("--replay " + *replay_, "streams compare cycle by cycle, and " +
+                                                   configuration() + " has a time of its own");
+    }
     if (replay_ && (coverage_ || complete_)) {
       throw InputError("--replay", "shows one walk, and takes no --coverage or --complete");
     }

@@ -23,17 +23,19 @@ CrossCheck::CrossCheck(Voices voices, std::uint64_t seed, Features features)
 
 std::optional<Mismatch> CrossCheck::run(std::uint64_t walks,
                                         const std::function<bool(std::uint64_t)>& go_on) {
-  return run_cases(0, walks, go_on);
+  if (walks == 0) return std::nullopt;
+  return run_cases(0, walks - 1, go_on);
 }
 
 std::optional<Mismatch> CrossCheck::replay(std::uint64_t number) {
-  return run_cases(number - number % kBlock, number + 1, {});
+  return run_cases(number - number % kBlock, number, {});
 }
 
-std::optional<Mismatch> CrossCheck::run_cases(std::uint64_t first, std::uint64_t end,
+/// `last` included: it may be the greatest number there is.
+std::optional<Mismatch> CrossCheck::run_cases(std::uint64_t first, std::uint64_t last,
                                               const std::function<bool(std::uint64_t)>& go_on) {
   std::optional<Finding> refusal;
-  for (std::uint64_t number = first; number < end; ++number) {
+  for (std::uint64_t number = first;; ++number) {
     current_ = number % 2;
     const PreparedCase& prepared = cases_[current_];
     if (number % kBlock == 0) {
@@ -53,6 +55,7 @@ std::optional<Mismatch> CrossCheck::run_cases(std::uint64_t first, std::uint64_t
     if (auto found = judge_.check(prepared, prepared.context ? next : nullptr)) {
       return explain(number, prepared.test, std::move(*found));
     }
+    if (number == last) break;
   }
   return std::nullopt;
 }

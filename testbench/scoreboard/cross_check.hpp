@@ -42,7 +42,7 @@ class CrossCheck {
   bool accepted() const { return cases_[current_].context.has_value(); }
 
  private:
-  std::optional<Mismatch> run_cases(std::uint64_t first, std::uint64_t end,
+  std::optional<Mismatch> run_cases(std::uint64_t first, std::uint64_t last,
                                     const std::function<bool(std::uint64_t)>& go_on);
   std::optional<Finding> make(std::uint64_t number, PreparedCase& prepared);
   Mismatch explain(std::uint64_t number, const TestCase& test, Finding finding);

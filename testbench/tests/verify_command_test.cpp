@@ -65,6 +65,13 @@ TEST(VerifyCommand, AReplayShowsOneWalk) {
   EXPECT_NE(run.output.find("Outcome: "), std::string::npos);
 }
 
+TEST(VerifyCommand, TheGreatestNumberThatAWalkOrASeedCanHaveIsOneLikeOthers) {
+  const ProgramRun run = verify("--replay 18446744073709551615:18446744073709551615");
+  EXPECT_EQ(run.status, 0);
+  EXPECT_NE(run.output.find("\n  memory   "), std::string::npos);
+  EXPECT_EQ(run.output.find("  memory   0 words"), std::string::npos) << run.output;
+}
+
 TEST(VerifyCommand, AReplayShowsOneStream) {
   const ProgramRun run = verify("--replay 11:s3 --configuration small");
   EXPECT_EQ(run.status, 0);
@@ -129,11 +136,17 @@ TEST(VerifyCommand, WithoutMismatchAndRangeNoWaveformIsWritten) {
 }
 
 TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
-  const std::array<std::array<std::string, 2>, 16> cases{{
+  const std::array<std::array<std::string, 2>, 22> cases{{
       {"--replay 11", "--replay 11: not a seed and a walk's number"},
       {"--replay 1:2x", "expected SEED:N"},
       {"--replay 1:s", "expected SEED:N"},
       {"--coverage - --json -", "standard output is taken by --json -"},
+      {"--coverage both --json both", "--coverage both: --json is written there"},
+      {"--coverage /nowhere/at/all --walks 1", "/nowhere/at/all"},
+      {"--configuration second --complete", "--complete: knows what the RTL can reach"},
+      {"--configuration second --replay 1:s2", "second has a time of its own"},
+      {"--walks 0", "nothing would be compared"},
+      {"--seed 18446744073709551616", "--seed 18446744073709551616: not a whole number"},
       {"--replay 1:2 --seed 1", "--replay: names seed and walk itself"},
       {"--features ept,mbee", "--features mbee: unknown"},
       {"--features ept,mbee", "did you mean 'mbe'?"},
