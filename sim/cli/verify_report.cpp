@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "ept/arch/access.hpp"
+#include "mmu_model/walker/configurations.hpp"
 #include "sim/version.hpp"
 #include "testbench/scoreboard/mismatch_text.hpp"
 #include "testbench/scoreboard/stream_text.hpp"
@@ -90,6 +93,20 @@ Bins bins_of(const tb::Coverage& coverage) {
   return bins;
 }
 
+/// How many ways to be refused there can't be, by the rule and what speaks against it.
+std::string impossible_refusals() {
+  std::map<std::pair<Reason, std::string_view>, unsigned> counts;
+  for (unsigned index = 0; index < tb::Bin::kCount; ++index) {
+    const tb::Bin bin = tb::Bin::of_index(index);
+    if (bin.reason != Reason::kNone && !bin.possible()) ++counts[{bin.reason, bin.impossible()}];
+  }
+  std::string text;
+  for (const auto& [key, count] : counts) {
+    text += fmt::format("  refused: {}, {} bins: {}\n", tb::name(key.first), count, key.second);
+  }
+  return text;
+}
+
 std::string bin_line(const tb::Bin& bin) {
   return fmt::format("{} at {}, {}, {}", tb::name(bin.reason), tb::name(bin.place),
                      arch::name(bin.access), bin.user ? "user" : "supervisor");
@@ -170,10 +187,9 @@ Json coverage_object(const tb::Coverage& coverage) {
   constexpr const char* kSizes[] = {"none", "4K", "2M", "1G", "4M"};
   for (unsigned guest = 0; guest < 5; ++guest) {
     for (unsigned ept = 0; ept < 4; ++ept) {
-      if (coverage.pages[guest][ept] == 0) continue;
-      pages.push_back({{"guest_page", kSizes[guest]},
-                       {"ept_page", kSizes[ept]},
-                       {"walks", coverage.pages[guest][ept]}});
+      const std::uint64_t walks = coverage.pages.counts[coverage.pages.bin(guest, ept)];
+      if (walks == 0) continue;
+      pages.push_back({{"guest_page", kSizes[guest]}, {"ept_page", kSizes[ept]}, {"walks", walks}});
     }
   }
   Json references = Json::object();
@@ -370,15 +386,33 @@ std::string places_text(const tb::Coverage& coverage) {
   return text;
 }
 
-/// The tables of bins, with what single cases add to those of the streams.
+/// Of the RTL's configurations; another walker makes no streams.
+bool has_streams(const VerifyReport& report) {
+  return mmu::find_configuration(report.configuration) != nullptr;
+}
+
+/// Rules of single entries are counted where most walks are single cases, which come to all of
+/// them.
+bool counts_rules(const VerifyReport& report) {
+  return report.configuration == "single" || !has_streams(report);
+}
+
+/// The tables of bins: of streams, with what single cases add, and of single cases.
 std::vector<tb::CoverageTable> tables_of(const VerifyReport& report) {
-  const auto streams = report.streams.coverage().tables();
-  std::vector<tb::CoverageTable> tables(streams.begin(), streams.end());
-  const tb::CoverageTable& cases = report.judge.coverage().failed_swaps;
-  tb::CoverageTable& swaps = tables[tb::StreamCoverage::kFailedSwaps];
-  for (std::size_t bin = 0; bin < swaps.counts.size(); ++bin) {
-    swaps.counts[bin] += cases.counts[bin];
+  const tb::Coverage& cases = report.judge.coverage();
+  std::vector<tb::CoverageTable> tables;
+  if (has_streams(report)) {
+    const auto streams = report.streams.coverage().tables();
+    tables.assign(streams.begin(), streams.end());
+    tb::CoverageTable& updates = tables[tb::StreamCoverage::kFlagUpdates];
+    for (std::size_t bin = 0; bin < updates.counts.size(); ++bin) {
+      updates.counts[bin] += cases.flag_updates.counts[bin];
+    }
+  } else {
+    tables.push_back(cases.flag_updates);
   }
+  tables.push_back(cases.pages);
+  if (counts_rules(report)) tables.push_back(cases.reserved);
   return tables;
 }
 
@@ -423,15 +457,12 @@ std::string planted_text(const tb::Coverage& coverage) {
   return text;
 }
 
-/// Ways to be refused are counted where most walks are single cases, which come to all of them.
-bool counts_refusals(const VerifyReport& report) { return report.configuration == "single"; }
-
 }  // namespace
 
 BinCounts bin_counts(const VerifyReport& report) {
   const Bins bins = bins_of(report.judge.coverage());
   BinCounts counts{.impossible_met = bins.impossible.size()};
-  if (counts_refusals(report)) {
+  if (counts_rules(report)) {
     counts.possible = bins.possible;
     counts.reached = bins.reached;
   }
@@ -452,10 +483,13 @@ std::string coverage_text(const VerifyReport& report) {
   std::string unreached;
   std::string met;
   std::string impossible;
-  if (counts_refusals(report)) {
+  if (counts_rules(report)) {
     for (const tb::Bin& bin : bins.missing) unreached += "  refused: " + bin_line(bin) + "\n";
   }
-  for (const tb::Bin& bin : bins.impossible) met += "  refused: " + bin_line(bin) + "\n";
+  for (const tb::Bin& bin : bins.impossible) {
+    met += fmt::format("  refused: {}: {}\n", bin_line(bin), bin.impossible());
+  }
+  if (counts_rules(report)) impossible += impossible_refusals();
   for (const tb::CoverageTable& table : tables_of(report)) {
     for (std::size_t bin = 0; bin < table.counts.size(); ++bin) {
       const std::string line = "  " + table.name + ": " + table.name_of(bin);

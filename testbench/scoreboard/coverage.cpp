@@ -38,7 +38,22 @@ bool decided_by(const PlantedFault& fault, const mmu::Outcome& outcome) {
 
 }  // namespace
 
-Coverage::Coverage() : bins(Bin::kCount) {}
+CoverageTable page_table(std::string name) {
+  return {std::move(name),
+          {"no guest page", "guest 4K", "guest 2M", "guest 1G", "guest 4M"},
+          {"no EPT page", "EPT 4K", "EPT 2M", "EPT 1G"}};
+}
+
+void count_pages(CoverageTable& pages, const mmu::Outcome& translation, unsigned times) {
+  pages.count(size_index(translation.guest_page_size), size_index(translation.ept_page_size),
+              times);
+}
+
+Coverage::Coverage() : bins(Bin::kCount), reserved_bits_(tb::reserved_bits()) {
+  std::vector<std::string> names;
+  for (const ReservedBit& bit : reserved_bits_) names.push_back(name(bit));
+  reserved = CoverageTable("reserved bits that refused a walk", std::move(names), {"alone"});
+}
 
 bool concerns(Feature feature, const TestCase& test) {
   using namespace arch;
@@ -90,7 +105,7 @@ bool concerns(Feature feature, const TestCase& test) {
 }
 
 void Coverage::count(const TestCase& test, const mmu::TranslateResult& answer,
-                     const mmu::Recording& recording) {
+                     const mmu::Recording& recording, bool compared) {
   const mmu::Outcome& outcome = answer.outcome;
   const auto kind = static_cast<unsigned>(outcome.kind);
   const bool translated = outcome.kind == OutcomeKind::kTranslated;
@@ -103,11 +118,7 @@ void Coverage::count(const TestCase& test, const mmu::TranslateResult& answer,
   for (const FeatureFact& fact : kFeatures) {
     if (concerns(fact.feature, test)) ++features[static_cast<unsigned>(fact.feature)][kind];
   }
-  if (translated) {
-    ++pages[size_index(outcome.guest_page_size)][size_index(outcome.ept_page_size)];
-  } else {
-    ++bins[Bin{outcome.place, outcome.reason, test.request.access, is_user(test.request)}.index()];
-  }
+  if (compared || outcome.place.hlat || outcome.place.spp_level != 0) count_bins(test, outcome);
   for (const PlantedFault& fault : test.planted) {
     Planted& counter = planted[static_cast<unsigned>(fault.kind)];
     ++counter.walks;
@@ -130,6 +141,18 @@ void Coverage::count(const TestCase& test, const mmu::TranslateResult& answer,
   deeds.pages_logged += static_cast<std::uint16_t>(test.context.pml_index - answer.pml_index);
   deeds.second_pages += answer.second.has_value();
   deeds.pdpte_faults += outcome.kind == OutcomeKind::kPageFault && recording.references.empty();
+}
+
+void Coverage::count_bins(const TestCase& test, const mmu::Outcome& outcome) {
+  if (outcome.kind == OutcomeKind::kTranslated) {
+    count_pages(pages, outcome);
+    return;
+  }
+  ++bins[Bin{outcome.place, outcome.reason, test.request.access, is_user(test.request)}.index()];
+  if (const auto bit = refused_for(test.context, outcome)) {
+    const auto row = std::ranges::find(reserved_bits_, *bit) - reserved_bits_.begin();
+    reserved.count(static_cast<std::size_t>(row), 0);
+  }
 }
 
 }  // namespace eptsim::tb

@@ -7,13 +7,19 @@
 #include "mmu_model/walk/translate.hpp"
 #include "testbench/scoreboard/coverage_bin.hpp"
 #include "testbench/scoreboard/coverage_table.hpp"
+#include "testbench/scoreboard/flag_updates.hpp"
 #include "testbench/stimulus/feature.hpp"
+#include "testbench/stimulus/reserved_bit.hpp"
 #include "testbench/stimulus/test_case.hpp"
 
 namespace eptsim::tb {
 
 inline constexpr unsigned kOutcomes =
     static_cast<unsigned>(mmu::OutcomeKind::kGeneralProtection) + 1;
+
+/// Translations by the sizes of the guest's page and of the EPT's.
+CoverageTable page_table(std::string name);
+void count_pages(CoverageTable& pages, const mmu::Outcome& translation, unsigned times = 1);
 
 /// What the walks of a run have met. Only walks on which all voices agreed are counted.
 struct Coverage {
@@ -46,15 +52,22 @@ struct Coverage {
   /// By Bin::index(): walks that were refused, by rule, place, access and user.
   std::vector<std::uint32_t> bins;
   std::array<Planted, kFaultKinds> planted{};
-  /// [guest page][EPT page] of translations: 0 none, else the leaf's level; 4 is 4 MiB.
-  std::array<std::array<std::uint64_t, 4>, 5> pages{};
+  CoverageTable pages = page_table("translations");
+  CoverageTable flag_updates = flag_update_table();
+  /// Of those that alone refused a walk: in the order of `reserved_bits`.
+  CoverageTable reserved;
   /// [access][user]
   std::array<std::array<std::uint64_t, 2>, kAccesses> accesses{};
-  CoverageTable failed_swaps = failed_swap_table();
   std::array<std::uint64_t, 128> references{};  ///< walks by their number of references
 
+  /// `compared`: the device took part, if there is one. Bins count what it was compared in, and
+  /// what it lacks.
   void count(const TestCase& test, const mmu::TranslateResult& answer,
-             const mmu::Recording& recording);
+             const mmu::Recording& recording, bool compared);
+
+ private:
+  void count_bins(const TestCase& test, const mmu::Outcome& outcome);
+  std::vector<ReservedBit> reserved_bits_;
 };
 
 /// Whether the feature can make a difference to this case. Nothing is told of some features, which

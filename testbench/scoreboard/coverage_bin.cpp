@@ -24,29 +24,45 @@ bool is_shadow_stack(AccessKind access) {
   return access == AccessKind::kShadowStackRead || access == AccessKind::kShadowStackWrite;
 }
 
-/// Of guest entries.
-bool guest_possible(const Bin& bin) {
+constexpr std::string_view kPossible;
+constexpr std::string_view kNoSuchRule = "the rule is of other entries";
+constexpr std::string_view kOtherAccess = "the rule is of other accesses";
+constexpr std::string_view kLeafAlone = "the rule looks at pages, and none is mapped above level 3";
+constexpr std::string_view kOtherMode = "the rule is of the other mode";
+
+std::string_view possible_if(bool possible, std::string_view otherwise) {
+  return possible ? kPossible : otherwise;
+}
+
+/// Of guest entries: why there can be none; empty if there can.
+std::string_view guest_impossible(const Bin& bin) {
   const bool fetch = bin.access == AccessKind::kFetch;
   const bool shadow_stack = is_shadow_stack(bin.access);
   // Pages have leaves at levels 1 to 3.
   const bool leaf = bin.place.guest_level <= 3;
   switch (bin.reason) {
     case Reason::kGuestNotPresent:
-    case Reason::kGuestReservedBit: return true;
-    case Reason::kGuestNotWritable: return arch::is_write(bin.access) && !shadow_stack;
-    case Reason::kGuestSupervisorPage: return bin.user;
-    case Reason::kGuestExecuteDisable: return fetch;
+    case Reason::kGuestReservedBit: return kPossible;
+    case Reason::kGuestNotWritable:
+      return possible_if(arch::is_write(bin.access) && !shadow_stack, kOtherAccess);
+    case Reason::kGuestSupervisorPage: return possible_if(bin.user, kOtherMode);
+    case Reason::kGuestExecuteDisable: return possible_if(fetch, kOtherAccess);
     // These take all entries together, or bits of the leaf: no level above it is to blame.
-    case Reason::kGuestSmep: return leaf && fetch && !bin.user;
-    case Reason::kGuestSmap: return leaf && !fetch && !shadow_stack && !bin.user;
-    case Reason::kGuestProtectionKey: return leaf && !fetch;
-    case Reason::kGuestShadowStack: return leaf && shadow_stack;
-    default: return false;
+    case Reason::kGuestSmep:
+    case Reason::kGuestSmap:
+      if (!leaf) return kLeafAlone;
+      if (bin.user) return kOtherMode;
+      return possible_if(bin.reason == Reason::kGuestSmep ? fetch : !fetch && !shadow_stack,
+                         kOtherAccess);
+    case Reason::kGuestProtectionKey: return leaf ? possible_if(!fetch, kOtherAccess) : kLeafAlone;
+    case Reason::kGuestShadowStack:
+      return leaf ? possible_if(shadow_stack, kOtherAccess) : kLeafAlone;
+    default: return kNoSuchRule;
   }
 }
 
 /// Of EPT entries.
-bool ept_possible(const Bin& bin) {
+std::string_view ept_impossible(const Bin& bin) {
   const bool final = bin.place.guest_level == 0;
   const bool fetch = bin.access == AccessKind::kFetch;
   const bool shadow_stack = is_shadow_stack(bin.access);
@@ -57,22 +73,28 @@ bool ept_possible(const Bin& bin) {
     case Reason::kEptNotPresent:
     case Reason::kEptWriteWithoutRead:
     case Reason::kEptExecuteOnlyUnsupported:
-    case Reason::kEptReservedBit: return true;
-    // Only a 4-level EPT refuses an address, at its root.
-    case Reason::kEptAddressTooWide: return level == 4;
+    case Reason::kEptReservedBit: return kPossible;
+    case Reason::kEptAddressTooWide:
+      return possible_if(level == 4, "only a 4-level EPT refuses an address, at its root");
     case Reason::kEptMemoryType:
-    case Reason::kEptPagingWriteWithoutRead: return leaf;
+    case Reason::kEptPagingWriteWithoutRead: return possible_if(leaf, kLeafAlone);
     case Reason::kEptNotReadable:
-      return !final || bin.access == AccessKind::kRead ||
-             bin.access == AccessKind::kReadModifyWrite ||
-             bin.access == AccessKind::kShadowStackRead;
-    case Reason::kEptNotWritable: return !final || arch::is_write(bin.access);
-    case Reason::kEptNotExecutable: return final && fetch;
-    case Reason::kEptShadowStack: return final && shadow_stack && !bin.user;
-    case Reason::kEptPagingVerification: return final && leaf;
+      return possible_if(!final || bin.access == AccessKind::kRead ||
+                             bin.access == AccessKind::kReadModifyWrite ||
+                             bin.access == AccessKind::kShadowStackRead,
+                         kOtherAccess);
+    case Reason::kEptNotWritable:
+      return possible_if(!final || arch::is_write(bin.access), kOtherAccess);
+    case Reason::kEptNotExecutable:
+      return possible_if(final && fetch, final ? kOtherAccess : "tables are not fetched");
+    case Reason::kEptShadowStack:
+      if (!final) return "tables are no shadow stacks";
+      return shadow_stack ? possible_if(!bin.user, kOtherMode) : kOtherAccess;
+    case Reason::kEptPagingVerification:
+      return final ? possible_if(leaf, kLeafAlone) : "the page is asked, and not the tables";
     // Named is the entry whose flag was to be set first.
-    case Reason::kPmlIndex: return true;
-    default: return false;
+    case Reason::kPmlIndex: return kPossible;
+    default: return kNoSuchRule;
   }
 }
 
@@ -96,19 +118,19 @@ Bin Bin::of_index(unsigned index) {
   return bin;
 }
 
-bool Bin::possible() const {
-  if (reason == Reason::kNone) return false;
+std::string_view Bin::impossible() const {
+  if (reason == Reason::kNone) return "every refusal has a rule";
   if (place.spp_level != 0) {
-    // A vector has no valid bit, and only writes ask for sub-pages.
-    const bool event = reason == Reason::kSppMisconfiguration ||
-                       (reason == Reason::kSppMiss && place.spp_level > 1);
-    return event && arch::is_write(access);
+    const bool vector = place.spp_level == 1;
+    if (reason == Reason::kSppMiss && vector) return "a vector has no valid bit";
+    const bool event = reason == Reason::kSppMisconfiguration || reason == Reason::kSppMiss;
+    if (!event) return kNoSuchRule;
+    return possible_if(arch::is_write(access), "only writes ask for sub-pages");
   }
-  // The access itself is in no HLAT table.
-  if (place.hlat && place.guest_level == 0) return false;
-  if (place.ept_level != 0) return ept_possible(*this);
-  if (place.guest_level != 0) return guest_possible(*this);
-  return reason == Reason::kNotCanonical || reason == Reason::kLass;
+  if (place.hlat && place.guest_level == 0) return "the access itself is in no HLAT table";
+  if (place.ept_level != 0) return ept_impossible(*this);
+  if (place.guest_level != 0) return guest_impossible(*this);
+  return possible_if(reason == Reason::kNotCanonical || reason == Reason::kLass, kNoSuchRule);
 }
 
 }  // namespace eptsim::tb

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "ept/arch/access.hpp"
 #include "mmu_model/walk/outcome.hpp"
@@ -25,8 +26,10 @@ struct Bin {
   unsigned index() const;
   static Bin of_index(unsigned index);
 
-  /// Whether the architecture, with the choices of docs/microarchitecture.md, has it.
-  bool possible() const;
+  /// Why the architecture, with the choices of docs/microarchitecture.md, doesn't have it; empty if
+  /// it does.
+  std::string_view impossible() const;
+  bool possible() const { return impossible().empty(); }
 };
 
 }  // namespace eptsim::tb

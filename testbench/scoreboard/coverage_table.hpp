@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "mmu_model/walk/outcome.hpp"
-
 namespace eptsim::tb {
 
 /// Bins in rows and columns. Those that no walker can reach are declared with the rule that says
@@ -36,12 +34,9 @@ class CoverageTable {
   std::string name_of(std::size_t index) const {
     return rows[index / columns.size()] + ", " + columns[index % columns.size()];
   }
-  void count(std::size_t row, std::size_t column) { ++counts[bin(row, column)]; }
+  void count(std::size_t row, std::size_t column, std::uint64_t times = 1) {
+    counts[bin(row, column)] += times;
+  }
 };
-
-/// Compare-and-swaps that failed, by place: a flag of a guest entry, or of an EPT entry. One row
-/// each, in the order of `failed_swap_row`.
-CoverageTable failed_swap_table();
-std::size_t failed_swap_row(mmu::Place place);
 
 }  // namespace eptsim::tb

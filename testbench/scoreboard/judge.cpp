@@ -111,14 +111,14 @@ std::optional<Finding> Judge::compare_all(const PreparedCase& prepared, const Pr
   }
   if (prepared.parts.count > 1) return std::nullopt;
   Differences differences;
-  compare_order(recording_, answer_.outcome, !lockstep_.failed_swaps().empty(), differences);
+  compare_order(recording_, answer_.outcome, lockstep_.failed_swaps() != 0, differences);
   return finding("the walk's order", kStepMachine, differences.take(), recording_);
 }
 
 /// The oracle has no time in which a word could change. A store to a word that the walk had not
 /// come to might as well have been made before.
 bool Judge::oracle_can_judge() const {
-  return lockstep_.failed_swaps().empty() && !(memory_.store_made() && memory_.store_seen());
+  return lockstep_.failed_swaps() == 0 && !(memory_.store_made() && memory_.store_seen());
 }
 
 std::optional<Finding> Judge::ask_oracle(const TestCase& test) {
@@ -241,13 +241,15 @@ std::optional<Finding> Judge::compare_foreign(const PreparedCase& prepared) {
 }
 
 void Judge::count(const PreparedCase& prepared) {
-  coverage_.count(prepared.test, answer_, recording_);
+  // Of what the device lacks, and of nothing else, the model's walks are enough.
+  const bool compared = !has_device() || prepared.in_device();
+  coverage_.count(prepared.test, answer_, recording_, compared);
   tally_.references += recording_.references.size();
   tally_.writes += recording_.writes.size();
-  tally_.swaps += lockstep_.swaps();
-  tally_.failed_swaps += lockstep_.failed_swaps().size();
-  for (const mmu::Place place : lockstep_.failed_swaps()) {
-    coverage_.failed_swaps.count(failed_swap_row(place), 0);
+  tally_.swaps += lockstep_.flag_updates().size();
+  tally_.failed_swaps += lockstep_.failed_swaps();
+  for (const FlagUpdate& update : lockstep_.flag_updates()) {
+    if (compared || update.place.hlat) tb::count(coverage_.flag_updates, update);
   }
   ++(oracle_can_judge() ? tally_.oracle_walks : tally_.oracle_absent);
   tally_.cycles += clocked_.compared;

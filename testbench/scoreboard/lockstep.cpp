@@ -56,8 +56,8 @@ void Lockstep::load(const TestCase& test) {
   memory_.load(test);
   recording_.references.clear();
   recording_.writes.clear();
-  swaps_ = 0;
-  failed_swaps_.clear();
+  flag_updates_.clear();
+  failed_swaps_ = 0;
 }
 
 std::uint64_t Lockstep::carry_out(const mmu::MemoryRequest& request) {
@@ -68,9 +68,9 @@ std::uint64_t Lockstep::carry_out(const mmu::MemoryRequest& request) {
       recording_.references.push_back({request.place, request.address, found});
       break;
     case mmu::StepKind::kCompareExchange:
-      ++swaps_;
+      flag_updates_.push_back(flag_update_of(request, found));
       if (found != request.expected) {
-        failed_swaps_.push_back(request.place);
+        ++failed_swaps_;
         break;
       }
       [[fallthrough]];

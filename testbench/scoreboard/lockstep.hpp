@@ -7,6 +7,7 @@
 #include "mmu_model/walk/translate.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 #include "testbench/scoreboard/difference.hpp"
+#include "testbench/scoreboard/flag_updates.hpp"
 #include "testbench/stimulus/random.hpp"
 #include "testbench/stimulus/sparse_memory.hpp"
 #include "testbench/stimulus/test_case.hpp"
@@ -46,9 +47,8 @@ class Lockstep {
   /// Since `load`.
   const mmu::Recording& recording() const { return recording_; }
   const SharedMemory& memory() const { return memory_; }
-  unsigned swaps() const { return swaps_; }
-  /// Where.
-  const std::vector<mmu::Place>& failed_swaps() const { return failed_swaps_; }
+  const std::vector<FlagUpdate>& flag_updates() const { return flag_updates_; }
+  unsigned failed_swaps() const { return failed_swaps_; }
 
  private:
   std::uint64_t carry_out(const mmu::MemoryRequest& request);
@@ -59,8 +59,8 @@ class Lockstep {
   bool offered_ = false;  ///< the next walk's request is on the port already
   SharedMemory memory_;
   mmu::Recording recording_;
-  unsigned swaps_ = 0;
-  std::vector<mmu::Place> failed_swaps_;
+  std::vector<FlagUpdate> flag_updates_;
+  unsigned failed_swaps_ = 0;
 };
 
 }  // namespace eptsim::tb

@@ -39,7 +39,7 @@ void Remembrance::hold(const Footprint& footprint, bool of_any_word, Staleness s
 }
 
 void Remembrance::walked(const Footprint& footprint, Staleness relied) {
-  hold(footprint, relied.any(), relied);
+  hold(footprint, relied.any(), {.linear = relied.any(), .guest_physical = relied.guest_physical});
 }
 
 void Remembrance::lost_track(const Footprint& footprint) {
@@ -96,6 +96,19 @@ void Remembrance::invalidated(const mmu::InvalidationScope& scope) {
                   [&](const Item& item) { return removes(scope, held.footprint.space, item); });
   }
   std::erase_if(held_, [](const Held& held) { return held.items.empty(); });
+}
+
+Mappings Remembrance::held() const {
+  Mappings kinds;
+  for (const Held& held : held_) {
+    for (const Item& item : held.items) {
+      bool& kind = !item.linear                    ? kinds.guest_physical
+                   : held.footprint.space.ept_root ? kinds.combined
+                                                   : kinds.linear;
+      kind = true;
+    }
+  }
+  return kinds;
 }
 
 /// Whether the structure caches must let go of this, were it there.

@@ -47,6 +47,13 @@ struct Footprint {
   bool reads_word(std::uint64_t word) const;
 };
 
+/// Kinds of mappings (SDM 31.4.2).
+struct Mappings {
+  bool linear = false;
+  bool combined = false;
+  bool guest_physical = false;
+};
+
 /// What caches may still hold of walks that were made, worked out from the walks and from what
 /// invalidations must remove (SDM 5.10.4, 31.4.3) alone, and so what a processor owes before memory
 /// may be relied on. No cache is looked into.
@@ -70,6 +77,8 @@ class Remembrance {
   /// A walk was overtaken by a change of what it reads, and may have gone anywhere.
   void lost_track(const Footprint& footprint);
   void invalidated(const mmu::InvalidationScope& scope);
+  /// Kinds of which there may be any.
+  Mappings held() const;
 
  private:
   /// Something that may be held.

@@ -5,6 +5,7 @@
 
 #include "testbench/scoreboard/coverage.hpp"
 #include "testbench/scoreboard/difference.hpp"
+#include "testbench/stimulus/entry_layout.hpp"
 
 namespace eptsim::tb {
 
@@ -33,28 +34,40 @@ constexpr std::array kRights{
     Reason::kEptNotExecutable, Reason::kEptShadowStack,      Reason::kEptPagingVerification,
 };
 
-constexpr std::array<std::string_view, 5> kGuestPages{"no guest page", "guest 4K", "guest 2M",
-                                                      "guest 1G", "guest 4M"};
-constexpr std::array<std::string_view, 4> kEptPages{"no EPT page", "EPT 4K", "EPT 2M", "EPT 1G"};
+/// Columns of kTold.
+enum Cache : std::uint8_t { kCombined, kNestedTlb, kEptStructures };
 
-template <class Range>
-std::vector<std::string> words(const Range& range) {
-  return {std::begin(range), std::end(range)};
-}
+/// Column of kScopes.
+constexpr std::size_t kAllOfThem = 0;
 
-unsigned index_of(const std::optional<arch::PageSize>& size) {
-  if (!size) return 0;
-  return *size == arch::PageSize::k4M ? 4 : arch::leaf_level(*size);
+/// The lowest level of which a page of guest tables has no paging-write access; 0 if all have it.
+unsigned unverified_level(const mmu::Recording& walk) {
+  constexpr std::uint64_t kPagingWrite = bits(58, 58);
+  unsigned lowest = 0;
+  std::uint64_t leaf = 0;  // the last entry of the EPT before a guest entry
+  for (const mmu::Reference& reference : walk.references) {
+    const unsigned level = reference.place.guest_level;
+    if (!reference.place.is_guest_entry()) {
+      leaf = reference.value;
+    } else if ((leaf & kPagingWrite) == 0) {
+      lowest = level;
+    }
+  }
+  return lowest;
 }
 
 }  // namespace
 
 StreamCoverage::StreamCoverage(const mmu::WalkerConfiguration& configuration)
-    : slots_(configuration.walks) {
+    : slots_(configuration.walks),
+      combined_(configuration.has_combined()),
+      guest_physical_(configuration.has_guest_physical()) {
   declare_hits(configuration);
   declare_restarts(configuration);
   declare_slots();
-  tables_[kFailedSwaps] = failed_swap_table();
+  declare_told(configuration);
+  declare_scopes(configuration);
+  tables_[kFlagUpdates] = flag_update_table();
   declare_pages(configuration);
 }
 
@@ -94,6 +107,58 @@ void StreamCoverage::declare_restarts(const mmu::WalkerConfiguration& configurat
   }
 }
 
+/// Entries that a hit spares are not read: what they say of rights is known from the hit alone.
+void StreamCoverage::declare_told(const mmu::WalkerConfiguration& configuration) {
+  std::vector<std::string> rules;
+  for (const Reason reason : kRights) rules.emplace_back(tb::name(reason));
+  CoverageTable& table = tables_[kTold] = CoverageTable(
+      "refusals for what a hit held", rules, {"combined", "nested TLB", "EPT structures"});
+  for (std::size_t row = 0; row < kRights.size(); ++row) {
+    const auto impossible = [&](Cache cache) -> std::string_view& {
+      return table.impossible[table.bin(row, cache)];
+    };
+    switch (kRights[row]) {
+      case Reason::kGuestNotWritable:
+      case Reason::kGuestSupervisorPage:
+      case Reason::kGuestExecuteDisable:
+      case Reason::kEptNotWritable: break;
+      case Reason::kEptPagingVerification:
+        impossible(kEptStructures) = "the leaf asks for it, and was read";
+        break;
+      case Reason::kEptNotReadable:
+        impossible(kCombined) = "of a table that may not be read nothing is cached";
+        break;
+      case Reason::kEptNotExecutable:
+      case Reason::kEptShadowStack:
+        impossible(kCombined) =
+            "it knows what EPT says of tables, which nobody fetches or pushes to";
+        break;
+      default: impossible(kCombined) = "the leaf is named, which was read"; break;
+    }
+    if (kRights[row] < Reason::kEptNotPresent) {
+      impossible(kNestedTlb) = impossible(kEptStructures) = "it knows no rights of the guest";
+    }
+    if (!configuration.has_combined()) impossible(kCombined) = kNoSuchCache;
+    if (!configuration.has_guest_physical()) {
+      impossible(kNestedTlb) = impossible(kEptStructures) = kNoSuchCache;
+    }
+  }
+}
+
+void StreamCoverage::declare_scopes(const mmu::WalkerConfiguration& configuration) {
+  CoverageTable& table = tables_[kScopes] =
+      CoverageTable("scopes of invalidations", {"linear", "combined", "guest-physical"},
+                    {"all", "VPID", "but VPID 0", "PCID", "EPTRTA", "linear address",
+                     "structures of it alone", "guest-physical address"});
+  for (std::size_t row = 0; row < table.rows.size(); ++row) {
+    const bool there = row == 2 ? configuration.has_guest_physical() : configuration.has_combined();
+    if (there) continue;
+    for (std::size_t column = 0; column < table.columns.size(); ++column) {
+      table.impossible[table.bin(row, column)] = kNoSuchCache;
+    }
+  }
+}
+
 void StreamCoverage::declare_slots() {
   std::vector<std::string> kinds;
   for (unsigned kind = 0; kind < kInvalidationKinds; ++kind) {
@@ -115,13 +180,12 @@ void StreamCoverage::declare_slots() {
 }
 
 void StreamCoverage::declare_pages(const mmu::WalkerConfiguration& configuration) {
-  CoverageTable& table = tables_[kPages] =
-      CoverageTable("translations that a hit helped", words(kGuestPages), words(kEptPages));
+  CoverageTable& table = tables_[kPages] = page_table("translations that a hit helped");
   table.impossible[table.bin(0, 0)] = "without paging and EPT nothing is looked up";
   table.impossible[table.bin(4, 0)] =
       "a page of 4 MiB is mapped by the PDE, and 32-bit paging has no cache above it";
-  for (std::size_t row = 0; row < kGuestPages.size(); ++row) {
-    for (std::size_t column = 0; column < kEptPages.size(); ++column) {
+  for (std::size_t row = 0; row < table.rows.size(); ++row) {
+    for (std::size_t column = 0; column < table.columns.size(); ++column) {
       const bool asked = (row != 0 && configuration.has_combined()) ||
                          (column != 0 && configuration.has_guest_physical());
       if (!asked && row + column != 0) table.impossible[table.bin(row, column)] = kNoSuchCache;
@@ -129,7 +193,8 @@ void StreamCoverage::declare_pages(const mmu::WalkerConfiguration& configuration
   }
 }
 
-void StreamCoverage::begin() {
+void StreamCoverage::begin(bool counted) {
+  counted_ = counted ? 1 : 0;
   walks_.clear();
   memory_left_.clear();
   responses_left_.clear();
@@ -140,10 +205,10 @@ StreamCoverage::Walk& StreamCoverage::walk_of(unsigned number) {
   return *std::ranges::find(walks_, number, &Walk::number);
 }
 
-void StreamCoverage::request_held_up() { tables_[kBusySlots].count(0, slots_); }
+void StreamCoverage::request_held_up() { count(kBusySlots, 0, slots_); }
 
 void StreamCoverage::request_taken(unsigned walk, Cycle now) {
-  tables_[kBusySlots].count(0, walks_.size());
+  count(kBusySlots, 0, walks_.size());
   // If its first step needs no look-up and finds the engine free.
   walks_.push_back({.number = walk, .taken_at = now, .issued_at = now + 2});
 }
@@ -152,7 +217,7 @@ void StreamCoverage::request_taken(unsigned walk, Cycle now) {
 /// state `after`.
 void StreamCoverage::settle(Walk& walk, State before, State after, Cycle since) {
   for (const auto& [kind, cycle] : walk.met) {
-    tables_[kInvalidations].count(static_cast<std::size_t>(kind), cycle >= since ? after : before);
+    count(kInvalidations, static_cast<std::size_t>(kind), cycle >= since ? after : before);
   }
   walk.met.clear();
 }
@@ -162,7 +227,7 @@ void StreamCoverage::leave_queue(std::deque<Cycle>& queue, std::size_t row, Cycl
                                  Cycle now) {
   const auto ahead = static_cast<std::size_t>(
       std::ranges::count_if(queue, [&](Cycle left) { return left >= entered; }));
-  tables_[kQueues].count(row, std::min<std::size_t>(ahead, slots_ - 1));
+  count(kQueues, row, std::min<std::size_t>(ahead, slots_ - 1));
   queue.push_back(now);
   if (queue.size() > slots_) queue.pop_front();
 }
@@ -174,61 +239,127 @@ void StreamCoverage::memory_taken(unsigned number, Cycle now) {
   walk.waiting = true;
 }
 
-void StreamCoverage::swap_failed(mmu::Place place) {
-  tables_[kFailedSwaps].count(failed_swap_row(place), 0);
+void StreamCoverage::flags_updated(const FlagUpdate& update) {
+  tb::count(tables_[kFlagUpdates], update, counted_);
 }
 
 void StreamCoverage::answered(unsigned number, bool active, Cycle now) {
   Walk& walk = walk_of(number);
   walk.waiting = false;
   walk.issued_at = now + 1;
-  if (active) tables_[kContention].count(0, 0);
+  if (active) count(kContention, 0, 0);
 }
 
 void StreamCoverage::looked_up(unsigned number, const mmu::CacheLookup& lookup, Cycle now) {
   Walk& walk = walk_of(number);
   settle(walk, kReady, kReady, now);
   walk.issued_at = now + 1;
+  if (lookup.combined) {
+    walk.combined_level = lookup.combined_level;
+  } else {
+    walk.last = lookup;
+  }
   if (lookup.combined_level >= 2) walk.hits |= 1u << (kCombinedRow + lookup.combined_level - 2);
   if (lookup.nested_level >= 1) walk.hits |= 1u << (kNestedRow + lookup.nested_level - 1);
   if (lookup.ept_level >= 2) walk.hits |= 1u << (kEptRow + lookup.ept_level - 2);
   // A look-up is never a walk's first step: who makes one now was ready when the other made its
   // own.
-  if (last_lookup_at_ + 1 == now && last_lookup_ != number) tables_[kContention].count(0, 1);
+  if (last_lookup_at_ + 1 == now && last_lookup_ != number) count(kContention, 0, 1);
   last_lookup_ = number;
   last_lookup_at_ = now;
 }
 
-void StreamCoverage::responded(unsigned number, const mmu::WalkResponse& response, Cycle now) {
+/// Whether the entry that refused, the uppermost that lacks the right, is one that a hit spared.
+void StreamCoverage::count_told(const Walk& walk, const mmu::Outcome& outcome,
+                                const mmu::Recording& expected) {
+  const auto row =
+      static_cast<std::size_t>(std::ranges::find(kRights, outcome.reason) - kRights.begin());
+  const unsigned guest_level = outcome.place.guest_level;
+  switch (outcome.reason) {
+    case Reason::kGuestNotWritable:
+    case Reason::kGuestSupervisorPage:
+    case Reason::kGuestExecuteDisable:
+      if (walk.combined_level != 0 && guest_level >= walk.combined_level) {
+        count(kTold, row, kCombined);
+      }
+      return;
+    case Reason::kEptPagingVerification:
+      if (walk.combined_level != 0 && unverified_level(expected) + 1 >= walk.combined_level) {
+        count(kTold, row, kCombined);
+      }
+      if (walk.last.nested_level != 0) count(kTold, row, kNestedTlb);
+      return;
+    case Reason::kEptNotWritable:
+      // The page of the entry that is read first after the hit.
+      if (guest_level != 0 && guest_level + 1 == walk.combined_level) {
+        count(kTold, row, kCombined);
+        return;
+      }
+      break;
+    case Reason::kEptNotReadable:
+    case Reason::kEptNotExecutable:
+    case Reason::kEptShadowStack: break;
+    default: return;
+  }
+  if (walk.last.nested_level != 0) count(kTold, row, kNestedTlb);
+  if (walk.last.ept_level != 0 && outcome.place.ept_level >= walk.last.ept_level) {
+    count(kTold, row, kEptStructures);
+  }
+}
+
+void StreamCoverage::responded(unsigned number, const mmu::WalkResponse& response,
+                               const mmu::Recording* expected, Cycle now) {
   Walk& walk = walk_of(number);
   const mmu::Outcome& outcome = response.outcome;
   const Cycle entered = walk.taken_at + 1 + response.cycles;
   settle(walk, kReady, kRespond, entered);
   leave_queue(responses_left_, 1, entered, now);
+  // No device has sub-page permissions: of those the model's walks are enough.
+  const unsigned counted = outcome.kind == OutcomeKind::kSppEvent ? 1 : counted_;
   for (unsigned row = 0; row < kHitRows; ++row) {
-    if ((walk.hits >> row & 1) != 0) {
-      tables_[kHits].count(row, static_cast<std::size_t>(outcome.kind));
-    }
+    if ((walk.hits >> row & 1) == 0) continue;
+    tables_[kHits].count(row, static_cast<std::size_t>(outcome.kind), counted);
   }
   const auto rule = std::ranges::find(kRights, outcome.reason);
   if (rule != kRights.end()) {
     const auto row = static_cast<std::size_t>(rule - kRights.begin());
-    if ((walk.hits & kCombinedHits) != 0) tables_[kRestarts].count(row, 0);
-    if ((walk.hits & ~kCombinedHits) != 0) tables_[kRestarts].count(row, 1);
+    if ((walk.hits & kCombinedHits) != 0) count(kRestarts, row, 0);
+    if ((walk.hits & ~kCombinedHits) != 0) count(kRestarts, row, 1);
   }
+  if (expected != nullptr) count_told(walk, outcome, *expected);
   if (walk.hits != 0 && outcome.kind == OutcomeKind::kTranslated) {
-    tables_[kPages].count(index_of(outcome.guest_page_size), index_of(outcome.ept_page_size));
+    count_pages(tables_[kPages], outcome, counted_);
   }
   walks_.erase(walks_.begin() + (&walk - walks_.data()));
 }
 
-void StreamCoverage::invalidated(InvalidationKind kind, Cycle now) {
-  CoverageTable& table = tables_[kInvalidations];
+void StreamCoverage::invalidated(InvalidationKind kind, const mmu::InvalidationScope& scope,
+                                 Mappings held, Cycle now) {
+  const std::array<bool, 3> sweeps{
+      combined_ && scope.linear_mappings && held.linear,
+      combined_ && scope.combined_mappings && held.combined,
+      guest_physical_ && scope.guest_physical_mappings && held.guest_physical};
+  const std::array<bool, 8> narrowed{false,
+                                     scope.vpid.has_value(),
+                                     scope.keep_vpid_zero,
+                                     scope.pcid.has_value(),
+                                     scope.ept_root.has_value(),
+                                     scope.linear && !scope.structures_of_address_alone,
+                                     scope.linear && scope.structures_of_address_alone,
+                                     scope.gpa.has_value()};
+  for (std::size_t swept = 0; swept < sweeps.size(); ++swept) {
+    if (!sweeps[swept]) continue;
+    if (std::ranges::count(narrowed, true) == 0) count(kScopes, swept, kAllOfThem);
+    for (std::size_t how = 1; how < narrowed.size(); ++how) {
+      if (narrowed[how]) count(kScopes, swept, how);
+    }
+  }
+
   const auto row = static_cast<std::size_t>(kind);
-  if (walks_.size() < slots_) table.count(row, kIdle);
+  if (walks_.size() < slots_) count(kInvalidations, row, kIdle);
   for (Walk& walk : walks_) {
     if (walk.waiting) {
-      table.count(row, kWait);
+      count(kInvalidations, row, kWait);
     } else {
       walk.met.emplace_back(kind, now);
     }

@@ -121,7 +121,7 @@ bool StreamJudge::prepare(const Stream& stream) {
   with_device_ = voices_.device && not_in_device_.empty();
   walks_.assign(stream.requests.size(), {});
   remembrance_.clear();
-  coverage_.begin();
+  coverage_.begin(with_device_ || !voices_.device);
   counted_ = {};
   counted_.in_flight.resize(slots_ + 1);
   finding_.reset();
@@ -283,10 +283,10 @@ void StreamJudge::carried_out(unsigned walk, const mmu::MemoryRequest& request, 
       ++counted_.references;
       break;
     case mmu::StepKind::kCompareExchange:
+      coverage_.flags_updated(flag_update_of(request, found));
       if (found != request.expected) {
         ++state.failed_swaps;
         ++counted_.failed_swaps;
-        coverage_.swap_failed(request.place);
         break;
       }
       [[fallthrough]];
@@ -309,7 +309,7 @@ void StreamJudge::looked_up(unsigned walk, const mmu::CacheLookup& lookup, mmu::
 }
 
 void StreamJudge::invalidated(const StreamEvent& event, mmu::Cycle now) {
-  coverage_.invalidated(event.kind, now);
+  coverage_.invalidated(event.kind, *event.invalidation, remembrance_.held(), now);
   ++counted_.invalidations;
   remembrance_.invalidated(*event.invalidation);
 }
@@ -396,13 +396,13 @@ void StreamJudge::compare_writes(const WalkState& state, Differences& difference
 void StreamJudge::responded(unsigned walk, const mmu::WalkResponse& response, mmu::Cycle now) {
   WalkState& state = walks_[walk];
   state.in_flight = false;
-  coverage_.responded(walk, response, now);
   ++counted_.walks;
   Differences differences;
   differences.number("references", state.recording.references.size(), response.references);
   if (response.cycles > now - state.taken_at) {
     differences.number("cycles, at most", now - state.taken_at, response.cycles);
   }
+  bool judged = false;
   if (state.relied.any()) {
     ++counted_.stale;
   } else if (state.overtaken ||
@@ -410,10 +410,12 @@ void StreamJudge::responded(unsigned walk, const mmu::WalkResponse& response, mm
     ++counted_.overtaken;
   } else {
     ++counted_.judged;
+    judged = true;
     compare_outcome(state, response, differences);
     compare_references(state, differences);
     compare_writes(state, differences);
   }
+  coverage_.responded(walk, response, judged ? &state.expected.recording : nullptr, now);
   found(kStepMachine, kModel, walk, differences.take(), now);
 }
 

@@ -135,6 +135,15 @@ TEST(VerifyCommand, WithoutMismatchAndRangeNoWaveformIsWritten) {
   EXPECT_NE(run.output.find("no mismatch: /dev/full was not written"), std::string::npos);
 }
 
+TEST(VerifyCommand, RefusalsThatThereCanNotBeAreListedWithWhatSpeaksAgainstThem) {
+  const ProgramRun run = verify("--walks 100 --coverage -");
+  EXPECT_NE(run.output.find("refused: ept_address_too_wide, "), std::string::npos);
+  EXPECT_NE(run.output.find(": only a 4-level EPT refuses an address, at its root\n"),
+            std::string::npos);
+  EXPECT_NE(run.output.find("flag updates: guest L5, dirty set: no page is mapped above level 3"),
+            std::string::npos);
+}
+
 TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
   const std::array<std::array<std::string, 2>, 22> cases{{
       {"--replay 11", "--replay 11: not a seed and a walk's number"},
