@@ -38,6 +38,7 @@ void Remembrance::hold(const Footprint& footprint, bool of_any_word, Staleness s
   held_.push_back(std::move(held));
 }
 
+// What is held by linear address came by way of guest-physical ones.
 void Remembrance::walked(const Footprint& footprint, Staleness relied) {
   hold(footprint, relied.any(), {.linear = relied.any(), .guest_physical = relied.guest_physical});
 }

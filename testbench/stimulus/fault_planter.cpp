@@ -41,6 +41,7 @@ class Planter {
   bool aim(mmu::Place place, mmu::Reason reason) {
     using mmu::Reason;
     if (reason == Reason::kEptAddressTooWide) return aim_too_wide(place);
+    if (reason == Reason::kLass) return plant_lass();
     const auto spot = std::ranges::find(spots_, place, &Spot::place);
     if (spot == spots_.end()) return false;
     if (reason == Reason::kPmlIndex) {
@@ -59,10 +60,12 @@ class Planter {
         case Reason::kEptReservedBit: return FaultKind::kEptReservedHigh;
         case Reason::kEptMemoryType: return FaultKind::kEptMemoryType;
         case Reason::kEptPagingWriteWithoutRead: return FaultKind::kEptPagingWriteWithoutRead;
+        case Reason::kGuestSupervisorPage: return FaultKind::kGuestSupervisor;
+        case Reason::kGuestProtectionKey: return FaultKind::kGuestProtectionKey;
         default: return FaultKind::kEptNotPresent;
       }
     }();
-    return put(&Planter::plant_ept, kind, *spot);
+    return put(place.is_guest_entry() ? &Planter::plant_guest : &Planter::plant_ept, kind, *spot);
   }
 
  private:
@@ -277,7 +280,8 @@ class Planter {
     } else {
       const mmu::Place above{static_cast<std::uint8_t>(place.guest_level + 1), 0, place.hlat};
       const auto spot = std::ranges::find(spots_, above, &Spot::place);
-      if (spot == spots_.end() || spot->leaf || spot->size != 8) return false;
+      if (spot == spots_.end() || spot->size != 8) return false;
+      if (spot->leaf != (place.guest_level == 0)) return false;
       std::uint64_t entry = spot->get(test_);
       if (!set_one(entry, wide)) return false;
       spot->set(test_, entry);
@@ -301,18 +305,20 @@ class Planter {
 
   bool plant_address() {
     if (!efer::kLma.any(context_.efer)) return false;
-    const unsigned width = cr4::kLa57.any(context_.cr4) ? 57 : 48;
-    std::uint64_t& address = test_.request.address;
-    FaultKind kind = FaultKind::kNotCanonical;
-    if (cr4::kLass.any(context_.cr4) && random_.coin()) {
-      kind = FaultKind::kLass;
-      address ^= ~std::uint64_t{0} << (width - 1);
-    } else {
-      address ^= random_.bit_of(bits(63, width - 1));
-    }
-    test_.planted.push_back({kind, {}});
+    if (cr4::kLass.any(context_.cr4) && random_.coin()) return plant_lass();
+    test_.request.address ^= random_.bit_of(bits(63, linear_width() - 1));
+    test_.planted.push_back({FaultKind::kNotCanonical, {}});
     return true;
   }
+
+  /// The other half of the address space.
+  bool plant_lass() {
+    test_.request.address ^= ~std::uint64_t{0} << (linear_width() - 1);
+    test_.planted.push_back({FaultKind::kLass, {}});
+    return true;
+  }
+
+  unsigned linear_width() const { return cr4::kLa57.any(context_.cr4) ? 57 : 48; }
 
   bool shadow_stack_access() const {
     return test_.request.access == AccessKind::kShadowStackRead ||

@@ -33,6 +33,9 @@ inline constexpr std::array kAims{
     mmu::Reason::kEptMemoryType,
     mmu::Reason::kEptPagingWriteWithoutRead,
     mmu::Reason::kPmlIndex,
+    mmu::Reason::kGuestSupervisorPage,
+    mmu::Reason::kGuestProtectionKey,
+    mmu::Reason::kLass,
 };
 
 }  // namespace eptsim::tb

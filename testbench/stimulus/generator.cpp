@@ -1,8 +1,11 @@
 #include "testbench/stimulus/generator.hpp"
 
+#include <algorithm>
+
 #include "ept/arch/registers.hpp"
 #include "mmu_model/walk/walk.hpp"
 #include "mmu_model/word_access.hpp"
+#include "testbench/stimulus/aim.hpp"
 #include "testbench/stimulus/entry_layout.hpp"
 #include "testbench/stimulus/fault_planter.hpp"
 #include "testbench/stimulus/page_parts.hpp"
@@ -45,27 +48,6 @@ std::uint64_t meddled(Random& random, Meddling meddling, std::uint64_t entry,
 
 }  // namespace
 
-/// A refusal to bring about, in the tables of a guest.
-struct Aim {
-  mmu::Place place;
-  mmu::Reason reason;
-  arch::AccessKind access;
-  bool user;
-};
-
-/// What the refusal needs.
-void set_context(const Aim& aim, mmu::Context& context) {
-  using mmu::Reason;
-  if (aim.reason == Reason::kEptNotReadable || aim.reason == Reason::kEptPagingWriteWithoutRead) {
-    context.cpu.execute_only = true;
-  }
-  // Above the width there must be a bit that entries have.
-  if (aim.reason == Reason::kEptReservedBit) context.cpu.maxphyaddr = 51;
-  if (aim.reason == Reason::kEptNotWritable || aim.reason == Reason::kPmlIndex) {
-    context.eptp |= arch::eptp::kAccessedDirty.mask();
-  }
-}
-
 struct Generator::Plan {
   std::string_view origin = "random";
   Features features;
@@ -79,6 +61,7 @@ struct Generator::Plan {
   bool store = false;
   std::optional<std::uint64_t> failing_swap;
   std::optional<Aim> aim;
+  std::optional<ReservedBitAim> reserved;
   Meddling meddling = Meddling::kAnything;
 };
 
@@ -150,8 +133,24 @@ bool Generator::allows(const Plan& plan) const {
          (features_.has(Feature::kStores) || !plan.store);
 }
 
-/// A swap in HLAT tables of five levels that fails.
+/// A swap that fails: in HLAT tables of five levels, or of an entry of 4 bytes.
 void Generator::aim_at_swap(Random& random, Plan& plan) const {
+  const bool large = features_.has(Feature::kLargePages) && random.coin();
+  const auto leaf = [&] { return large ? 1 + static_cast<unsigned>(random.below(3)) : 1u; };
+  if (random.one_in(4)) {
+    if (!features_.has(Feature::kLegacyPaging) || !features_.has(Feature::kStores)) return;
+    plan = {};
+    plan.origin = "aimed";
+    plan.features = without_extras(features_);
+    plan.levels = {.guest = 2, .ept = random.coin() ? 4u : 0u};
+    plan.guest_leaf = std::min(leaf(), 2u);
+    plan.ept_leaf = 1;
+    plan.clear_flags = true;
+    plan.store = true;
+    plan.failing_swap = random.below(kMostSwaps);
+    plan.meddling = random.coin() ? Meddling::kFlagSet : Meddling::kOtherFrame;
+    return;
+  }
   constexpr std::array kNeeded{Feature::kHlat, Feature::kStores, Feature::kFiveLevel,
                                Feature::kEptAccessedDirty};
   for (const Feature feature : kNeeded) {
@@ -162,18 +161,54 @@ void Generator::aim_at_swap(Random& random, Plan& plan) const {
   plan.features = without_extras(features_);
   plan.features.add(Feature::kHlat);
   plan.levels = {.guest = 5, .ept = 5};
-  plan.guest_leaf = plan.ept_leaf = 1;
+  plan.guest_leaf = leaf();
+  plan.ept_leaf = leaf();
   plan.clear_flags = true;
   plan.store = true;
   plan.failing_swap = random.below(kMostSwaps);
   plan.meddling = random.coin() ? Meddling::kFlagSet : Meddling::kOtherFrame;
 }
 
-/// Makes one plan in eight aim at one of the places that others seldom come to. Which, comes from a
+/// One reserved bit of one kind of entry, each as often as others: but there are many address bits.
+void Generator::aim_at_reserved_bit(Random& random, Plan& plan) const {
+  using Tables = EntryKind::Tables;
+  const bool of_width = random.one_in(3);
+  ReservedBit reserved;
+  do {
+    reserved = reserved_bits_[random.below(reserved_bits_.size())];
+  } while (reserved.of_address_width() != of_width);
+  const EntryKind kind = reserved.kind;
+  const bool ept = kind.tables == Tables::kEpt;
+  const bool legacy = kind.tables == Tables::kPae || kind.tables == Tables::kNarrow;
+  const bool five = features_.has(Feature::kFiveLevel);
+  if ((kind.level == 5 && !five) || (kind.leaf && !features_.has(Feature::kLargePages)) ||
+      (legacy && !features_.has(Feature::kLegacyPaging))) {
+    return;
+  }
+  const auto levels = [&](bool its_own) -> unsigned {
+    return (its_own && kind.level == 5) || (five && random.one_in(3)) ? 5 : 4;
+  };
+  plan = {};
+  plan.origin = "aimed";
+  plan.features = without_extras(features_);
+  plan.levels = {.guest = legacy ? 2 : levels(!ept),
+                 .ept = ept || random.coin() ? levels(ept) : 0,
+                 .pae = kind.tables == Tables::kPae};
+  plan.guest_leaf = kind.leaf && !ept ? kind.level : 1;
+  plan.ept_leaf = kind.leaf && ept ? kind.level : 1;
+  mmu::Place place{.guest_level = static_cast<std::uint8_t>(kind.level)};
+  if (ept) {
+    place = {.guest_level = static_cast<std::uint8_t>(random.below(plan.levels.guest + 1)),
+             .ept_level = static_cast<std::uint8_t>(kind.level)};
+  }
+  plan.reserved = {.reserved = reserved, .place = place};
+}
+
+/// Makes one plan in five aim at one of the places that others seldom come to. Which, comes from a
 /// sequence of its own.
 void Generator::aim(std::uint64_t number, Plan& plan) const {
   Random random(seed_ ^ 0x61696d, number);
-  if (!features_.has(Feature::kFaults) || !features_.has(Feature::kEpt) || !random.one_in(8)) {
+  if (!features_.has(Feature::kFaults) || !features_.has(Feature::kEpt) || !random.one_in(5)) {
     return;
   }
   constexpr std::array kAccesses{arch::AccessKind::kRead,
@@ -182,28 +217,28 @@ void Generator::aim(std::uint64_t number, Plan& plan) const {
                                  arch::AccessKind::kReadModifyWrite,
                                  arch::AccessKind::kShadowStackRead,
                                  arch::AccessKind::kShadowStackWrite};
-  if (random.one_in(12)) return aim_at_swap(random, plan);
-  const Aim aim{.place = {.guest_level = static_cast<std::uint8_t>(1 + random.below(5)),
-                          .ept_level = static_cast<std::uint8_t>(1 + random.below(5)),
-                          .hlat = random.coin()},
-                .reason = random.pick(kAims),
-                .access = random.pick(kAccesses),
-                .user = random.coin()};
+  const std::uint64_t kind = random.below(12);
+  if (kind == 0) return aim_at_swap(random, plan);
+  if (kind <= 4) return aim_at_reserved_bit(random, plan);
+  Aim aim{.place = {.guest_level = static_cast<std::uint8_t>(random.below(6)),
+                    .ept_level = static_cast<std::uint8_t>(1 + random.below(5)),
+                    .hlat = random.coin()},
+          .reason = random.pick(kAims),
+          .access = random.pick(kAccesses),
+          .user = random.coin()};
+  if (aim.place.guest_level == 0) aim.place.hlat = false;
   Features wanted = Features::none();
-  if (aim.place.guest_level == 5 || aim.place.ept_level == 5) wanted.add(Feature::kFiveLevel);
-  if (aim.place.hlat) wanted.add(Feature::kHlat);
-  if (aim.access >= arch::AccessKind::kShadowStackRead) wanted.add(Feature::kShadowStacks);
+  unsigned guest_leaf = 1;
+  const auto pick_level = [&](unsigned most) {
+    return static_cast<std::uint8_t>(1 + random.below(most));
+  };
   switch (aim.reason) {
-    case mmu::Reason::kEptAddressTooWide:
-      if (aim.place.ept_level != 4) return;
-      break;
+    case mmu::Reason::kEptAddressTooWide: aim.place.ept_level = 4; break;
     case mmu::Reason::kEptNotReadable: wanted.add(Feature::kExecuteOnly); break;
     case mmu::Reason::kEptNotWritable: wanted.add(Feature::kEptAccessedDirty); break;
-    case mmu::Reason::kEptMemoryType:
-      if (aim.place.ept_level > 3) return;
-      break;
+    case mmu::Reason::kEptMemoryType: aim.place.ept_level = pick_level(3); break;
     case mmu::Reason::kEptPagingWriteWithoutRead:
-      if (aim.place.ept_level > 3) return;
+      aim.place.ept_level = pick_level(3);
       wanted.add(Feature::kExecuteOnly);
       wanted.add(Feature::kPagingWrite);
       break;
@@ -211,8 +246,26 @@ void Generator::aim(std::uint64_t number, Plan& plan) const {
       wanted.add(Feature::kPml);
       wanted.add(Feature::kEptAccessedDirty);
       break;
+    case mmu::Reason::kGuestSupervisorPage:
+      aim.place = {.guest_level = pick_level(5), .hlat = random.coin()};
+      aim.user = true;
+      break;
+    case mmu::Reason::kGuestProtectionKey:
+      aim.place = {.guest_level = pick_level(3), .hlat = random.coin()};
+      guest_leaf = aim.place.guest_level;
+      wanted.add(Feature::kProtectionKeys);
+      if (guest_leaf > 1) wanted.add(Feature::kLargePages);
+      break;
+    case mmu::Reason::kLass:
+      aim.place = {};
+      wanted.add(Feature::kLass);
+      wanted.add(Feature::kSmap);
+      break;
     default: break;
   }
+  if (aim.place.guest_level == 5 || aim.place.ept_level == 5) wanted.add(Feature::kFiveLevel);
+  if (aim.place.hlat) wanted.add(Feature::kHlat);
+  if (aim.access >= arch::AccessKind::kShadowStackRead) wanted.add(Feature::kShadowStacks);
   for (const FeatureFact& fact : kFeatures) {
     if (wanted.has(fact.feature) && !features_.has(fact.feature)) return;
   }
@@ -227,7 +280,7 @@ void Generator::aim(std::uint64_t number, Plan& plan) const {
   plan.levels.guest =
       aim.place.guest_level == 5 || (wanted.has(Feature::kFiveLevel) && random.coin()) ? 5 : 4;
   plan.levels.ept = aim.place.ept_level == 5 ? 5 : 4;
-  plan.guest_leaf = 1;
+  plan.guest_leaf = guest_leaf;
   const bool leaf = aim.reason == mmu::Reason::kEptMemoryType ||
                     aim.reason == mmu::Reason::kEptPagingWriteWithoutRead;
   plan.ept_leaf = leaf && large ? aim.place.ept_level : 1;
@@ -247,12 +300,19 @@ void Generator::make(std::uint64_t number, TestCase& test) {
   test.image.clear();
   test.store.reset();
   if (directed) plan.features = without_extras(features_);
-  test.context = random_context(random, plan.features, plan.levels);
+  test.context =
+      plan.reserved
+          ? random_context(random, plan.features, plan.levels,
+                           capabilities_for(random, plan.features, plan.reserved->reserved))
+          : random_context(random, plan.features, plan.levels);
   const bool aimed = plan.origin == "aimed";
   if (directed || aimed) {
     // Nothing may be in the way of the walk's end.
-    if (plan.failing_swap || aimed) test.context.cpu.maxphyaddr = 52;
-    test.context.cpu.page_2m = test.context.cpu.page_1g = test.context.cpu.guest_page_1g = true;
+    if (!plan.reserved) {
+      if (plan.failing_swap || aimed) test.context.cpu.maxphyaddr = 52;
+      test.context.cpu.page_2m = test.context.cpu.page_1g = test.context.cpu.guest_page_1g = true;
+    }
+    if (plan.levels.narrow() && plan.guest_leaf == 2) test.context.cr4 |= arch::cr4::kPse.mask();
     test.context.cr4 &=
         ~(arch::cr4::kSmap.mask() | arch::cr4::kSmep.mask() | arch::cr4::kPke.mask() |
           arch::cr4::kPks.mask() | arch::cr4::kLass.mask());
@@ -264,6 +324,9 @@ void Generator::make(std::uint64_t number, TestCase& test) {
   }
   if (aimed) test.context.hlat_prefix_size = 0;
   if (plan.aim) set_context(*plan.aim, test.context);
+  if (plan.reserved && plan.reserved->reserved.bit == 63) {
+    test.context.efer &= ~arch::efer::kNxe.mask();
+  }
   test.request = random_request(random, plan.features, test.context, plan.levels);
   if (plan.clear_flags) test.request.access = arch::AccessKind::kWrite;
   if (plan.aim) {
@@ -280,7 +343,7 @@ void Generator::make(std::uint64_t number, TestCase& test) {
   }
   if (plan.clear_flags) shape.flags = Shape::Flags::kClear;
   if (aimed) {
-    shape.hlat_leaf = 1;
+    shape.hlat_leaf = shape.guest_leaf;
     shape.hlat_restart = 0;
   }
   if (plan.aim && plan.aim->reason == mmu::Reason::kPmlIndex) shape.flags = Shape::Flags::kSet;
@@ -295,6 +358,7 @@ void Generator::make(std::uint64_t number, TestCase& test) {
   if (plan.aim) {
     plant_fault_at(random, plan.levels, builder.spots(), plan.aim->place, plan.aim->reason, test);
   }
+  if (plan.reserved) plant_reserved_bit(builder.spots(), *plan.reserved, test);
   set_written_areas(random, test);
   if (plan.store) schedule_store(random, plan, test);
   if (plan.spoiled) {

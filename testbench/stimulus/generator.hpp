@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "testbench/stimulus/feature.hpp"
+#include "testbench/stimulus/reserved_bit.hpp"
 #include "testbench/stimulus/sparse_memory.hpp"
 #include "testbench/stimulus/table_builder.hpp"
 #include "testbench/stimulus/test_case.hpp"
@@ -14,7 +15,8 @@ namespace eptsim::tb {
 /// each compare-and-swap of the longest walk made to fail; what they leave open is random.
 class Generator {
  public:
-  Generator(std::uint64_t seed, Features features) : seed_(seed), features_(features) {}
+  Generator(std::uint64_t seed, Features features)
+      : seed_(seed), features_(features), reserved_bits_(reserved_bits()) {}
 
   /// `test` is made anew; its buffers are used again.
   void make(std::uint64_t number, TestCase& test);
@@ -29,12 +31,14 @@ class Generator {
   bool allows(const Plan& plan) const;
   void aim(std::uint64_t number, Plan& plan) const;
   void aim_at_swap(Random& random, Plan& plan) const;
+  void aim_at_reserved_bit(Random& random, Plan& plan) const;
   void flip_bits(Random& random, TestCase& test);
   void schedule_store(Random& random, const Plan& plan, TestCase& test);
   Timing random_timing(Random& random) const;
 
   std::uint64_t seed_;
   Features features_;
+  std::vector<ReservedBit> reserved_bits_;
   SharedMemory memory_;  ///< of the walk that finds out which requests there are
 };
 

@@ -33,8 +33,10 @@ enum class InvalidationKind : std::uint8_t {
   kInveptAll,
   kVmfunc,
   kReset,
+  kAnyScope,  ///< nothing that an instruction or event asks for: what the port may be given
 };
-inline constexpr unsigned kInvalidationKinds = static_cast<unsigned>(InvalidationKind::kReset) + 1;
+inline constexpr unsigned kInvalidationKinds =
+    static_cast<unsigned>(InvalidationKind::kAnyScope) + 1;
 std::string_view name(InvalidationKind kind);
 
 struct StreamRequest {

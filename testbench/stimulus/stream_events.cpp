@@ -55,7 +55,8 @@ class EventMaker {
 
   void add_invalidation() {
     const auto after = static_cast<unsigned>(random_.below(stream_.requests.size() + 1));
-    add_invalidation(any_kind(), any_page(), after,
+    const InvalidationKind kind = random_.one_in(4) ? InvalidationKind::kAnyScope : any_kind();
+    add_invalidation(kind, any_page(), after,
                      static_cast<unsigned>(random_.below(random_.coin() ? 8 : 120)));
   }
 
@@ -186,9 +187,34 @@ class EventMaker {
                                     tags.ept_root.value_or(random_.next()));
       case InvalidationKind::kInveptAll: return invalidation::invept(mmu::InveptType::kAll, 0);
       case InvalidationKind::kVmfunc: return invalidation::vmfunc_eptp_switch(random_.coin());
+      case InvalidationKind::kAnyScope: return any_scope(tags, linear, gpa);
       case InvalidationKind::kReset: break;
     }
     return invalidation::reset();
+  }
+
+  /// Each kind of mapping, narrowed by each tag and address or not, whatever the others are.
+  mmu::InvalidationScope any_scope(const mmu::CurrentTags& tags, std::uint64_t linear,
+                                   std::uint64_t gpa) {
+    mmu::InvalidationScope scope{.linear_mappings = random_.coin(),
+                                 .combined_mappings = random_.coin(),
+                                 .guest_physical_mappings = random_.coin()};
+    const auto given = [&] { return random_.one_in(3); };
+    // Another's now and then.
+    const auto near = [&](std::uint64_t tag, std::uint64_t mask) {
+      return random_.one_in(4) ? tag ^ random_.bit_of(mask) : tag;
+    };
+    if (given()) scope.vpid = static_cast<std::uint16_t>(near(tags.vpid, bits(15, 0)));
+    scope.keep_vpid_zero = given();
+    if (given()) scope.pcid = static_cast<std::uint16_t>(near(tags.pcid, bits(11, 0)));
+    if (given()) scope.ept_root = near(tags.ept_root.value_or(random_.next()), bits(51, 12));
+    if (scope.ept_root) *scope.ept_root &= bits(51, 12);
+    scope.keep_globals = random_.coin();
+    if (given()) scope.linear = near(linear, bits(47, 12));
+    scope.piece_alone = random_.coin();
+    scope.structures_of_address_alone = random_.coin();
+    if (given()) scope.gpa = near(gpa, bits(47, 12));
+    return scope;
   }
 
   /// No operation takes another address.
@@ -227,6 +253,7 @@ std::string_view name(InvalidationKind kind) {
     case InvalidationKind::kInveptAll: return "INVEPT of all";
     case InvalidationKind::kVmfunc: return "VMFUNC";
     case InvalidationKind::kReset: return "reset";
+    case InvalidationKind::kAnyScope: return "any scope";
   }
   return "?";
 }

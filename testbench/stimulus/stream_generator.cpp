@@ -90,7 +90,16 @@ void drop_what_is_refused(Stream& stream) {
 
 }  // namespace
 
+/// What a stream is made to come to more often than chance does.
+enum class Theme : std::uint8_t {
+  kNone,
+  kMissingRights,  ///< an EPT entry lacks one, and what is below it is cached all the same
+  kVerification,   ///< guest-paging verification, with a page of tables that has not what it takes
+  kFullLog,        ///< pages whose dirty flag alone is missing, and no room to log them
+};
+
 struct StreamGenerator::Plan {
+  Theme theme = Theme::kNone;
   Features features;
   Levels levels;
   bool chaos = false;
@@ -100,6 +109,18 @@ struct StreamGenerator::Plan {
   unsigned pages = 1;
   unsigned requests = 8;
 };
+
+Theme StreamGenerator::random_theme(Random& random) const {
+  if (!features_.has(Feature::kEpt) || !random.one_in(4)) return Theme::kNone;
+  constexpr std::array kThemes{Theme::kMissingRights, Theme::kVerification, Theme::kFullLog};
+  const Theme theme = random.pick(kThemes);
+  const bool possible =
+      theme == Theme::kVerification ? features_.has(Feature::kGuestPagingVerification)
+      : theme == Theme::kFullLog
+          ? features_.has(Feature::kPml) && features_.has(Feature::kEptAccessedDirty)
+          : true;
+  return possible ? theme : Theme::kNone;
+}
 
 StreamGenerator::Plan StreamGenerator::random_plan(Random& random) const {
   Plan plan;
@@ -114,6 +135,22 @@ StreamGenerator::Plan StreamGenerator::random_plan(Random& random) const {
     }
   }
   plan.features.drop(Feature::kPageCrossing);
+  plan.theme = random_theme(random);
+  switch (plan.theme) {
+    case Theme::kNone: break;
+    case Theme::kMissingRights:
+      plan.features.drop(Feature::kEptAccessedDirty);
+      plan.features.drop(Feature::kPml);
+      if (features_.has(Feature::kShadowStacks) && random.one_in(3)) {
+        plan.features.add(Feature::kShadowStacks);
+      }
+      break;
+    case Theme::kVerification:
+      plan.features.add(Feature::kPagingWrite);
+      plan.features.add(Feature::kGuestPagingVerification);
+      break;
+    case Theme::kFullLog: plan.features.add(Feature::kPml); break;
+  }
   plan.levels = random_levels(random, plan.features);
   plan.chaos = features_.has(Feature::kChaos) && random.one_in(24);
   plan.stores = features_.has(Feature::kStores) && random.coin();
@@ -132,6 +169,10 @@ void StreamGenerator::add_contexts(Random& random, const Plan& plan, Stream& str
     first.cr4 &= ~cr4::kPcide.mask();
   } else if (random.coin()) {
     first.cr4 |= cr4::kPcide.mask();
+  }
+  if (plan.theme == Theme::kFullLog && first.controls.pml) {
+    first.eptp |= eptp::kAccessedDirty.mask();
+    first.pml_index = random.coin() ? 0xffff : 0x200;
   }
   stream.contexts.push_back(first);
   levels_.push_back(plan.levels);
@@ -215,6 +256,7 @@ void StreamGenerator::add_pages(Random& random, const Plan& plan, Stream& stream
     builder.extend();
     page.gpa = builder.gpa();
     page.spots = builder.spots();
+    follow_theme(random, plan.theme, levels, page.spots);
     if (plan.faults && random.one_in(3)) {
       plant_fault(random, levels, page.spots, scratch_);
       page.request = scratch_.request;
@@ -226,6 +268,53 @@ void StreamGenerator::add_pages(Random& random, const Plan& plan, Stream& stream
   }
   stream.image = std::move(scratch_.image);
   stream.planted = scratch_.planted;
+}
+
+/// Changes the entries that translate a page.
+void StreamGenerator::follow_theme(Random& random, Theme theme, Levels levels,
+                                   const std::vector<Spot>& spots) {
+  if (theme == Theme::kNone || levels.ept == 0 || !scratch_.request.linear) return;
+  // Low levels most often: what is above them may be cached.
+  const auto guest_level = static_cast<unsigned>(
+      std::min(random.below(levels.guest + 1), random.below(levels.guest + 1)));
+  const bool execute_only = scratch_.context.cpu.execute_only && random.coin();
+  const unsigned ept_level = 1 + static_cast<unsigned>(random.below(levels.ept));
+  const bool flags_set = !random.one_in(3);
+  const auto change = [&](const Spot& spot, std::uint64_t set, std::uint64_t clear) {
+    spot.set(scratch_, (spot.get(scratch_) & ~clear) | set);
+  };
+  for (const Spot& spot : spots) {
+    const mmu::Place place = spot.place;
+    if (place.spp_level != 0) continue;
+    const bool final = place.guest_level == 0;
+    if (place.is_guest_entry()) {
+      const bool clean = spot.leaf && random.coin();
+      if (flags_set) change(spot, bits(5, 5), clean ? bits(6, 6) : 0);
+      continue;
+    }
+    switch (theme) {
+      case Theme::kNone: break;
+      case Theme::kMissingRights:
+        if (place.guest_level != guest_level) break;
+        if (!final && spot.leaf) change(spot, 0, bits(1, 1));
+        if (!final || place.ept_level != ept_level) break;
+        change(spot, execute_only ? bits(2, 2) : 0, execute_only ? bits(1, 0) : bits(1, 1));
+        break;
+      case Theme::kVerification:
+        if (!spot.leaf) break;
+        if (final) {
+          change(spot, random.coin() ? bits(57, 57) : 0, bits(57, 57));
+        } else {
+          const bool lacks = place.guest_level == std::max(guest_level, 1u);
+          change(spot, lacks ? bits(1, 1) : bits(58, 58), lacks ? bits(58, 58) : 0);
+        }
+        break;
+      case Theme::kFullLog:
+        change(spot, bits(8, 8) | (spot.leaf ? bits(9, 9) : 0), 0);
+        if (final && spot.leaf && random.coin()) change(spot, 0, bits(9, 9));
+        break;
+    }
+  }
 }
 
 void StreamGenerator::add_requests(Random& random, const std::vector<StreamPage>& pages,
@@ -243,7 +332,7 @@ void StreamGenerator::add_requests(Random& random, const std::vector<StreamPage>
     constexpr std::array kAccesses{AccessKind::kRead, AccessKind::kWrite, AccessKind::kFetch,
                                    AccessKind::kReadModifyWrite};
     const bool shadow_stack = mmu::is_shadow_stack_access(access);
-    if (!shadow_stack) access.access = random.pick(kAccesses);
+    if (!shadow_stack || random.one_in(3)) access.access = random.pick(kAccesses);
     if (access.linear && random.one_in(3)) access.user = !access.user;
     access.address ^= random.next() & bits(11, 3);
     if (random.one_in(8)) access.address = with_other_bits(random, access.address, 14, 12);

@@ -9,6 +9,8 @@
 
 namespace eptsim::tb {
 
+enum class Theme : std::uint8_t;
+
 /// Makes the streams of a run. Stream n of seed s is the same whatever was made before it.
 class StreamGenerator {
  public:
@@ -20,9 +22,11 @@ class StreamGenerator {
  private:
   struct Plan;
 
+  Theme random_theme(Random& random) const;
   Plan random_plan(Random& random) const;
   void add_contexts(Random& random, const Plan& plan, Stream& stream);
   void add_pages(Random& random, const Plan& plan, Stream& stream);
+  void follow_theme(Random& random, Theme theme, Levels levels, const std::vector<Spot>& spots);
   static void add_requests(Random& random, const std::vector<StreamPage>& pages, Stream& stream);
 
   std::uint64_t seed_;

@@ -24,6 +24,8 @@ enum class CacheBug : std::uint8_t {
   kTagsWithoutEptRoot,
   kTagsCombinedWithoutEptRoot,
   kFillsWithoutRights,
+  kForgetsWhatTheEptSaysOfTables,
+  kForgetsTablesThatAreNotVerified,
 };
 
 /// A walker of one walk at a time that remembers everything it may, in lists without an end; with a
@@ -118,6 +120,10 @@ class ForgetfulWalker final : public mmu::WalkerUnit {
     if (crossed_) return;
     for (mmu::CachedEntry entry : walk_->fills()) {
       if (bug_ == CacheBug::kFillsWithoutRights) entry.guest_rights = {};
+      if (entry.kind == mmu::LookupKind::kCombined) {
+        if (bug_ == CacheBug::kForgetsWhatTheEptSaysOfTables) entry.ept_rights = {};
+        if (bug_ == CacheBug::kForgetsTablesThatAreNotVerified) entry.paging_verified = true;
+      }
       if (entry.kind == mmu::LookupKind::kCombined && entry.level > 4) continue;
       if (entry.kind == mmu::LookupKind::kEptStructure && entry.level > 4) continue;
       held_.push_back({.tags = mmu::current_tags(*context_),

@@ -7,6 +7,7 @@
 #include "ept/arch/registers.hpp"
 #include "mmu_model/walk/translate.hpp"
 #include "testbench/scoreboard/coverage.hpp"
+#include "testbench/scoreboard/cross_check.hpp"
 #include "testbench/scoreboard/mismatch_text.hpp"
 #include "testbench/stimulus/page_parts.hpp"
 
@@ -205,6 +206,42 @@ TEST(SparseMemory, TwoDifferAtTheLowestAddressThatDiffers) {
   two.write64(arch::Hpa(0x2000), 5);
   EXPECT_EQ(one.difference(two), 0x2000U);
   EXPECT_EQ(two.difference(one), 0x2000U);
+}
+
+/// A 4 MiB page, of a processor with 38 address bits: bits 20:19 of the entry are reserved, 18:13
+/// are address bits 37:32.
+TEST(ReservedBit, TheOneThatRefusedAWalkIsNamed) {
+  mmu::Context context;
+  context.cpu.maxphyaddr = 38;
+  context.cr0 = arch::cr0::kPg.mask() | arch::cr0::kPe.mask();
+  context.cr4 = arch::cr4::kPse.mask();
+  mmu::Outcome outcome{.kind = mmu::OutcomeKind::kPageFault,
+                       .reason = mmu::Reason::kGuestReservedBit,
+                       .place = {.guest_level = 2},
+                       .entry = 0x0014'0083};
+  ASSERT_TRUE(refused_for(context, outcome));
+  EXPECT_EQ(name(*refused_for(context, outcome)), "32-bit L2, page, bit 20");
+  outcome.entry |= 1 << 19;
+  EXPECT_FALSE(refused_for(context, outcome)) << "which of two can't be said";
+  outcome.entry = 0x0004'0083;
+  EXPECT_FALSE(refused_for(context, outcome)) << "bit 18 is an address bit";
+}
+
+TEST(ReservedBit, EachIsTheOnlyOneInSomeOfAModestNumberOfWalks) {
+  Voices voices = built_voices();
+  voices.device.reset();
+  CrossCheck check(std::move(voices), 2, {});
+  EXPECT_FALSE(check.run(60'000));
+  const CoverageTable& reserved = check.judge().coverage().reserved;
+  ASSERT_EQ(reserved.counts.size(), reserved_bits().size());
+  unsigned missed = 0;
+  for (std::size_t row = 0; row < reserved.rows.size(); ++row) {
+    const ReservedBit bit = reserved_bits()[row];
+    missed += reserved.counts[row] == 0;
+    if (bit.kind.level != 2 || !bit.kind.leaf || bit.bit > 20) continue;
+    EXPECT_GT(reserved.counts[row], 0U) << reserved.rows[row];
+  }
+  EXPECT_LT(missed, reserved.rows.size() / 10);
 }
 
 }  // namespace

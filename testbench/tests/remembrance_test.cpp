@@ -70,6 +70,18 @@ TEST(Remembrance, AWalkThatMayHaveUsedWhatIsStaleMayLeaveItAnywhere) {
   EXPECT_TRUE(held.stale(footprint()).guest_physical);
 }
 
+TEST(Remembrance, WhatAWalkCachesByLinearAddressIsAsStaleAsTheGuestPhysicalMappingsItMayHaveUsed) {
+  Remembrance held = after_a_store(kEptWord);
+  invalidate(held, invalidation::invvpid(mmu::InvvpidType::kAll, 0, 0));
+  const Remembrance::Staleness relied = held.stale(footprint());
+  EXPECT_FALSE(relied.linear);
+  EXPECT_TRUE(relied.guest_physical);
+  held.walked(footprint(), relied);
+  held.invalidated(
+      {.linear_mappings = false, .combined_mappings = false, .guest_physical_mappings = true});
+  EXPECT_TRUE(held.stale(footprint()).linear);
+}
+
 TEST(Remembrance, OtherTablesUnderTheSameTagsAreStaleUntilTheyAreInvalidated) {
   Remembrance held;
   held.walked(footprint(), {});

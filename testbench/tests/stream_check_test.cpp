@@ -146,6 +146,48 @@ TEST(SeededCacheBug, AHitWithRightsThatTheEntriesDoNotGiveIsFound) {
   found_with(CacheBug::kFillsWithoutRights);
 }
 
+TEST(SeededCacheBug, AFlagSetInAPageOfTablesThatAHitKnowsToBeReadOnlyIsFound) {
+  found_with(CacheBug::kForgetsWhatTheEptSaysOfTables);
+}
+
+TEST(SeededCacheBug, AGuestPagingVerificationThatAHitForgetsIsFound) {
+  found_with(CacheBug::kForgetsTablesThatAreNotVerified);
+}
+
+/// How often the bin was met.
+std::uint64_t met(const CoverageTable& table, std::string_view bin) {
+  for (std::size_t index = 0; index < table.counts.size(); ++index) {
+    if (table.name_of(index) == bin) return table.counts[index];
+  }
+  ADD_FAILURE() << table.name << " has no bin " << bin;
+  return 0;
+}
+
+TEST(StreamGenerator, RefusalsForWhatAHitHeldAreCommonEnough) {
+  Voices voices = built_voices("small");
+  voices.device.reset();
+  StreamCheck check(std::move(voices), 1, {});
+  EXPECT_FALSE(check.run(60'000));
+  const StreamCoverage& coverage = check.judge().coverage();
+  const CoverageTable& told = coverage.table(StreamCoverage::kTold);
+  EXPECT_GT(met(told, "ept_not_writable, combined"), 30U) << "a flag of a page of tables";
+  EXPECT_GT(met(told, "ept_paging_verification, combined"), 20U);
+  EXPECT_GT(met(told, "ept_not_readable, EPT structures"), 3U);
+  const CoverageTable& hits = coverage.table(StreamCoverage::kHits);
+  EXPECT_GT(met(hits, "combined L2, pml_full"), 10U);
+}
+
+TEST(StreamGenerator, InvalidationsComeInScopesThatNoInstructionAsksFor) {
+  Voices voices = built_voices("small");
+  voices.device.reset();
+  StreamCheck check(std::move(voices), 1, {});
+  EXPECT_FALSE(check.run(60'000));
+  const CoverageTable& scopes = check.judge().coverage().table(StreamCoverage::kScopes);
+  EXPECT_GT(met(scopes, "linear, EPTRTA"), 10U);
+  EXPECT_GT(met(scopes, "guest-physical, VPID"), 10U);
+  EXPECT_GT(met(scopes, "combined, guest-physical address"), 10U);
+}
+
 TEST(SeededStreamBug, AnAnswerForTheWrongWalkIsFound) {
   const auto swapped = [last = 0U](mmu::WalkerOutputs& outputs) mutable {
     if (outputs.response) std::swap(outputs.response->tag, last);
