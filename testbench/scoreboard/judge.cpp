@@ -2,6 +2,7 @@
 
 #include "testbench/oracle_adapter.hpp"
 #include "testbench/scoreboard/walk_order.hpp"
+#include "testbench/scoreboard/walk_rights.hpp"
 
 namespace eptsim::tb {
 
@@ -112,6 +113,10 @@ std::optional<Finding> Judge::compare_all(const PreparedCase& prepared, const Pr
   if (prepared.parts.count > 1) return std::nullopt;
   Differences differences;
   compare_order(recording_, answer_.outcome, lockstep_.failed_swaps() != 0, differences);
+  if (lockstep_.failed_swaps() == 0) {
+    compare_rights_with_entries(test.context, test.request, recording_, answer_.outcome,
+                                differences);
+  }
   return finding("the walk's order", kStepMachine, differences.take(), recording_);
 }
 

@@ -430,6 +430,35 @@ TEST(SeededBug, AnEptEntryReadForAnotherGuestEntryThanItSaysIsFoundThoughAllWalk
   EXPECT_EQ(mismatch.finding.expected, "the walk's order");
 }
 
+/// The oracle has no TLB.
+TEST(SeededBug, AnythingToldWronglyForATlbIsFoundThoughAllWalkersAgree) {
+  const auto field_with = [](void (*lie)(mmu::Outcome&)) {
+    const Mismatch mismatch = found([lie] {
+      Voices voices = built_voices();
+      voices.device.reset();
+      voices.step_machine = [lie](const mmu::WalkContext& context, const mmu::Request& request,
+                                  arch::PhysicalMemory& memory, mmu::Recording& recording) {
+        TranslateResult result = mmu::translate(context, request, memory, recording);
+        lie(result.outcome);
+        return result;
+      };
+      voices.model = MutantWalker::of_outputs([lie](mmu::WalkerOutputs& outputs) {
+        if (outputs.response) lie(outputs.response->outcome);
+      });
+      return voices;
+    });
+    return mismatch.finding.differences.front().field;
+  };
+  EXPECT_EQ(field_with([](mmu::Outcome& outcome) { outcome.guest_rights.user = true; }),
+            "guest_rights.user, by the entries");
+  EXPECT_EQ(field_with([](mmu::Outcome& outcome) { outcome.ept_rights.write = true; }),
+            "ept_rights.write, by the entries");
+  EXPECT_EQ(field_with([](mmu::Outcome& outcome) { outcome.dirty = true; }),
+            "dirty, by the entries");
+  EXPECT_EQ(field_with([](mmu::Outcome& outcome) { outcome.shadow_stack = false; }),
+            "shadow_stack, by the entries");
+}
+
 TEST(SeededBug, AClockedModelThatDoesNotCountTheFirstPageItLogsIsFound) {
   const Mismatch mismatch = found([] {
     Voices voices = built_voices();
