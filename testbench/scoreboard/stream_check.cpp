@@ -36,11 +36,14 @@ std::optional<StreamMismatch> StreamCheck::check(std::uint64_t number) {
     const auto again = judge_.check_alone(candidate);
     return again && alike(again->finding, found->finding);
   };
+  const bool alone = fails(stream_);
   StreamMismatch mismatch{.number = number,
                           .found = *found,
                           .stream = stream_,
-                          .smallest = shrink(stream_, fails),
+                          .alone = alone,
+                          .smallest = alone ? shrink(stream_, fails) : stream_,
                           .found_in_smallest = *found};
+  if (!alone) return mismatch;
   if (auto again = judge_.check_alone(mismatch.smallest)) {
     mismatch.found_in_smallest = std::move(*again);
   }

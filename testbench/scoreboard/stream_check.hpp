@@ -14,7 +14,8 @@ struct StreamMismatch {
   std::uint64_t number = 0;  ///< of the stream
   StreamFinding found;
   Stream stream;
-  Stream smallest;  ///< the least that still shows it
+  bool alone = true;  ///< run once more from the reset state, it shows the same
+  Stream smallest;    ///< the least that still shows it
   StreamFinding found_in_smallest;
 };
 

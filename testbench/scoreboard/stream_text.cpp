@@ -92,8 +92,15 @@ std::string mismatch_text(const StreamMismatch& mismatch, const std::string& rep
   if (mismatch.found.walk) text += ", response to request " + std::to_string(*mismatch.found.walk);
   if (finding.cycle) text += ", cycle " + std::to_string(*finding.cycle);
   text += "\n\n" + found_text(mismatch.found);
-  text += "\nThe least that still shows it:\n" + stream_text(mismatch.smallest) + "\n" +
-          found_text(mismatch.found_in_smallest);
+  if (mismatch.alone) {
+    text += "\nThe least that still shows it:\n" + stream_text(mismatch.smallest) + "\n" +
+            found_text(mismatch.found_in_smallest);
+  } else {
+    text +=
+        "\nAlone, this stream shows nothing: a reset leaves something of those before it.\n\n"
+        "The stream:\n" +
+        stream_text(mismatch.stream);
+  }
   return text + "\nAgain: " + replay + "\n";
 }
 

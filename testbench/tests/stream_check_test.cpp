@@ -295,6 +295,19 @@ TEST(StreamJudge, AStreamThatCanNotBeRunCountsForNone) {
   EXPECT_EQ(judge.tally().not_run, 2U);
 }
 
+TEST(StreamCheck, AMismatchThatTakesWhatAResetLeavesBehindSaysSo) {
+  const auto later = [responses = 0](mmu::WalkerOutputs& outputs) mutable {
+    if (outputs.response && ++responses == 100) ++outputs.response->references;
+  };
+  StreamCheck check(with_model(std::make_unique<Changed>("single", later)), 1, {});
+  const auto mismatch = check.run(1'000);
+  ASSERT_TRUE(mismatch);
+  EXPECT_GT(mismatch->number, 0U);
+  EXPECT_FALSE(mismatch->alone);
+  EXPECT_NE(mismatch_text(*mismatch, "").find("Alone, this stream shows nothing"),
+            std::string::npos);
+}
+
 TEST(StreamCheck, AReplayShowsTheMismatchOfTheRun) {
   const auto voices = [] {
     return with_model(std::make_unique<ForgetfulWalker>(CacheBug::kTagsWithoutEptRoot));
