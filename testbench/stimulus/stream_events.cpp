@@ -208,7 +208,8 @@ class EventMaker {
     scope.keep_vpid_zero = given();
     if (given()) scope.pcid = static_cast<std::uint16_t>(near(tags.pcid, bits(11, 0)));
     if (given()) scope.ept_root = near(tags.ept_root.value_or(random_.next()), bits(51, 12));
-    if (scope.ept_root) *scope.ept_root &= bits(51, 12);
+    // 0 is an address like others, and not the absence of one.
+    if (scope.ept_root) *scope.ept_root &= random_.one_in(4) ? 0 : bits(51, 12);
     scope.keep_globals = random_.coin();
     if (given()) scope.linear = near(linear, bits(47, 12));
     scope.piece_alone = random_.coin();

@@ -192,7 +192,8 @@ void StreamGenerator::add_contexts(Random& random, const Plan& plan, Stream& str
         break;
       case Change::kEpt:
         if (!context.ept_enabled) continue;
-        set_frame(context.eptp, random_frame(random, context.cpu.maxphyaddr));
+        set_frame(context.eptp,
+                  random.one_in(8) ? 0 : random_frame(random, context.cpu.maxphyaddr));
         break;
       case Change::kNoEpt:
         if (!context.ept_enabled) continue;
