@@ -37,12 +37,13 @@ bool same_guest_tables(const mmu::WalkContext& a, const mmu::WalkContext& b) {
          x.hlat_pointer == y.hlat_pointer && x.hlat_prefix_size == y.hlat_prefix_size;
 }
 
+/// Whether both read the same EPT, and find the same entries malformed. Rights are worked out by
+/// the walk that uses an entry, so mode-based execute control may differ.
 bool same_ept(const mmu::WalkContext& a, const mmu::WalkContext& b) {
   const mmu::Controls& x = a.raw.controls;
   const mmu::Controls& y = b.raw.controls;
   return a.raw.ept_enabled == b.raw.ept_enabled && a.raw.eptp == b.raw.eptp &&
-         x.mode_based_execute == y.mode_based_execute && x.paging_write == y.paging_write &&
-         x.sub_page_permission == y.sub_page_permission &&
+         x.paging_write == y.paging_write && x.sub_page_permission == y.sub_page_permission &&
          x.guest_paging_verification == y.guest_paging_verification;
 }
 

@@ -16,18 +16,19 @@ using namespace arch;
 
 /// How a context comes from another: what software of one processor does.
 enum class Change : std::uint8_t {
-  kVpid,     ///< another virtual processor on the same tables
-  kTables,   ///< another process: PCID or VPID, and CR3
-  kEpt,      ///< another EPT under the same guest tables
-  kNoEpt,    ///< the same guest tables in host-physical memory
-  kRights,   ///< bits that decide at the end of a walk
-  kStale,    ///< other tables under the same tags: what was cached must go first
-  kAnother,  ///< everything, the paging mode too
+  kVpid,      ///< another virtual processor on the same tables
+  kTables,    ///< another process: PCID or VPID, and CR3
+  kEpt,       ///< another EPT under the same guest tables
+  kNoEpt,     ///< the same guest tables in host-physical memory
+  kRights,    ///< bits that decide at the end of a walk
+  kControls,  ///< the same tables, of which other controls look at other bits
+  kStale,     ///< other tables under the same tags: what was cached must go first
+  kAnother,   ///< everything, the paging mode too
 };
 
-constexpr std::array kChanges{Change::kVpid,   Change::kTables, Change::kTables,
-                              Change::kEpt,    Change::kEpt,    Change::kNoEpt,
-                              Change::kRights, Change::kStale,  Change::kAnother};
+constexpr std::array kChanges{Change::kVpid,  Change::kTables, Change::kTables, Change::kEpt,
+                              Change::kEpt,   Change::kNoEpt,  Change::kRights, Change::kControls,
+                              Change::kStale, Change::kAnother};
 
 void set_frame(std::uint64_t& reg, std::uint64_t frame) {
   reg = (reg & ~bits(51, 12)) | (frame & bits(51, 12));
@@ -54,6 +55,21 @@ void change_rights(Random& random, Features features, mmu::Context& context) {
     context.pkru = static_cast<std::uint32_t>(random.next() & random.next());
   }
   context.rflags_ac = random.coin();
+}
+
+/// Those that change what bits of EPT entries mean.
+void change_controls(Random& random, Features features, mmu::Context& context) {
+  if (!context.ept_enabled) return;
+  mmu::Controls& controls = context.controls;
+  if (features.has(Feature::kModeBasedExecute) && random.coin()) {
+    controls.mode_based_execute = !controls.mode_based_execute;
+  }
+  if (features.has(Feature::kPagingWrite) && random.coin()) {
+    controls.paging_write = !controls.paging_write;
+  }
+  if (features.has(Feature::kGuestPagingVerification) && random.coin()) {
+    controls.guest_paging_verification = !controls.guest_paging_verification;
+  }
 }
 
 void turn_ept_off(mmu::Context& context) {
@@ -201,6 +217,7 @@ void StreamGenerator::add_contexts(Random& random, const Plan& plan, Stream& str
         levels.ept = 0;
         if (random.coin()) context.vpid = 0;
         break;
+      case Change::kControls: change_controls(random, plan.features, context); break;
       case Change::kRights: change_rights(random, plan.features, context); break;
       case Change::kStale: move_tables(random, levels, context); break;
       case Change::kAnother:
