@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <utility>
 
 #include "sim/near_miss.hpp"
+#include "sim/number.hpp"
 #include "sim/settings/parameter.hpp"
 
 namespace eptsim::sim {
@@ -263,14 +263,6 @@ std::vector<Parameter> make_parameters() {
                             "hold every use of cached translations against memory, to find "
                             "forgotten invalidations"));
   return table;
-}
-
-std::string bytes_text(std::uint64_t value) {
-  constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB"};
-  const auto unit = static_cast<std::size_t>(std::countr_zero(value)) / 10;
-  if (value == 0 || unit == 0) return std::to_string(value);
-  const std::size_t used = std::min(unit, kUnits.size());
-  return std::to_string(value >> (10 * used)) + " " + kUnits.at(used - 1);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "sim/settings/value.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cctype>
 #include <utility>
 
@@ -19,31 +17,6 @@ std::string lower(std::string_view text) {
 }
 
 }  // namespace
-
-std::optional<std::uint64_t> parse_bytes(std::string_view text) {
-  constexpr std::array<std::pair<std::string_view, unsigned>, 11> kUnits = {{{"KiB", 10},
-                                                                             {"MiB", 20},
-                                                                             {"GiB", 30},
-                                                                             {"TiB", 40},
-                                                                             {"PiB", 50},
-                                                                             {"B", 0},
-                                                                             {"K", 10},
-                                                                             {"M", 20},
-                                                                             {"G", 30},
-                                                                             {"T", 40},
-                                                                             {"P", 50}}};
-  unsigned shift = 0;
-  for (const auto& [unit, bits] : kUnits) {
-    if (!text.ends_with(unit) || text.starts_with("0x")) continue;
-    text.remove_suffix(unit.size());
-    if (text.ends_with(' ')) text.remove_suffix(1);
-    shift = bits;
-    break;
-  }
-  const auto value = parse_number(text);
-  if (!value || (*value << shift) >> shift != *value) return std::nullopt;
-  return *value << shift;
-}
 
 void refuse_value(const Parameter& parameter, std::string_view shown, const std::string& place) {
   std::string problem =

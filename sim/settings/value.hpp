@@ -1,16 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "sim/settings/parameter.hpp"
 
 namespace eptsim::sim {
-
-/// A size in bytes: a number, or one with B, KiB, MiB, GiB, TiB or PiB.
-std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
 /// The value that `text` gives to `parameter`. Throws InputError at `place` if it is of the wrong
 /// type or out of range.
