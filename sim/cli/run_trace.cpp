@@ -42,7 +42,7 @@ RunReport run_trace(const RunRequest& request, const std::atomic<bool>& stop) {
   report.trace_path = request.trace_path;
 
   // Before the run: a file that is replaced meanwhile is not what was run.
-  report.trace_hash = hash_of_file(request.trace_path);
+  report.trace_hash = hash_of_trace(request.trace_path);
   const auto trace = open_trace(request.trace_path, request.format, kLinearAddressBits);
   report.trace_format = trace->format();
   if (request.fetch == true && !trace->has_fetches()) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "sim/input_error.hpp"
+#include "sim/trace/generate/workload.hpp"
 #include "sim/trace/own_reader.hpp"
 #include "sim/trace/own_writer.hpp"
 #include "sim/trace/reader.hpp"
@@ -18,9 +19,11 @@ own::Header header_for(const TraceReader& reader, const std::string& input,
     header = own_reader->header();
   } else {
     header.fetches = reader.has_fetches();
-    header.dependences = reader.format().starts_with("champsim");
+    const bool generated = generate::is_generated(input);
+    header.dependences = generated || reader.format().starts_with("champsim");
     header.notes.emplace_back("source-format", reader.format());
-    if (const auto hash = hash_of_file(input); !hash.empty())
+    if (generated) header.notes.emplace_back("workload", generate::chosen(input).canonical());
+    if (const auto hash = hash_of_trace(input); !hash.empty())
       header.notes.emplace_back("source-hash", hash);
   }
   header.fetches = header.fetches && options.fetches;

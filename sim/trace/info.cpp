@@ -56,7 +56,7 @@ TraceInfo describe_trace(const std::string& path, std::optional<std::string_view
   }
   info.data_pages = data.count();
   info.code_pages = code.count();
-  info.hash = hash_of_file(path);
+  info.hash = hash_of_trace(path);
   struct stat status = {};
   if (!info.hash.empty() && ::stat(path.c_str(), &status) == 0)
     info.stored_bytes = static_cast<std::uint64_t>(status.st_size);

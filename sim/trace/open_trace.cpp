@@ -15,6 +15,7 @@
 #include "sim/trace/champsim.hpp"
 #include "sim/trace/din.hpp"
 #include "sim/trace/dynamorio.hpp"
+#include "sim/trace/generate/workload.hpp"
 #include "sim/trace/lackey.hpp"
 #include "sim/trace/own_reader.hpp"
 #include "sim/trace/reader.hpp"
@@ -131,6 +132,13 @@ std::unique_ptr<TraceReader> open_trace(const std::string& path,
                      fmt::format("unknown format \"{}\", expected one of {}", *format,
                                  fmt::join(kFormats, ", ")),
                      did_you_mean(*format, kFormats));
+  if (generate::is_generated(path)) {
+    if (format)
+      throw InputError("--format " + std::string(*format),
+                       "a generated trace has no format, expected none");
+    const auto choice = generate::chosen(path);
+    return choice.workload().open(choice);
+  }
   ByteStream stream(path);
   if (stream.peek(1).empty()) throw InputError(stream.name(), "is empty, expected a trace");
   const auto name = format ? *format : tell_format(stream);
@@ -151,7 +159,8 @@ std::unique_ptr<TraceReader> open_trace(const std::string& path,
   return std::make_unique<DynamorioReader>(std::move(archive), stream.name(), linear_address_bits);
 }
 
-std::string hash_of_file(const std::string& path) {
+std::string hash_of_trace(const std::string& path) {
+  if (generate::is_generated(path)) return generate::chosen(path).hash();
   struct stat status = {};
   if (path == "-" ||
       (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)))

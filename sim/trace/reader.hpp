@@ -34,15 +34,17 @@ class TraceReader {
 /// The names that `--format` takes.
 std::span<const std::string_view> trace_formats();
 
-/// Opens a trace, telling format and compression by content. `path` "-" is standard input;
-/// `format` overrides the guess. Accesses must be canonical for linear addresses of
-/// `linear_address_bits`, 57 or, for a guest with 4-level paging, 48. Throws InputError.
+/// Opens a trace, telling format and compression by content. `path` "-" is standard input, and
+/// "generate:…" a workload that is computed; `format` overrides the guess. Accesses must be
+/// canonical for linear addresses of `linear_address_bits`, 57 or, for a guest with 4-level
+/// paging, 48. Throws InputError.
 std::unique_ptr<TraceReader> open_trace(const std::string& path,
                                         std::optional<std::string_view> format = std::nullopt,
                                         unsigned linear_address_bits = 57);
 
-/// XXH3-128 of the file's bytes as stored, in hexadecimal; empty for standard input and for pipes,
-/// which can't be read twice. Throws InputError.
-std::string hash_of_file(const std::string& path);
+/// XXH3-128 of the file's bytes as stored, in hexadecimal; of a generated trace, of its parameters
+/// and its workload's version; empty for standard input and for pipes, which can't be read twice.
+/// Throws InputError.
+std::string hash_of_trace(const std::string& path);
 
 }  // namespace eptsim::sim

@@ -26,7 +26,7 @@ TEST_P(BundledTrace, IsSmallAsStoredAndLargerThanWhatATlbReaches) {
 
 TEST_P(BundledTrace, HasTheHashThatTheReadmeSays) {
   const auto readme = content_of(std::string(EPTSIM_TRACES) + "/README.md");
-  EXPECT_NE(readme.find(hash_of_file(path())), std::string::npos) << hash_of_file(path());
+  EXPECT_NE(readme.find(hash_of_trace(path())), std::string::npos) << hash_of_trace(path());
 }
 
 TEST_P(BundledTrace, IsCanonicalFor48Bits) {

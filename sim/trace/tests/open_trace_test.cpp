@@ -98,10 +98,10 @@ TEST(OpenTrace, ReadsStandardInput) {
 TEST(HashOfFile, IsThatOfTheStoredBytes) {
   const TestFolder folder;
   // XXH3-128 of no bytes, from its specification.
-  EXPECT_EQ(hash_of_file(folder.write("empty", "")), "99aa06d3014798d86001c324468d497f");
-  EXPECT_NE(hash_of_file(folder.write("a", "a")), hash_of_file(folder.write("b", "b")));
-  EXPECT_EQ(hash_of_file("-"), "");
-  EXPECT_THROW(hash_of_file(folder.path("missing")), InputError);
+  EXPECT_EQ(hash_of_trace(folder.write("empty", "")), "99aa06d3014798d86001c324468d497f");
+  EXPECT_NE(hash_of_trace(folder.write("a", "a")), hash_of_trace(folder.write("b", "b")));
+  EXPECT_EQ(hash_of_trace("-"), "");
+  EXPECT_THROW(hash_of_trace(folder.path("missing")), InputError);
 }
 
 TEST(Convert, AnyFormatBecomesTheOwnOneWithItsSource) {
@@ -115,7 +115,7 @@ TEST(Convert, AnyFormatBecomesTheOwnOneWithItsSource) {
   const auto info = describe_trace(out);
   ASSERT_TRUE(info.header);
   EXPECT_TRUE(info.header->fetches);
-  const std::pair<std::string, std::string> source = {"source-hash", hash_of_file(in)};
+  const std::pair<std::string, std::string> source = {"source-hash", hash_of_trace(in)};
   EXPECT_EQ(info.header->notes.back(), source);
 }
 
