@@ -13,6 +13,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_trace_info_command());
   commands.push_back(make_trace_convert_command());
   commands.push_back(make_trace_record_command());
+  commands.push_back(make_trace_generators_command());
   commands.push_back(make_machine_list_command());
   commands.push_back(make_machine_show_command());
   commands.push_back(make_machine_explain_command());

@@ -15,6 +15,7 @@ std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_trace_info_command();
 std::unique_ptr<Command> make_trace_convert_command();
 std::unique_ptr<Command> make_trace_record_command();
+std::unique_ptr<Command> make_trace_generators_command();
 std::unique_ptr<Command> make_machine_list_command();
 std::unique_ptr<Command> make_machine_show_command();
 std::unique_ptr<Command> make_machine_explain_command();

@@ -6,7 +6,7 @@
 namespace eptsim::sim {
 
 void RunOptions::declare(Options& options, bool with_mode) {
-  options.arguments("TRACE", traces_, "Trace to run; - is standard input");
+  options.arguments("TRACE", traces_, "Trace to run; - is standard input, generate:… computed");
   options.text("--machine", "NAME|FILE", machine_,
                "Machine: default (if not given), plain, or a TOML file");
   options.texts("--set", "KEY=VALUE", set_,

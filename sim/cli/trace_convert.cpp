@@ -18,7 +18,7 @@ class TraceConvertCommand : public Command {
   std::string help() const override { return "Rewrite a trace of any known format in the own one"; }
 
   void declare(Options& options) override {
-    options.argument("IN", input_, "Trace to read; - is standard input");
+    options.argument("IN", input_, "Trace to read; - is standard input, generate:… computed");
     options.argument("OUT", output_, "Trace to write");
     options.text("--format", "NAME", format_,
                  "The input's format, where its content leaves a doubt");

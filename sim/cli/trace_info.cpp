@@ -13,7 +13,7 @@ class TraceInfoCommand : public Command {
   std::string help() const override { return "Say what is in a trace"; }
 
   void declare(Options& options) override {
-    options.argument("FILE", file_, "Trace; - is standard input");
+    options.argument("FILE", file_, "Trace; - is standard input, generate:… computed");
     options.text("--format", "NAME", format_, "Its format, where its content leaves a doubt");
     options.footer("Example:\n  eptsim trace info program.trace");
   }

@@ -58,6 +58,12 @@ TEST_P(BadInputTest, IsRefusedWithItsPlaceAndLeavesNothing) {
 }
 
 const BadInput kTraces[] = {
+    {"UnknownWorkload", "eptsim run generate:gup", "generate:gup: unknown workload, expected gups",
+     "did you mean 'gups'?"},
+    {"WorkloadParameter", "eptsim compare generate:gups,footprnt=1GiB",
+     "generate:gups: unknown parameter \"footprnt\"", "did you mean 'footprint'?"},
+    {"WorkloadValue", "eptsim trace convert generate:chase,pages=0 out.ept",
+     "generate:chase: pages can't be 0, expected a whole number from 1"},
     {"MissingFile", "eptsim run nothing --output out", "nothing: ", "No such file"},
     {"Directory", "eptsim run . --output out", ".: ", "directory"},
     {"EmptyFile", "eptsim run empty --output out", "empty: "},

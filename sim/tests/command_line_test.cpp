@@ -111,6 +111,20 @@ TEST_F(CommandLine, ATraceFromAPipeHasNoHash) {
   EXPECT_EQ(piped.at("stats"), read.at("stats"));
 }
 
+TEST_F(CommandLine, AWorkloadStandsWhereATraceStandsAndGivesWhatItsConversionGives) {
+  const std::string trace = "generate:chase,pages=5000,accesses=9000,seed=3";
+  const Json computed = json_of("eptsim run " + trace);
+  EXPECT_EQ(computed.at("trace").at("path"), trace);
+  EXPECT_EQ(computed.at("trace").at("format"), "generated");
+  EXPECT_EQ(computed.at("trace").at("hash").get<std::string>().size(), 32u);
+  EXPECT_EQ(computed.at("stats").at("accesses"), 14'000) << "5,000 stores before the chase";
+  EXPECT_EQ(run("eptsim trace convert " + trace + " c.ept").status, 0);
+  EXPECT_EQ(json_of("eptsim run c.ept").at("stats"), computed.at("stats"));
+  const Json both = json_of("eptsim compare " + trace);
+  EXPECT_EQ(both.at("nested").at("stats"), computed.at("stats"));
+  EXPECT_THAT(run("eptsim trace generators").out, HasSubstr("generate:chase: dependent loads"));
+}
+
 TEST_F(CommandLine, AMachineFileMayDescribeTheHypervisorThatANativeRunLeavesOut) {
   folder_.write("m.toml", "[hypervisor]\npage = \"2M\"\n");
   EXPECT_EQ(run("eptsim run t --machine m.toml --mode native").status, 0);
