@@ -17,7 +17,7 @@ class BTree {
       : node_bytes_(node_bytes(choice)),
         shape_(choice["footprint"] / node_bytes_, node_bytes_),
         place_(shape_.total_nodes(), random_at(choice["seed"], 0)),
-        seed_(random_at(choice["seed"], 1)),
+        seed_(choice["seed"]),
         layout_(init_of(choice)),
         nodes_(layout_.filled_array(shape_.total_nodes() * (node_bytes_ / 8), 8)) {
     begin_lookup();
@@ -71,7 +71,7 @@ class BTree {
   }
 
   void begin_lookup() {
-    key_ = below(shape_.total_keys(), random_at(seed_, lookups_++));
+    key_ = looked_up_key(shape_.total_keys(), seed_, lookups_++);
     node_ = shape_.root();
   }
 

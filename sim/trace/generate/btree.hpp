@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "sim/trace/generate/random.hpp"
+
 /// The shape of a B+-tree whose keys are 0, 1, 2, … and which was filled from the left, every node
 /// but the last of a level to the brim. So what stands in a node follows from its number, and no
 /// memory is needed for it.
@@ -78,5 +80,11 @@ class BTreeShape {
   std::vector<std::uint64_t> nodes_;  ///< of each level
   std::vector<std::uint64_t> spans_;  ///< keys below a full node of each level
 };
+
+/// The key of the i-th look-up in a tree that has so many.
+constexpr std::uint64_t looked_up_key(std::uint64_t total_keys, std::uint64_t seed,
+                                      std::uint64_t i) {
+  return below(total_keys, random_at(random_at(seed, 1), i));
+}
 
 }  // namespace eptsim::sim::generate

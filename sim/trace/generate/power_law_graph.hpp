@@ -23,9 +23,12 @@ class PowerLawGraph {
         names_(scale, random_at(seed, 0)),
         degree_seed_(random_at(seed, 1)),
         edge_seed_(random_at(seed, 2)) {
-    for (unsigned ones = 0; ones <= scale; ++ones)
-      degrees_[ones] = static_cast<std::uint64_t>(std::ldexp(
-          static_cast<double>(edges) * std::pow(0.76, scale - ones) * std::pow(0.24, ones), 32));
+    // By multiplications alone, which give the same bits everywhere, as std::pow need not.
+    for (unsigned ones = 0; ones <= scale; ++ones) {
+      auto degree = static_cast<double>(edges);
+      for (unsigned bit = 0; bit < scale; ++bit) degree *= bit < ones ? 0.24 : 0.76;
+      degrees_[ones] = static_cast<std::uint64_t>(std::ldexp(degree, 32));
+    }
     for (std::uint64_t vertex = 0; vertex < vertices_; ++vertex) {
       if (vertex % kSample == 0) samples_.push_back(edges_);
       edges_ += degree(vertex);
