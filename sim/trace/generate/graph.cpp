@@ -73,7 +73,9 @@ class BreadthFirstSearch {
         parents_(layout_.filled_array(graph_.vertices(), kVertex)),
         queue_begin_(layout_.array(graph_.vertices() * kVertex)),
         visited_(graph_.vertices() / 64 + 1),
-        forgotten_(graph_.vertices()) {}
+        forgotten_(graph_.vertices()) {
+    queue_.reserve(graph_.vertices());  // takes memory as it fills
+  }
 
   void begin(Emitter& out) {
     std::fill(visited_.begin(), visited_.end(), 0);
