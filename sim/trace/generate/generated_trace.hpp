@@ -35,7 +35,7 @@ inline std::vector<Parameter> with_seed(std::vector<Parameter> own) {
   own.push_back({.name = "seed",
                  .otherwise = 1,
                  .maximum = ~std::uint64_t{0},
-                 .help = "of all that is random, where anything is",
+                 .help = "of all that is random; stream has none",
                  .common = true});
   return own;
 }
