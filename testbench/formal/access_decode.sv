@@ -14,21 +14,26 @@ module access_decode_proof (
     .access_o(access)
   );
 
-  // Read, write, fetch, by the number of the kind.
-  logic [2:0] needs;
+  // The kinds of which each is one, by the bits of their numbers.
+  logic [7:0] reads;
+  logic [7:0] writes;
+  logic [7:0] fetches;
+  logic [7:0] of_shadow_stacks;
 
   always_comb begin
-    case (kind_i)
-      arch_pkg::AccessRead: needs = 3'b100;
-      arch_pkg::AccessWrite: needs = 3'b010;
-      arch_pkg::AccessReadModifyWrite: needs = 3'b110;
-      default: needs = 3'b001;
-    endcase
+    reads = 8'd1 << arch_pkg::AccessRead | 8'd1 << arch_pkg::AccessReadModifyWrite
+      | 8'd1 << arch_pkg::AccessShadowStackRead;
+    writes = 8'd1 << arch_pkg::AccessWrite | 8'd1 << arch_pkg::AccessReadModifyWrite
+      | 8'd1 << arch_pkg::AccessShadowStackWrite;
+    fetches = 8'd1 << arch_pkg::AccessFetch;
+    of_shadow_stacks = 8'd1 << arch_pkg::AccessShadowStackRead
+      | 8'd1 << arch_pkg::AccessShadowStackWrite;
 
-    assume (kind_i <= arch_pkg::AccessReadModifyWrite);
-    assert (access.read == needs[2]);
-    assert (access.write == needs[1]);
-    assert (access.fetch == needs[0]);
+    assume (kind_i <= arch_pkg::AccessShadowStackWrite);
+    assert (access.read == reads[kind_i]);
+    assert (access.write == writes[kind_i]);
+    assert (access.fetch == fetches[kind_i]);
+    assert (access.shadow_stack == of_shadow_stacks[kind_i]);
   end
 
 endmodule

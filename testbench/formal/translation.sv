@@ -5,6 +5,9 @@
 // Bug: rtl/translation.sv:
 //   `guest_level_i == 3'd1 ?`
 //   -> `guest_level_i != 3'd1 ?`
+// Bug: rtl/translation.sv:
+//   `(mode_i.narrow && guest_level_i == 3'd2) ? 3'd4`
+//   -> `(mode_i.narrow && guest_level_i == 3'd2) ? 3'd2`
 
 module translation_proof (
   input walker_pkg::mode_t       mode_i,
@@ -16,6 +19,7 @@ module translation_proof (
   input walker_pkg::ept_rights_t ept_rights_i
 );
 
+  logic [2:0]              guest_page;
   logic [2:0]              ept_page;
   logic [2:0]              page;
   logic [2:0]              effective;
@@ -32,6 +36,7 @@ module translation_proof (
     .ept_level_i,
     .ept_leaf_i,
     .ept_rights_i,
+    .guest_page_o (guest_page),
     .ept_page_o   (ept_page),
     .page_o       (page),
     .memory_type_o(effective),
@@ -54,30 +59,65 @@ module translation_proof (
     .type_o      (expected_type)
   );
 
-  logic paged;
-  logic guest_dirty;
-  logic ept_dirty;
+  // Sizes in bits of the offset; what is not translated limits nothing.
+  logic       paged;
+  logic [5:0] guest_bits;
+  logic [5:0] ept_bits;
+  logic [5:0] bits;
+  logic [5:0] page_bits;
 
   always_comb begin
     paged = guest_level_i != 0;
+    case ({paged, mode_i.narrow, guest_level_i})
+      {2'b10, 3'd1}, {2'b11, 3'd1}: guest_bits = 12;
+      {2'b10, 3'd2}: guest_bits = 21;
+      {2'b11, 3'd2}: guest_bits = 22;
+      {2'b10, 3'd3}: guest_bits = 30;
+      default: guest_bits = 63;
+    endcase
+    case ({mode_i.ept, ept_level_i})
+      {1'b1, 3'd1}: ept_bits = 12;
+      {1'b1, 3'd2}: ept_bits = 21;
+      {1'b1, 3'd3}: ept_bits = 30;
+      default: ept_bits = 63;
+    endcase
+    bits = guest_bits < ept_bits ? guest_bits : ept_bits;
+    case (page)
+      3'd1: page_bits = 12;
+      3'd2: page_bits = 21;
+      3'd3: page_bits = 30;
+      3'd4: page_bits = 22;
+      default: page_bits = 0;
+    endcase
+  end
+
+  // Flags that may have to be set for a later write.
+  logic [1:0] clear;
+  always_comb begin
     index = {guest_level_i == 1 ? guest_leaf_i[7] : guest_leaf_i[12], guest_leaf_i[4:3]};
-    guest_dirty = write_i | !paged | guest_leaf_i[6];
-    ept_dirty = write_i | !mode_i.ept_flags | ept_leaf_i[9];
+    clear = 2'b00;
+    if (!write_i) begin
+      if (paged) clear[0] = !guest_leaf_i[6];
+      if (mode_i.ept_flags) clear[1] = !ept_leaf_i[9];
+    end
   end
 
   always_comb begin
-    assume (guest_level_i <= 3);
+    assume (guest_level_i <= (mode_i.narrow ? 2 : 3));
     assume (ept_level_i >= 1 && ept_level_i <= 3);
     assume (mode_i.ept || !mode_i.ept_flags);
     assume (!paged || mode_i.paging);
 
-    assert (ept_page == (mode_i.ept ? ept_level_i : 3'd0));
-    case ({paged, mode_i.ept})
-      2'b11: assert (page == (guest_level_i < ept_level_i ? guest_level_i : ept_level_i));
-      2'b10: assert (page == guest_level_i);
-      2'b01: assert (page == ept_level_i);
-      default: ;
+    case (guest_page)
+      3'd0: assert (!paged);
+      3'd1: assert (guest_bits == 12);
+      3'd2: assert (guest_bits == 21);
+      3'd3: assert (guest_bits == 30);
+      3'd4: assert (guest_bits == 22);
+      default: assert (0);
     endcase
+    assert (ept_page == (mode_i.ept ? ept_level_i : 3'd0));
+    assert (page_bits == (bits == 63 ? 12 : bits));
     assert (effective == expected_type);
     if (mode_i.ept) begin
       assert (rights.read == ept_rights_i.read);
@@ -85,11 +125,13 @@ module translation_proof (
       assert (rights.execute == ept_rights_i.execute);
       assert (rights.user_execute
               == (mode_i.mode_based_execute ? ept_rights_i.user_execute : ept_rights_i.execute));
+      assert (rights.paging_write == ept_rights_i.paging_write);
+      assert (rights.supervisor_shadow_stack == ept_rights_i.supervisor_shadow_stack);
     end else begin
-      assert (rights == 4'b1111);
+      assert (&rights);
     end
-    assert (dirty == (guest_dirty & ept_dirty));
-    assert (global_page == (paged & mode_i.global_pages & guest_leaf_i[8]));
+    assert (dirty == (clear == 0));
+    assert (global_page == (paged && mode_i.global_pages && guest_leaf_i[8]));
     assert (key == (paged ? guest_leaf_i[62:59] : 4'd0));
   end
 
