@@ -5,6 +5,9 @@
 // Bug: rtl/ept_entry_check.sv:
 //   `memory_type == 3'd7`
 //   -> `memory_type == 3'd5`
+// Bug: rtl/ept_entry_check.sv:
+//   `!read && leaf_o && mode_i.paging_write`
+//   -> `!read && mode_i.paging_write`
 
 module ept_entry_check_proof (
   input walker_pkg::mode_t mode_i,
@@ -44,7 +47,12 @@ module ept_entry_check_proof (
     endcase
     too_wide = 64'hffffffff_ffffffff << mode_i.maxphyaddr;
     reserved = reserved | too_wide[51:0];
-    maps_page = level_i == 1 || (level_i <= 3 && large);
+    case ({level_i, large})
+      {3'd1, 1'b0}, {3'd1, 1'b1}: maps_page = 1'b1;
+      {3'd2, 1'b1}: maps_page = mode_i.ept_page_2m;
+      {3'd3, 1'b1}: maps_page = mode_i.ept_page_1g;
+      default: maps_page = 1'b0;
+    endcase
   end
 
   // The five ways to be misconfigured, in the order of the list.
@@ -59,7 +67,10 @@ module ept_entry_check_proof (
     endcase
     wrong[1] = !mode_i.execute_only & !entry_i[0]
       & (entry_i[2] | (entry_i[10] & mode_i.mode_based_execute));
-    wrong[2] = 1'b0;
+    case ({mode_i.paging_write, maps_page, entry_i[58], entry_i[0]})
+      4'b1110: wrong[2] = 1'b1;
+      default: wrong[2] = 1'b0;
+    endcase
     wrong[3] = |(entry_i[51:0] & reserved);
     case (entry_i[5:3])
       3'd2, 3'd3, 3'd7: wrong[4] = maps_page;
@@ -80,6 +91,8 @@ module ept_entry_check_proof (
         assert (reason == walker_pkg::ReasonEptWriteWithoutRead);
       end else if (wrong[1]) begin
         assert (reason == walker_pkg::ReasonEptExecuteOnlyUnsupported);
+      end else if (wrong[2]) begin
+        assert (reason == walker_pkg::ReasonEptPagingWriteWithoutRead);
       end else if (wrong[3]) begin
         assert (reason == walker_pkg::ReasonEptReservedBit);
       end else begin

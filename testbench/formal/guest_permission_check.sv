@@ -1,10 +1,16 @@
-// Proof: guest paging refuses what the rules of 4- and 5-level paging refuse.
+// Proof: guest paging refuses what its rules refuse, and says so of the first of them.
 // Bug: rtl/guest_permission_check.sv:
 //   `rights_i.user && access_i.fetch && mode_i.smep`
 //   -> `access_i.fetch && mode_i.smep`
 // Bug: rtl/guest_permission_check.sv:
 //   `access_i.write & (user_i | mode_i.wp)`
 //   -> `access_i.write & user_i`
+// Bug: rtl/guest_permission_check.sv:
+//   `!rights_i.shadow_stack || user_i != rights_i.user`
+//   -> `!rights_i.shadow_stack`
+// Bug: rtl/guest_permission_check.sv:
+//   `if (access_i.shadow_stack) begin`
+//   -> `if (access_i.shadow_stack && user_i) begin`
 
 module guest_permission_check_proof (
   input walker_pkg::mode_t         mode_i,
@@ -33,12 +39,14 @@ module guest_permission_check_proof (
 
   logic user;
   logic data;
+  logic ordinary;
   logic no_write;
   logic no_user;
   logic no_execute;
   logic smep;
   logic smap;
   logic no_key;
+  logic no_shadow_stack;
 
   // Two bits for each key: the lower disables access, the upper writes.
   logic [31:0] user_keys;
@@ -47,18 +55,21 @@ module guest_permission_check_proof (
   always_comb begin
     user = user_i;
     data = access_i.read | access_i.write;
+    ordinary = !access_i.shadow_stack;
     user_keys = mode_i.pkru >> {key_i, 1'b0};
     supervisor_keys = mode_i.pkrs >> {key_i, 1'b0};
 
     no_user = user & !rights_i.user;
     no_execute = access_i.fetch & !rights_i.execute;
     // CR0.WP protects read-only pages from the supervisor.
-    case ({access_i.write, rights_i.write, user, mode_i.wp})
+    case ({access_i.write & ordinary, rights_i.write, user, mode_i.wp})
       4'b1001, 4'b1010, 4'b1011: no_write = 1'b1;
       default: no_write = 1'b0;
     endcase
+    // A shadow stack is written though its page is read-only: that marks it. It is one mode's.
+    no_shadow_stack = access_i.shadow_stack & !(rights_i.shadow_stack & (user == rights_i.user));
     smep = !user & access_i.fetch & rights_i.user & mode_i.smep;
-    smap = !user & data & rights_i.user & mode_i.smap & (implicit_i | !mode_i.ac);
+    smap = !user & data & ordinary & rights_i.user & mode_i.smap & (implicit_i | !mode_i.ac);
     if (!data) begin
       no_key = 1'b0;
     end else if (rights_i.user) begin
@@ -73,10 +84,12 @@ module guest_permission_check_proof (
   always_comb begin
     // What access_decode makes: a fetch is nothing else.
     assume (access_i.fetch != data);
+    assume (!access_i.fetch || ordinary);
     // An implicit access is the supervisor's.
     assume (!implicit_i || !user_i);
 
-    assert (refused == (no_write | no_user | no_execute | smep | smap | no_key));
+    assert (refused
+            == (no_write | no_user | no_execute | smep | smap | no_key | no_shadow_stack));
     assert (key_refused == no_key);
     if (no_write) begin
       assert (reason == walker_pkg::ReasonGuestNotWritable);
@@ -90,6 +103,10 @@ module guest_permission_check_proof (
       assert (reason == walker_pkg::ReasonGuestSmap);
     end else if (no_key) begin
       assert (reason == walker_pkg::ReasonGuestProtectionKey);
+    end else if (no_shadow_stack) begin
+      assert (reason == walker_pkg::ReasonGuestShadowStack);
+    end else begin
+      assert (reason == walker_pkg::ReasonNone);
     end
   end
 

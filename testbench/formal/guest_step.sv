@@ -5,6 +5,12 @@
 // Bug: rtl/guest_step.sv:
 //   `(judge_i & ~sound) |`
 //   -> ``
+// Bug: rtl/guest_step.sv:
+//   `is_leaf & upper_rights_i.write &`
+//   -> `is_leaf &`
+// Bug: rtl/guest_step.sv:
+//   `~rights_o.execute & ~write_gone & ~user_gone`
+//   -> `~rights_o.execute & ~write_gone`
 
 module guest_step_proof (
   input walker_pkg::mode_t         mode_i,
@@ -23,6 +29,8 @@ module guest_step_proof (
   logic                      refused;
   walker_pkg::reason_e       reason;
   logic [7:0]                error_code;
+  logic                      first_lacking;
+  logic                      lacked_above;
   logic                      update_due;
   logic                      dirty_due;
   logic [63:0]               swap_from;
@@ -41,16 +49,18 @@ module guest_step_proof (
     .entry_i,
     .level_i,
     .upper_rights_i,
-    .rights_o    (rights),
-    .refused_o   (refused),
-    .reason_o    (reason),
-    .error_code_o(error_code),
-    .update_due_o(update_due),
-    .dirty_due_o (dirty_due),
-    .expected_o  (swap_from),
-    .desired_o   (swap_to),
-    .descends_o  (descends),
-    .done_o      (done)
+    .rights_o       (rights),
+    .refused_o      (refused),
+    .reason_o       (reason),
+    .error_code_o   (error_code),
+    .first_lacking_o(first_lacking),
+    .lacked_above_o (lacked_above),
+    .update_due_o   (update_due),
+    .dirty_due_o    (dirty_due),
+    .expected_o     (swap_from),
+    .desired_o      (swap_to),
+    .descends_o     (descends),
+    .done_o         (done)
   );
 
   // The rules of one entry and of rights have proofs of their own: here, their order.
@@ -98,6 +108,46 @@ module guest_step_proof (
     all_rights.write = upper_rights_i.write & entry_i[1];
     all_rights.user = upper_rights_i.user & entry_i[2];
     all_rights.execute = upper_rights_i.execute & !entry_i[63];
+    // A page of shadow stacks is read-only and dirty, under tables that are writable.
+    case ({leaf, upper_rights_i.write, entry_i[1], entry_i[6] | dirty_set_i})
+      4'b1101: all_rights.shadow_stack = 1'b1;
+      default: all_rights.shadow_stack = 1'b0;
+    endcase
+  end
+
+  // Of the rights that no later entry can give back, the one that a refusal will name: of the
+  // entries so far without this one, and with it.
+  localparam logic [1:0] Nothing = 2'd0;
+  localparam logic [1:0] Write = 2'd1;
+  localparam logic [1:0] User = 2'd2;
+  localparam logic [1:0] Execute = 2'd3;
+  logic       writes;  // and needs the right
+  logic [1:0] blamed_above;
+  logic [1:0] blamed_here;
+
+  always_comb begin
+    case ({access_i.write, access_i.shadow_stack, user_i, mode_i.wp})
+      4'b1001, 4'b1010, 4'b1011: writes = 1'b1;
+      default: writes = 1'b0;
+    endcase
+    if (writes && !upper_rights_i.write) begin
+      blamed_above = Write;
+    end else if (user_i && !upper_rights_i.user) begin
+      blamed_above = User;
+    end else if (access_i.fetch && !upper_rights_i.execute) begin
+      blamed_above = Execute;
+    end else begin
+      blamed_above = Nothing;
+    end
+    if (writes && !all_rights.write) begin
+      blamed_here = Write;
+    end else if (user_i && !all_rights.user) begin
+      blamed_here = User;
+    end else if (access_i.fetch && !all_rights.execute) begin
+      blamed_here = Execute;
+    end else begin
+      blamed_here = Nothing;
+    end
   end
 
   // The rules in order; the first that holds is what becomes of the entry.
@@ -131,7 +181,10 @@ module guest_step_proof (
   always_comb begin
     assume (mode_i.maxphyaddr >= 32 && mode_i.maxphyaddr <= 52);
     assume (level_i >= 1 && level_i <= 5);
+    // Of 32-bit paging an entry has four bytes.
+    assume (!mode_i.narrow || (entry_i[63:32] == 0 && !mode_i.nxe));
     assume (access_i.fetch != (access_i.read | access_i.write));
+    assume (!access_i.fetch || !access_i.shadow_stack);
     assume (!implicit_i || !user_i);
     // What happened to the entry: it came, or one of its flags was set, for that was due.
     assume (judge_i + accessed_set_i + dirty_set_i <= 1);
@@ -155,6 +208,7 @@ module guest_step_proof (
         Denied: begin
           assert (reason == denial);
           assert (error_code == code);
+          assert (lacked_above == (blamed_here != Nothing && blamed_here == blamed_above));
         end
         SetAccessed: begin
           assert (!dirty_due);
@@ -169,6 +223,9 @@ module guest_step_proof (
         end
         default: assert (rights == all_rights);
       endcase
+      if (outcome == Descend) begin
+        assert (first_lacking == (blamed_here != Nothing && blamed_here != blamed_above));
+      end
       if (outcome == Descend || outcome == Done) begin
         assert (mode_i.nxe || rights.execute || !upper_rights_i.execute);
       end
