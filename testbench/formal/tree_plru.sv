@@ -1,7 +1,7 @@
 // Proof: the victim lies, below each inner node on the way to it, in the half that was not the last
 // used of the two, and in the lower before any use. So it is not the entry used last. With 64
 // entries, and with 2.
-// Engine: induction 1
+// Engine: smt 1
 // See: points = u_tree.upper_q
 // See: point = u_pair.upper_q
 // Bug: rtl/tree_plru.sv:
