@@ -1,36 +1,36 @@
 // Proof: with g levels of guest tables and e of the EPT a walk makes at most (g+1)(e+1)-1
 // references; one less and then as many again if it met a refusal after a hit in the caches; and
 // e-1 more for each swap of an EPT entry that fails. Of swaps, if none fails, it makes at most one
-// for each entry and one for the dirty flag of the guest's leaf, each time. Of any of four walks,
+// for each entry and one for the dirty flag of the guest's leaf, each time. Of either of two walks,
 // whatever the caches say.
 // Engine: induction 1
-// See: modes = u_step.mode_q[0..3]
-// See: requests = u_step.request_q[0..3]
-// See: ops = u_step.op_q[0..3]
-// See: guest_level_all = u_step.guest_level_q[0..3]
-// See: ept_level_all = u_step.ept_level_q[0..3]
-// See: leaf_level_all = u_step.ept_leaf_level_q[0..3]
-// See: desired_all = u_step.desired_q[0..3]
+// See: modes = u_step.mode_q[0..1]
+// See: requests = u_step.request_q[0..1]
+// See: ops = u_step.op_q[0..1]
+// See: guest_level_all = u_step.guest_level_q[0..1]
+// See: ept_level_all = u_step.ept_level_q[0..1]
+// See: leaf_level_all = u_step.ept_leaf_level_q[0..1]
+// See: desired_all = u_step.desired_q[0..1]
 // See: used_hit_all = u_step.used_hit_q
 // See: again_all = u_step.no_lookup_q
-// See: begin_level_all = u_step.u_ept_levels.begin_level_q[0..3]
-// See: entries = u_step.u_ept_levels.entries_q[0..31]
+// See: begin_level_all = u_step.u_ept_levels.begin_level_q[0..1]
+// See: entries = u_step.u_ept_levels.entries_q[0..15]
 // Bug: rtl/walk_step.sv:
 //   `new_guest_level = guest_level - 3'd1;`
 //   -> `new_guest_level = guest_level;`
 // Bug: rtl/walk_step.sv:
-//   `(no_lookup_q[slot_i] | begins_again)`
-//   -> `begins_again`
+//   `(~first_i & no_lookup_q[slot_i]) | begins_again;`
+//   -> `(first_i & no_lookup_q[slot_i]) | begins_again;`
 
 module walk_references_proof (
   input logic                      clk_i,
   input logic [63:0]               time_i,
-  input logic [1:0]                chosen_i,
+  input logic                      chosen_i,
   input logic                      take_i,
-  input logic [1:0]                take_slot_i,
+  input logic                      take_slot_i,
   input walker_pkg::request_t      request_i,
   input walker_pkg::context_t      context_i,
-  input logic [1:0]                slot_i,
+  input logic                      slot_i,
   input logic                      first_i,
   input logic                      lookup_i,
   input logic                      answered_i,
@@ -45,8 +45,8 @@ module walk_references_proof (
 );
 
   // Any slot, but one and the same.
-  logic       running_q = 1'b0;
-  logic [1:0] chosen_q;
+  logic running_q = 1'b0;
+  logic chosen_q;
   always_ff @(posedge clk_i) begin
     running_q <= 1'b1;
     if (!running_q) chosen_q <= chosen_i;
@@ -57,11 +57,12 @@ module walk_references_proof (
   logic                        responds;
   logic                        asks_combined;
   logic                        asks_ept;
+  logic [2:0]                  guest_root_level;
   walker_pkg::memory_request_t memory;
 
   walk_step #(
-    .Walks             (4),
-    .SlotBits          (2),
+    .Walks             (2),
+    .SlotBits          (1),
     .HasCombined       (1'b1),
     .HasGuestPhysical  (1'b1)
   ) u_step (
@@ -87,7 +88,7 @@ module walk_references_proof (
     .space_o           (),
     .linear_o          (),
     .wide_pde_o        (),
-    .guest_root_level_o(),
+    .guest_root_level_o(guest_root_level),
     .gpa_o             (),
     .writes_page_o     (),
     .combined_level_i,
@@ -138,6 +139,10 @@ module walk_references_proof (
   // Counted where it leaves the unit.
   logic [7:0] reads_q;
   logic [7:0] swaps_q;
+  logic       reading;
+  logic       swapping;
+  assign reading = memory.kind == walker_pkg::MemoryRead;
+  assign swapping = memory.kind == walker_pkg::MemorySwap;
   logic [2:0] failed_q;  // stays at the highest
 
   always_ff @(posedge clk_i) begin
@@ -146,9 +151,9 @@ module walk_references_proof (
       swaps_q <= '0;
       failed_q <= '0;
     end else if (steps && answered_i) begin
-      reads_q <= reads_q + {7'd0, !memory.swap};
-      swaps_q <= swaps_q + {7'd0, memory.swap};
-      if (memory.swap && answer_i != memory.expected && failed_q != 7) begin
+      reads_q <= reads_q + {7'd0, reading};
+      swaps_q <= swaps_q + {7'd0, swapping};
+      if (swapping && answer_i != memory.expected && failed_q != 7) begin
         failed_q <= failed_q + 1;
       end
     end
@@ -157,7 +162,7 @@ module walk_references_proof (
   // What the walker remembers of the chosen walk.
   walker_pkg::mode_t    mode;
   walker_pkg::request_t request;
-  logic [2:0]           op;
+  logic [3:0]           op;
   logic [2:0]           guest_level;
   logic [2:0]           ept_level;
   logic [2:0]           leaf_level;
@@ -166,23 +171,24 @@ module walk_references_proof (
   logic                 used_hit;
   logic                 again;
   logic [5:2]           accessed;
+  logic [1:0]           leaf_flags;
 
-  wire [4*$bits(mode)-1:0]    modes;
-  wire [4*$bits(request)-1:0] requests;
-  wire [4*3-1:0]              ops;
-  wire [4*3-1:0]              guest_level_all;
-  wire [4*3-1:0]              ept_level_all;
-  wire [4*3-1:0]              leaf_level_all;
-  wire [4*64-1:0]             desired_all;
-  wire [3:0]                  used_hit_all;
-  wire [3:0]                  again_all;
-  wire [4*3-1:0]              begin_level_all;
-  wire [32*64-1:0]            entries;
+  wire [2*$bits(mode)-1:0]    modes;
+  wire [2*$bits(request)-1:0] requests;
+  wire [2*4-1:0]              ops;
+  wire [2*3-1:0]              guest_level_all;
+  wire [2*3-1:0]              ept_level_all;
+  wire [2*3-1:0]              leaf_level_all;
+  wire [2*64-1:0]             desired_all;
+  wire [1:0]                  used_hit_all;
+  wire [1:0]                  again_all;
+  wire [2*3-1:0]              begin_level_all;
+  wire [16*64-1:0]            entries;
 
   always_comb begin
     mode = modes[chosen_q*$bits(mode) +: $bits(mode)];
     request = requests[chosen_q*$bits(request) +: $bits(request)];
-    op = ops[chosen_q*3 +: 3];
+    op = ops[chosen_q*4 +: 4];
     guest_level = guest_level_all[chosen_q*3 +: 3];
     ept_level = ept_level_all[chosen_q*3 +: 3];
     leaf_level = leaf_level_all[chosen_q*3 +: 3];
@@ -194,15 +200,19 @@ module walk_references_proof (
     accessed[4] = entries[{chosen_q, 3'd4, 6'd8}];
     accessed[3] = entries[{chosen_q, 3'd3, 6'd8}];
     accessed[2] = entries[{chosen_q, 3'd2, 6'd8}];
+    leaf_flags = entries[{chosen_q, leaf_level, 6'd8} +: 2];
   end
 
-  localparam logic [2:0] LookUpCombined = 3'd0;
-  localparam logic [2:0] LookUpEpt = 3'd1;
-  localparam logic [2:0] EptRead = 3'd2;
-  localparam logic [2:0] EptSwap = 3'd3;
-  localparam logic [2:0] GuestRead = 3'd4;
-  localparam logic [2:0] GuestAccessed = 3'd5;
-  localparam logic [2:0] GuestDirty = 3'd6;
+  localparam logic [3:0] LookUpCombined = 4'd0;
+  localparam logic [3:0] LookUpEpt = 4'd1;
+  localparam logic [3:0] EptRead = 4'd2;
+  localparam logic [3:0] EptSwap = 4'd3;
+  localparam logic [3:0] GuestRead = 4'd4;
+  localparam logic [3:0] GuestAccessed = 4'd5;
+  localparam logic [3:0] GuestDirty = 4'd6;
+  localparam logic [3:0] Log = 4'd7;
+  localparam logic [3:0] VeLoad = 4'd8;
+  localparam logic [3:0] VeStore = 4'd9;
 
   // Levels of this walk, and how far it has come.
   logic [7:0] levels;
@@ -216,16 +226,17 @@ module walk_references_proof (
   logic       writes;
 
   always_comb begin
-    of_ept = op == EptRead || op == EptSwap;
+    of_ept = op == EptRead || op == EptSwap || op == Log;
     of_guest = op == GuestRead || op == GuestAccessed || op == GuestDirty;
-    levels = !(mode.paging && request.linear) ? 0 : mode.five_levels ? 5 : 4;
+    levels = !(mode.paging && request.linear) ? 0 : !mode.long_mode ? 2 : mode.five_levels ? 5 : 4;
     ept_levels = !mode.ept ? 0 : mode.ept_five_levels ? 5 : 4;
     below_root = ept_levels == 0 ? 0 : ept_levels - 1;
     most_reads = (levels + 1) * (ept_levels + 1) - 1;
     most_swaps = levels * (ept_levels + 1) + ept_levels + 1;
     walked = guest_level == 0 ? levels : levels - guest_level;
     writes = guest_level != 0 || request.access == arch_pkg::AccessWrite
-      || request.access == arch_pkg::AccessReadModifyWrite;
+      || request.access == arch_pkg::AccessReadModifyWrite
+      || request.access == arch_pkg::AccessShadowStackWrite;
   end
 
   logic [7:0] reads;
@@ -235,8 +246,8 @@ module walk_references_proof (
 
   always_comb begin
     // The one under way included.
-    reads = reads_q + {7'd0, phase_q == Memory && !memory.swap};
-    swaps = swaps_q + {7'd0, phase_q == Memory && memory.swap};
+    reads = reads_q + {7'd0, phase_q == Memory && reading};
+    swaps = swaps_q + {7'd0, phase_q == Memory && swapping};
     may_read = walked * (ept_levels + 1);
     may_swap = walked * (ept_levels + 1) + {7'd0, guest_level == 0};
     case (op)
@@ -246,9 +257,13 @@ module walk_references_proof (
       end
       LookUpEpt: ;
       EptRead: may_read = may_read + ept_levels - ept_level + 1;
-      EptSwap: begin
+      EptSwap, Log: begin
         may_read = may_read + ept_levels;
         may_swap = may_swap + ept_levels - ept_level + 1;
+      end
+      VeLoad, VeStore: begin
+        may_read = most_reads;
+        may_swap = most_swaps;
       end
       default: begin
         may_read = may_read + ept_levels + 1;
@@ -283,6 +298,7 @@ module walk_references_proof (
     end
     // What walk_caches answers.
     assume (combined_level_i == 0 || (combined_level_i >= 2 && combined_level_i <= 4));
+    assume (combined_level_i <= guest_root_level);
     assume (nested_level_i <= 3);
     assume (ept_level_i == 0 || (ept_level_i >= 2 && ept_level_i <= 4));
 
@@ -301,17 +317,23 @@ module walk_references_proof (
         assert (op != LookUpCombined || (levels != 0 && !again && !used_hit && reads_q == 0));
         assert (op != LookUpEpt || (ept_levels != 0 && !again));
       end else begin
-        assert (of_ept || of_guest);
+        assert (of_ept || of_guest || op == VeLoad || op == VeStore);
         assert (!of_ept || (ept_level >= 1 && ept_level <= begin_level));
         assert (!of_ept || begin_level <= ept_levels);
         assert (!of_guest || guest_level != 0);
       end
-      assert (op != EptSwap || (leaf_level >= 1 && leaf_level <= 3));
+      assert (op != EptSwap && op != Log || (leaf_level >= 1 && leaf_level <= 3));
+      if (op == Log) begin
+        assert (ept_level == leaf_level);
+        assert (flags_above);
+        assert (leaf_flags == 2'b11);
+      end
       if (op == EptSwap) begin
         assert (ept_level >= leaf_level);
         assert (flags_above);
         assert (desired[8]);
         assert (ept_level != leaf_level || !writes || desired[9]);
+        assert (ept_level == leaf_level || desired[9] == memory.expected[9]);
       end
 
       if (failed_q != 7) begin
