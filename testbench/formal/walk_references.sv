@@ -1,8 +1,10 @@
-// Proof: with g levels of guest tables and e of the EPT a walk makes at most (g+1)(e+1)-1
-// references; one less and then as many again if it met a refusal after a hit in the caches; and
-// e-1 more for each swap of an EPT entry that fails. Of swaps, if none fails, it makes at most one
-// for each entry and one for the dirty flag of the guest's leaf, each time. Of either of two walks,
-// whatever the caches say.
+// Proof: a walk ends, for there is an end to each thing it does. With g levels of guest tables and e
+// of the EPT it makes at most (g+1)(e+1)-1 references; of swaps one for each entry and one for the
+// dirty flag of the guest's leaf; and g+1 stores to the log. If it met a refusal after a hit in the
+// caches, it does all this once more, but one reference. A swap that fails gives it e-1 references
+// and e (without EPT, 2) swaps more. At its end it makes 7 requests at most for a virtualization
+// exception. It asks the caches g+2 times at most. And its response says how many references it
+// made. Of either of two walks, whatever the caches say.
 // Engine: induction 1
 // See: modes = u_step.mode_q[0..1]
 // See: requests = u_step.request_q[0..1]
@@ -11,6 +13,8 @@
 // See: ept_level_all = u_step.ept_level_q[0..1]
 // See: leaf_level_all = u_step.ept_leaf_level_q[0..1]
 // See: desired_all = u_step.desired_q[0..1]
+// See: references_all = u_step.references_q[0..1]
+// See: ve_field_all = u_step.ve_field_q[0..1]
 // See: used_hit_all = u_step.used_hit_q
 // See: again_all = u_step.no_lookup_q
 // See: begin_level_all = u_step.u_ept_levels.begin_level_q[0..1]
@@ -21,6 +25,9 @@
 // Bug: rtl/walk_step.sv:
 //   `(~first_i & no_lookup_q[slot_i]) | begins_again;`
 //   -> `(first_i & no_lookup_q[slot_i]) | begins_again;`
+// Bug: rtl/walk_step.sv:
+//   `assign ve_delivered = ve_stored & (ve_field == 3'd6);`
+//   -> `assign ve_delivered = ve_stored & (ve_field == 3'd7);`
 
 module walk_references_proof (
   input logic                      clk_i,
@@ -59,6 +66,7 @@ module walk_references_proof (
   logic                        asks_ept;
   logic [2:0]                  guest_root_level;
   walker_pkg::memory_request_t memory;
+  walker_pkg::response_t       response;
 
   walk_step #(
     .Walks             (2),
@@ -80,7 +88,7 @@ module walk_references_proof (
     .issues_o          (issues),
     .looks_up_o        (looks_up),
     .responds_o        (responds),
-    .response_o        (),
+    .response_o        (response),
     .memory_slot_i     (chosen_q),
     .memory_o          (memory),
     .asks_combined_o   (asks_combined),
@@ -112,7 +120,7 @@ module walk_references_proof (
     .nested_rights_o   ()
   );
 
-  // What the chosen walk has come to, as the walker's control keeps it; walk_control proves that it
+  // What the chosen walk has come to, as the walker's control keeps it; walker_control proves that it
   // follows each walk from what this proof assumes.
   localparam logic [1:0] None = 2'd0;
   localparam logic [1:0] Fresh = 2'd1;
@@ -136,25 +144,61 @@ module walk_references_proof (
     end
   end
 
-  // Counted where it leaves the unit.
-  logic [7:0] reads_q;
-  logic [7:0] swaps_q;
-  logic       reading;
-  logic       swapping;
-  assign reading = memory.kind == walker_pkg::MemoryRead;
-  assign swapping = memory.kind == walker_pkg::MemorySwap;
-  logic [2:0] failed_q;  // stays at the highest
+  // Counted where it leaves the unit. Of references and swaps, less what the swaps that failed
+  // account for, but never less than nothing.
+  logic [15:0] references_q;
+  logic [7:0]  reads_q;
+  logic [7:0]  swaps_q;
+  logic [7:0]  logs_q;
+  logic [7:0]  ve_q;
+  logic [7:0]  lookups_q;
+  logic        reading;
+  logic        swapping;
+  logic        logging;
+  logic        delivering;
+  logic        failed;
+  logic [7:0]  reads_more;
+  logic [7:0]  swaps_more;
+
+  always_comb begin
+    reading = 1'b0;
+    swapping = 1'b0;
+    logging = 1'b0;
+    delivering = 1'b0;
+    if (phase_q == Memory) begin
+      case (memory.kind)
+        walker_pkg::MemoryRead: reading = 1'b1;
+        walker_pkg::MemorySwap: swapping = 1'b1;
+        walker_pkg::MemoryLoad: delivering = 1'b1;
+        default: begin
+          logging = op == Log;
+          delivering = op != Log;
+        end
+      endcase
+    end
+    failed = swapping && answer_i != memory.expected;
+  end
 
   always_ff @(posedge clk_i) begin
     if (taken) begin
+      references_q <= '0;
       reads_q <= '0;
       swaps_q <= '0;
-      failed_q <= '0;
-    end else if (steps && answered_i) begin
-      reads_q <= reads_q + {7'd0, reading};
-      swaps_q <= swaps_q + {7'd0, swapping};
-      if (swapping && answer_i != memory.expected && failed_q != 7) begin
-        failed_q <= failed_q + 1;
+      logs_q <= '0;
+      ve_q <= '0;
+      lookups_q <= '0;
+    end else if (steps) begin
+      if (reading) begin
+        reads_q <= reads_q + 1;
+        references_q <= references_q + 1;
+      end
+      if (swapping) swaps_q <= swaps_q + 1;
+      if (logging) logs_q <= logs_q + 1;
+      if (delivering) ve_q <= ve_q + 1;
+      if (lookup_i) lookups_q <= lookups_q + 1;
+      if (failed) begin
+        reads_q <= reads_q < reads_more ? 0 : reads_q - reads_more;
+        swaps_q <= swaps_q + 1 < swaps_more ? 0 : swaps_q + 1 - swaps_more;
       end
     end
   end
@@ -168,6 +212,8 @@ module walk_references_proof (
   logic [2:0]           leaf_level;
   logic [2:0]           begin_level;
   logic [63:0]          desired;
+  logic [15:0]          references;
+  logic [2:0]           ve_field;
   logic                 used_hit;
   logic                 again;
   logic [5:2]           accessed;
@@ -180,6 +226,8 @@ module walk_references_proof (
   wire [2*3-1:0]              ept_level_all;
   wire [2*3-1:0]              leaf_level_all;
   wire [2*64-1:0]             desired_all;
+  wire [2*16-1:0]             references_all;
+  wire [2*3-1:0]              ve_field_all;
   wire [1:0]                  used_hit_all;
   wire [1:0]                  again_all;
   wire [2*3-1:0]              begin_level_all;
@@ -194,6 +242,8 @@ module walk_references_proof (
     leaf_level = leaf_level_all[chosen_q*3 +: 3];
     begin_level = begin_level_all[chosen_q*3 +: 3];
     desired = desired_all[chosen_q*64 +: 64];
+    references = references_all[chosen_q*16 +: 16];
+    ve_field = ve_field_all[chosen_q*3 +: 3];
     used_hit = used_hit_all[chosen_q];
     again = again_all[chosen_q];
     accessed[5] = entries[{chosen_q, 3'd5, 6'd8}];
@@ -217,7 +267,6 @@ module walk_references_proof (
   // Levels of this walk, and how far it has come.
   logic [7:0] levels;
   logic [7:0] ept_levels;
-  logic [7:0] below_root;
   logic [7:0] most_reads;
   logic [7:0] most_swaps;
   logic [7:0] walked;
@@ -230,7 +279,8 @@ module walk_references_proof (
     of_guest = op == GuestRead || op == GuestAccessed || op == GuestDirty;
     levels = !(mode.paging && request.linear) ? 0 : !mode.long_mode ? 2 : mode.five_levels ? 5 : 4;
     ept_levels = !mode.ept ? 0 : mode.ept_five_levels ? 5 : 4;
-    below_root = ept_levels == 0 ? 0 : ept_levels - 1;
+    reads_more = ept_levels == 0 ? 0 : ept_levels - 1;
+    swaps_more = ept_levels == 0 ? 2 : ept_levels;
     most_reads = (levels + 1) * (ept_levels + 1) - 1;
     most_swaps = levels * (ept_levels + 1) + ept_levels + 1;
     walked = guest_level == 0 ? levels : levels - guest_level;
@@ -239,42 +289,57 @@ module walk_references_proof (
       || request.access == arch_pkg::AccessShadowStackWrite;
   end
 
+  // With what is under way; and the most that there can be by now.
   logic [7:0] reads;
   logic [7:0] may_read;
   logic [7:0] swaps;
   logic [7:0] may_swap;
+  logic [7:0] logs;
+  logic [7:0] may_log;
+  logic [7:0] lookups;
+  logic [7:0] may_look_up;
 
   always_comb begin
-    // The one under way included.
-    reads = reads_q + {7'd0, phase_q == Memory && reading};
-    swaps = swaps_q + {7'd0, phase_q == Memory && swapping};
+    reads = reads_q + {7'd0, reading};
+    swaps = swaps_q + {7'd0, swapping};
+    logs = logs_q + {7'd0, logging};
+    lookups = lookups_q + {7'd0, phase_q == LookUp};
     may_read = walked * (ept_levels + 1);
     may_swap = walked * (ept_levels + 1) + {7'd0, guest_level == 0};
+    may_log = walked;
+    may_look_up = walked + 2;
     case (op)
       LookUpCombined: begin
         may_read = 0;
         may_swap = 0;
+        may_log = 0;
+        may_look_up = 1;
       end
       LookUpEpt: ;
       EptRead: may_read = may_read + ept_levels - ept_level + 1;
       EptSwap, Log: begin
         may_read = may_read + ept_levels;
         may_swap = may_swap + ept_levels - ept_level + 1;
+        may_log = may_log + {7'd0, op == Log};
       end
       VeLoad, VeStore: begin
         may_read = most_reads;
         may_swap = most_swaps;
+        may_log = levels + 1;
+        may_look_up = levels + 2;
       end
       default: begin
         may_read = may_read + ept_levels + 1;
         may_swap = may_swap + ept_levels + (op == GuestRead ? 0 : op == GuestAccessed ? 1 : 2);
+        may_log = may_log + 1;
       end
     endcase
     if (again) begin
       may_read = may_read + most_reads - 1;
       may_swap = may_swap + most_swaps;
+      may_log = may_log + levels + 1;
+      may_look_up = levels + 2;
     end
-    may_read = may_read + failed_q * below_root;
   end
 
   // The flags of the entries above one that is swapped are set.
@@ -304,17 +369,21 @@ module walk_references_proof (
 
     if (steps && running_q) begin
       assert (issues + looks_up + responds == 1);
+      if (responds && op != VeLoad && op != VeStore) begin
+        assert (response.references == references_q + {15'd0, reading});
+      end
     end
 
     if (running_q && phase_q == Fresh) begin
-      assert (reads_q == 0 && swaps_q == 0 && failed_q == 0);
+      assert (references_q == 0);
+      assert ((reads_q | swaps_q | logs_q | ve_q | lookups_q) == 0);
     end
     if (running_q && (phase_q == LookUp || phase_q == Memory)) begin
       // Where a walk can be.
       assert (op == LookUpCombined || guest_level <= levels);
       if (phase_q == LookUp) begin
         assert (op == LookUpCombined || op == LookUpEpt);
-        assert (op != LookUpCombined || (levels != 0 && !again && !used_hit && reads_q == 0));
+        assert (op != LookUpCombined || (levels != 0 && !again && !used_hit));
         assert (op != LookUpEpt || (ept_levels != 0 && !again));
       end else begin
         assert (of_ept || of_guest || op == VeLoad || op == VeStore);
@@ -322,27 +391,36 @@ module walk_references_proof (
         assert (!of_ept || begin_level <= ept_levels);
         assert (!of_guest || guest_level != 0);
       end
-      assert (op != EptSwap && op != Log || (leaf_level >= 1 && leaf_level <= 3));
-      if (op == Log) begin
-        assert (ept_level == leaf_level);
-        assert (flags_above);
-        assert (leaf_flags == 2'b11);
-      end
-      if (op == EptSwap) begin
+      // Flags are set from the root to the leaf, the dirty flag in the leaf alone.
+      if (op == EptSwap || op == Log) begin
+        assert (leaf_level >= 1 && leaf_level <= 3);
         assert (ept_level >= leaf_level);
         assert (flags_above);
+      end
+      if (op == EptSwap) begin
         assert (desired[8]);
         assert (ept_level != leaf_level || !writes || desired[9]);
         assert (ept_level == leaf_level || desired[9] == memory.expected[9]);
       end
-
-      if (failed_q != 7) begin
-        assert (reads + {7'd0, used_hit & !again} <= may_read);
-        assert (reads <= most_reads + (again ? most_reads - 1 : 0) + failed_q * below_root);
+      if (op == Log) begin
+        assert (ept_level == leaf_level);
+        assert (leaf_flags == 2'b11);
       end
-      if (failed_q == 0) begin
-        assert (swaps <= may_swap);
-        assert (swaps <= (again ? 2 * most_swaps : most_swaps));
+
+      assert (references == references_q + {15'd0, reading});
+      assert (reads_q <= reads && swaps_q <= swaps && logs_q <= logs && lookups_q <= lookups);
+      assert (reads + {7'd0, used_hit & !again} <= may_read);
+      assert (reads <= most_reads + (again ? most_reads - 1 : 0));
+      assert (swaps <= may_swap);
+      assert (swaps <= (again ? 2 * most_swaps : most_swaps));
+      assert (logs <= may_log);
+      assert (logs <= (again ? 2 : 1) * (levels + 1));
+      assert (lookups <= may_look_up);
+      assert (lookups <= levels + 2);
+      if (op == VeStore) begin
+        assert (ve_q == ve_field + 1 && ve_q <= 6);
+      end else begin
+        assert (ve_q == 0);
       end
       assert (!again || !used_hit);
     end
