@@ -9,10 +9,7 @@
 // See: modes = u_step.mode_q[0..1]
 // See: requests = u_step.request_q[0..1]
 // See: ops = u_step.op_q[0..1]
-// See: guest_level_all = u_step.guest_level_q[0..1]
-// See: ept_level_all = u_step.ept_level_q[0..1]
 // See: leaf_level_all = u_step.ept_leaf_level_q[0..1]
-// See: desired_all = u_step.desired_q[0..1]
 // See: references_all = u_step.references_q[0..1]
 // See: ve_field_all = u_step.ve_field_q[0..1]
 // See: used_hit_all = u_step.used_hit_q
@@ -211,7 +208,6 @@ module walk_references_proof (
   logic [2:0]           ept_level;
   logic [2:0]           leaf_level;
   logic [2:0]           begin_level;
-  logic [63:0]          desired;
   logic [15:0]          references;
   logic [2:0]           ve_field;
   logic                 used_hit;
@@ -222,10 +218,7 @@ module walk_references_proof (
   wire [2*$bits(mode)-1:0]    modes;
   wire [2*$bits(request)-1:0] requests;
   wire [2*4-1:0]              ops;
-  wire [2*3-1:0]              guest_level_all;
-  wire [2*3-1:0]              ept_level_all;
   wire [2*3-1:0]              leaf_level_all;
-  wire [2*64-1:0]             desired_all;
   wire [2*16-1:0]             references_all;
   wire [2*3-1:0]              ve_field_all;
   wire [1:0]                  used_hit_all;
@@ -237,11 +230,10 @@ module walk_references_proof (
     mode = modes[chosen_q*$bits(mode) +: $bits(mode)];
     request = requests[chosen_q*$bits(request) +: $bits(request)];
     op = ops[chosen_q*4 +: 4];
-    guest_level = guest_level_all[chosen_q*3 +: 3];
-    ept_level = ept_level_all[chosen_q*3 +: 3];
+    guest_level = memory.place.guest_level;
+    ept_level = memory.place.ept_level;
     leaf_level = leaf_level_all[chosen_q*3 +: 3];
     begin_level = begin_level_all[chosen_q*3 +: 3];
-    desired = desired_all[chosen_q*64 +: 64];
     references = references_all[chosen_q*16 +: 16];
     ve_field = ve_field_all[chosen_q*3 +: 3];
     used_hit = used_hit_all[chosen_q];
@@ -389,7 +381,7 @@ module walk_references_proof (
         assert (of_ept || of_guest || op == VeLoad || op == VeStore);
         assert (!of_ept || (ept_level >= 1 && ept_level <= begin_level));
         assert (!of_ept || begin_level <= ept_levels);
-        assert (!of_guest || guest_level != 0);
+        assert (!of_guest || (guest_level != 0 && ept_level == 0));
       end
       // Flags are set from the root to the leaf, the dirty flag in the leaf alone.
       if (op == EptSwap || op == Log) begin
@@ -398,9 +390,9 @@ module walk_references_proof (
         assert (flags_above);
       end
       if (op == EptSwap) begin
-        assert (desired[8]);
-        assert (ept_level != leaf_level || !writes || desired[9]);
-        assert (ept_level == leaf_level || desired[9] == memory.expected[9]);
+        assert (memory.desired[8]);
+        assert (ept_level != leaf_level || !writes || memory.desired[9]);
+        assert (ept_level == leaf_level || memory.desired[9] == memory.expected[9]);
       end
       if (op == Log) begin
         assert (ept_level == leaf_level);

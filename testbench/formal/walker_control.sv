@@ -1,12 +1,15 @@
 // Proof: of four walks in flight each gets one response, with its tag; what is offered stays until
 // it is taken; an answer reaches the walk that asked; a walk is followed from what it waited for;
 // and each is at one thing at a time, of which its environment or the engine is the master, which
-// serves it after at most three other picks.
+// serves it after at most three other picks. No cache is filled but by a walk that is followed, and
+// none by a walk that an invalidation came across, in the cycle in which it was requested, in this
+// one, or in any between.
 // Engine: induction 1
 // See: idle = u_walker.idle_q
 // See: ready = u_walker.ready_q
 // See: waiting = u_walker.waiting_q
 // See: fresh = u_walker.fresh_q
+// See: no_fill = u_walker.no_fill_q
 // See: last = u_walker.last_q
 // See: free_slot = u_walker.free_slot
 // See: slot = u_walker.slot
@@ -19,6 +22,8 @@
 // See: looks_up = u_walker.looks_up
 // See: responds = u_walker.responds
 // See: requests = u_walker.u_walk_step.request_q[0..3]
+// See: ops = u_walker.u_walk_step.op_q[0..3]
+// See: violations = u_walker.u_walk_step.violation_q[0..3]
 // See: responses = u_walker.responses_q[0..3]
 // See: memory_head = u_walker.u_memory_queue.head_q
 // See: memory_tail = u_walker.u_memory_queue.tail_q
@@ -26,6 +31,9 @@
 // See: response_head = u_walker.u_response_queue.head_q
 // See: response_tail = u_walker.u_response_queue.tail_q
 // See: response_slots = u_walker.u_response_queue.slots_q[0..3]
+// See: combined_fill = u_walker.u_walk_caches.gen_combined_pde.u_array.fill_i
+// See: ept_fill = u_walker.u_walk_caches.gen_ept_pde.u_array.fill_i
+// See: nested_fill = u_walker.u_walk_caches.gen_nested_tlb.u_nested_tlb.fill_i
 // Bug: rtl/walker.sv:
 //   `if (ready_q[candidate] && candidate >`
 //   -> `if (ready_q[candidate] && candidate <`
@@ -35,6 +43,9 @@
 // Bug: rtl/slot_queue.sv:
 //   `if (leave_i) begin`
 //   -> `if (leave_i && !enter_i) begin`
+// Bug: rtl/walker.sv:
+//   `no_fill_q <= '1;`
+//   -> `no_fill_q <= ~idle_q;`
 
 module walker_control_proof (
   input logic                         clk_i,
@@ -98,11 +109,17 @@ module walker_control_proof (
 
   walker_pkg::request_t  request;
   walker_pkg::response_t given;
+  walker_pkg::response_t violation;  // until its exception is delivered
+  logic [3:0]            op;
 
   wire [3:0]                  idle;
   wire [3:0]                  ready;
   wire [3:0]                  waiting;
   wire [3:0]                  fresh;
+  wire [3:0]                  no_fill;
+  wire                        combined_fill;
+  wire                        ept_fill;
+  wire                        nested_fill;
   wire [1:0]                  last;
   wire [1:0]                  free_slot;
   wire [1:0]                  slot;
@@ -115,6 +132,8 @@ module walker_control_proof (
   wire                        looks_up;
   wire                        responds;
   wire [4*$bits(request)-1:0] requests;
+  wire [4*4-1:0]              ops;
+  wire [4*$bits(given)-1:0]   violations;
   wire [4*$bits(given)-1:0]   responses;
   wire [2:0]                  memory_head;
   wire [2:0]                  memory_tail;
@@ -176,10 +195,13 @@ module walker_control_proof (
   localparam logic [2:0] Asks = 3'd3;
   localparam logic [2:0] Awaits = 3'd4;
   localparam logic [2:0] Responds = 3'd5;
+  localparam logic [3:0] VeLoad = 4'd8;
+  localparam logic [3:0] VeStore = 4'd9;
 
   logic [2:0]  phase_q;
   logic [31:0] tag_q;
-  logic [1:0]  others_q;  // picks of other walks while the chosen is ready
+  logic [1:0]  others_q;   // picks of other walks while the chosen is ready
+  logic        crossed_q;  // by an invalidation
   logic        taken;
   logic        steps;
   logic        offers;   // the chosen slot's memory request is on the port
@@ -202,6 +224,7 @@ module walker_control_proof (
       if (offers && memory_ready_i) phase_q <= Awaits;
       if (gives && response_ready_i) phase_q <= None;
     end
+    crossed_q <= invalidation_valid_i | (crossed_q & !taken);
     if (phase_q != Fresh && phase_q != LookUp || steps) begin
       others_q <= 0;
     end else if (first | lookup) begin
@@ -227,6 +250,8 @@ module walker_control_proof (
   always_comb begin
     request = requests[chosen_q*$bits(request) +: $bits(request)];
     given = responses[chosen_q*$bits(given) +: $bits(given)];
+    violation = violations[chosen_q*$bits(given) +: $bits(given)];
+    op = ops[chosen_q*4 +: 4];
     asks = {count3 != 0, count2 != 0, count1 != 0, count0 != 0};
     distance = chosen_q - last - 2'd1;
   end
@@ -276,7 +301,17 @@ module walker_control_proof (
       assert (!taken || phase_q == None);
       if (phase_q != None) assert (request.tag == tag_q);
       if (phase_q == Responds) assert (given.tag == tag_q);
+      if ((phase_q == Asks || phase_q == Awaits) && (op == VeLoad || op == VeStore)) begin
+        assert (violation.tag == tag_q);
+      end
       if (gives) assert (response == given);
+
+      // Fills.
+      if (phase_q != None) assert (no_fill[chosen_q] == crossed_q);
+      if (combined_fill || ept_fill || nested_fill) begin
+        assert (first || lookup || answered);
+        assert (!(slot == chosen_q && (crossed_q || invalidation_valid_i)));
+      end
 
       // What is offered stays.
       if (memory_held_q) assert (memory_valid && memory == memory_q);
