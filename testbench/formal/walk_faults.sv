@@ -1,0 +1,305 @@
+// Proof: a step that meets a fault ends its walk in its own cycle: it makes no memory request, asks
+// no cache, and fills none. But a violation that may become an exception has the information area
+// loaded next, and a right missing after a hit begins the walk again. The caches of guest-physical
+// addresses are filled by steps that lead to a guest entry or to a translation, the combined ones
+// by those that lead to a translation, and no others. In any state in which walk_references finds
+// a walk.
+// Engine: induction 1
+// See: mode = u_step.mode
+// See: request = u_step.request
+// See: op = u_step.op
+// See: guest_refused = u_step.guest_refused
+// See: guest_reason = u_step.guest_reason
+// See: update_refused = u_step.update_refused
+// See: ept_refused = u_step.ept_refused
+// See: leaf = u_step.ept_leaf
+// See: used_hit = u_step.used_hit_q
+// Bug: rtl/walk_step.sv:
+//   `assign ept_descends = judge_ept & ept_present & ~ept_malformed`
+//   -> `assign ept_descends = judge_ept & ept_present`
+// Bug: rtl/walk_step.sv:
+//   `assign refused_at_once = first_i & request.linear & linear_refused;`
+//   -> `assign refused_at_once = first_i & linear_refused;`
+// Bug: rtl/walk_step.sv:
+//   `assign nested_fills_o = ept_done & ~nested_hit;`
+//   -> `assign nested_fills_o = ept_reached & ~nested_hit;`
+// Bug: rtl/walk_step.sv:
+//   `.translated_i(translated & walks_guest)`
+//   -> `.translated_i(located & walks_guest)`
+
+module walk_faults_proof (
+  input logic                      clk_i,
+  input logic [63:0]               time_i,
+  input logic                      take_i,
+  input walker_pkg::request_t      request_i,
+  input walker_pkg::context_t      context_i,
+  input logic                      first_i,
+  input logic                      lookup_i,
+  input logic                      answered_i,
+  input logic [63:0]               answer_i,
+  input logic [2:0]                combined_level_i,
+  input walker_pkg::guest_table_t  combined_table_i,
+  input logic [2:0]                nested_level_i,
+  input logic [63:0]               nested_leaf_i,
+  input walker_pkg::ept_rights_t   nested_rights_i,
+  input logic [2:0]                ept_level_i,
+  input walker_pkg::ept_table_t    ept_table_i
+);
+
+  logic                        issues;
+  logic                        looks_up;
+  logic                        responds;
+  walker_pkg::response_t       response;
+  walker_pkg::memory_request_t memory;
+  logic [4:2]                  combined_fills;
+  logic [4:2]                  ept_fills;
+  logic                        nested_fills;
+
+  walk_step #(
+    .Walks             (1),
+    .SlotBits          (1),
+    .HasCombined       (1'b1),
+    .HasGuestPhysical  (1'b1)
+  ) u_step (
+    .clk_i,
+    .time_i,
+    .take_i,
+    .take_slot_i       (1'b0),
+    .request_i,
+    .context_i,
+    .slot_i            (1'b0),
+    .first_i,
+    .lookup_i,
+    .answered_i,
+    .answer_i,
+    .issues_o          (issues),
+    .looks_up_o        (looks_up),
+    .responds_o        (responds),
+    .response_o        (response),
+    .memory_slot_i     (1'b0),
+    .memory_o          (memory),
+    .asks_combined_o   (),
+    .asks_ept_o        (),
+    .space_o           (),
+    .linear_o          (),
+    .wide_pde_o        (),
+    .guest_root_level_o(),
+    .gpa_o             (),
+    .writes_page_o     (),
+    .combined_level_i,
+    .combined_table_i,
+    .nested_level_i,
+    .nested_leaf_i,
+    .nested_rights_i,
+    .ept_level_i,
+    .ept_table_i,
+    .combined_fills_o  (combined_fills),
+    .combined_pml4e_o  (),
+    .combined_pdpte_o  (),
+    .combined_pde_o    (),
+    .ept_fills_o       (ept_fills),
+    .ept_pml4e_o       (),
+    .ept_pdpte_o       (),
+    .ept_pde_o         (),
+    .nested_fills_o    (nested_fills),
+    .nested_level_o    (),
+    .nested_leaf_o     (),
+    .nested_rights_o   ()
+  );
+
+  walker_pkg::mode_t    mode_seen;
+  walker_pkg::request_t request_seen;
+
+  wire [$bits(mode_seen)-1:0]    mode;
+  wire [$bits(request_seen)-1:0] request;
+  wire [3:0]                     op;
+  wire                           guest_refused;
+  wire [4:0]                     guest_reason;
+  wire                           update_refused;
+  wire                           ept_refused;
+  wire [63:0]                    leaf;
+  wire                           used_hit;
+
+  // The entry that an answer brings, if it does; each by itself has a proof of its own.
+  logic                reads;
+  logic                swap_failed;
+  logic                flags_only;
+  logic                has_ept_entry;
+  logic                has_guest_entry;
+  logic                ept_present;
+  logic                ept_leaf;
+  logic                ept_malformed;
+  walker_pkg::reason_e ept_reason;
+  logic                guest_present;
+  logic                guest_malformed;
+  logic                guest_leaf;
+
+  ept_entry_check u_ept_entry (
+    .mode_i         (mode_seen),
+    .entry_i        (answer_i),
+    .level_i        (memory.place.ept_level),
+    .present_o      (ept_present),
+    .leaf_o         (ept_leaf),
+    .misconfigured_o(ept_malformed),
+    .reason_o       (ept_reason)
+  );
+
+  guest_entry_check u_guest_entry (
+    .mode_i    (mode_seen),
+    .entry_i   (answer_i),
+    .level_i   (memory.place.guest_level),
+    .present_o (guest_present),
+    .reserved_o(guest_malformed),
+    .leaf_o    (guest_leaf)
+  );
+
+  walker_pkg::access_t access;
+  logic                linear_refused;
+  walker_pkg::reason_e linear_reason;
+
+  access_decode u_access (
+    .kind_i  (request_seen.access),
+    .access_o(access)
+  );
+
+  linear_address_check u_linear (
+    .mode_i    (mode_seen),
+    .address_i (request_seen.address[63:47]),
+    .access_i  (access),
+    .user_i    (request_seen.user & !request_seen.implicit),
+    .implicit_i(request_seen.implicit),
+    .refused_o (linear_refused),
+    .reason_o  (linear_reason)
+  );
+
+  localparam logic [3:0] LookUpCombined = 4'd0;
+  localparam logic [3:0] LookUpEpt = 4'd1;
+  localparam logic [3:0] EptRead = 4'd2;
+  localparam logic [3:0] EptSwap = 4'd3;
+  localparam logic [3:0] GuestDirty = 4'd6;
+  localparam logic [3:0] VeLoad = 4'd8;
+  localparam logic [3:0] VeStore = 4'd9;
+
+  logic fills;
+  logic refused;      // for want of a right
+  logic convertible;  // a violation that may become an exception
+  logic nested_hit;
+  logic steps;
+
+  always_comb begin
+    mode_seen = mode;
+    request_seen = request;
+    steps = first_i | lookup_i | answered_i;
+    fills = combined_fills != 0 || ept_fills != 0 || nested_fills;
+    swap_failed = memory.kind == walker_pkg::MemorySwap && answer_i != memory.expected;
+    reads = memory.kind == walker_pkg::MemoryRead;
+    flags_only = (answer_i | 64'h300) == (memory.expected | 64'h300);
+    has_ept_entry = answered_i && memory.place.ept_level != 0
+      && (reads || (swap_failed && !flags_only));
+    has_guest_entry = answered_i && memory.place.ept_level == 0 && (reads || swap_failed);
+    nested_hit = lookup_i && op == LookUpEpt && nested_level_i != 0;
+    refused = ept_refused || update_refused
+      || (guest_refused && !(has_guest_entry && (!guest_present || guest_malformed)));
+    convertible = mode_seen.violation_ve
+      && !(has_ept_entry && !ept_present ? answer_i[63] : leaf[63]);
+  end
+
+  // The step before, as it bears on the request that it made.
+  logic loads_area_q = 1'b0;
+  logic filled_q = 1'b0;
+  logic stores_field_q = 1'b0;
+
+  always_ff @(posedge clk_i) begin
+    loads_area_q <= issues && !(refused && (used_hit || nested_hit))
+      && (ept_refused || update_refused || (has_ept_entry && !ept_present));
+    filled_q <= issues && fills;
+    stores_field_q <= issues && answered_i && (op == VeLoad || op == VeStore);
+  end
+
+  always_comb begin
+    assume (first_i + lookup_i + answered_i <= 1);
+    assume (!lookup_i || op == LookUpCombined || op == LookUpEpt);
+    if (answered_i) begin
+      assume (op >= EptRead && op <= VeStore);
+      assume (memory.place.ept_level <= 5 && memory.place.guest_level <= 5);
+      if (op == EptRead || op == EptSwap) begin
+        assume (memory.place.ept_level != 0);
+      end else if (op <= GuestDirty) begin
+        assume (memory.place.ept_level == 0 && memory.place.guest_level != 0);
+      end
+    end
+
+    assert (issues + looks_up + responds == steps);
+    assert (steps || !fills);
+
+    // Found before any table is read.
+    if (first_i && request_seen.linear && linear_refused) begin
+      assert (responds);
+      assert (response.outcome == walker_pkg::OutcomeGeneralProtection);
+      assert (response.reason == linear_reason);
+    end
+    // In the entry that came.
+    if (has_ept_entry && !ept_present) begin
+      assert (convertible ? issues : responds);
+      assert (!fills);
+      if (responds) begin
+        assert (response.outcome == walker_pkg::OutcomeEptViolation);
+        assert (response.reason == walker_pkg::ReasonEptNotPresent);
+      end
+    end
+    if (has_ept_entry && ept_present && ept_malformed) begin
+      assert (responds);
+      assert (response.outcome == walker_pkg::OutcomeEptMisconfiguration);
+      assert (response.reason == ept_reason);
+      assert (response.entry == answer_i);
+    end
+    if (has_guest_entry && (!guest_present || guest_malformed)) begin
+      assert (responds);
+      assert (response.outcome == walker_pkg::OutcomePageFault);
+      assert (response.reason == (guest_present ? walker_pkg::ReasonGuestReservedBit
+                                                : walker_pkg::ReasonGuestNotPresent));
+      assert (response.entry == answer_i);
+    end
+    // For want of a right.
+    if (refused && !used_hit && !nested_hit) begin
+      if (guest_refused) begin
+        assert (responds);
+        assert (response.outcome == walker_pkg::OutcomePageFault);
+        assert (response.reason == guest_reason);
+      end else begin
+        assert (convertible ? issues : responds);
+        if (responds) assert (response.outcome == walker_pkg::OutcomeEptViolation);
+      end
+      assert (!fills);
+    end
+    if (refused && (used_hit || nested_hit) && responds) begin
+      // Begun again, it may end before it reads anything.
+      assert (response.reason == walker_pkg::ReasonGuestNotPresent
+              || response.reason == walker_pkg::ReasonEptAddressTooWide
+              || response.outcome == walker_pkg::OutcomeTranslated);
+    end
+    // While an exception is delivered.
+    if (answered_i && op == VeLoad) begin
+      assert (answer_i[31:0] == 0 ? issues : responds);
+      assert (!fills);
+    end
+    if (answered_i && op == VeStore) assert (!fills);
+
+    // Fills.
+    if (responds && response.outcome != walker_pkg::OutcomeTranslated) assert (!fills);
+    if (fills) assert (issues || responds);
+    if (combined_fills != 0) assert (responds);
+
+    // The requests that the steps before made.
+    if (loads_area_q) begin
+      assert (memory.kind == walker_pkg::MemoryLoad);
+      assert (memory.size == 4);
+    end
+    if (filled_q) begin
+      assert (memory.kind == walker_pkg::MemoryRead);
+      assert (memory.place.ept_level == 0);
+    end
+    if (stores_field_q) assert (memory.kind == walker_pkg::MemoryStore);
+  end
+
+endmodule
