@@ -229,7 +229,7 @@ module walk_faults_proof (
       end
     end
 
-    assert (issues + looks_up + responds == steps);
+    assert (2'd0 + issues + looks_up + responds == {1'b0, steps});
     assert (steps || !fills);
 
     // Found before any table is read.

@@ -3,8 +3,9 @@
 // and each is at one thing at a time, of which its environment or the engine is the master, which
 // serves it after at most three other picks. No cache is filled but by a walk that is followed, and
 // none by a walk that an invalidation came across, in the cycle in which it was requested, in this
-// one, or in any between.
+// one, or in any between. Of a walk's steps it assumes what walk_faults and walk_references show.
 // Engine: induction 1
+// Cut: walk_step
 // See: idle = u_walker.idle_q
 // See: ready = u_walker.ready_q
 // See: waiting = u_walker.waiting_q
@@ -18,12 +19,16 @@
 // See: answered = u_walker.u_walk_step.answered_i
 // See: take_slot = u_walker.u_walk_step.take_slot_i
 // See: take = u_walker.u_walk_step.take_i
-// See: issues = u_walker.issues
-// See: looks_up = u_walker.looks_up
-// See: responds = u_walker.responds
-// See: requests = u_walker.u_walk_step.request_q[0..3]
-// See: ops = u_walker.u_walk_step.op_q[0..3]
-// See: violations = u_walker.u_walk_step.violation_q[0..3]
+// See: step_request = u_walker.u_walk_step.request_i
+// See: step_context = u_walker.u_walk_step.context_i
+// See: step_answer = u_walker.u_walk_step.answer_i
+// See: issues = u_walker.u_walk_step.issues_o
+// See: looks_up = u_walker.u_walk_step.looks_up_o
+// See: responds = u_walker.u_walk_step.responds_o
+// See: step_response = u_walker.u_walk_step.response_o
+// See: combined_fills = u_walker.u_walk_step.combined_fills_o
+// See: ept_fills = u_walker.u_walk_step.ept_fills_o
+// See: nested_fills = u_walker.u_walk_step.nested_fills_o
 // See: responses = u_walker.responses_q[0..3]
 // See: memory_head = u_walker.u_memory_queue.head_q
 // See: memory_tail = u_walker.u_memory_queue.tail_q
@@ -51,6 +56,7 @@ module walker_control_proof (
   input logic                         clk_i,
   input logic [63:0]                  time_i,
   input logic [1:0]                   chosen_i,
+  input walker_pkg::memory_request_t  next_i,
   input logic                         request_valid_i,
   input walker_pkg::request_t         request_i,
   input walker_pkg::context_t         context_i,
@@ -107,10 +113,8 @@ module walker_control_proof (
     .active_o        (active)
   );
 
-  walker_pkg::request_t  request;
   walker_pkg::response_t given;
-  walker_pkg::response_t violation;  // until its exception is delivered
-  logic [3:0]            op;
+  walker_pkg::response_t ended;
 
   wire [3:0]                  idle;
   wire [3:0]                  ready;
@@ -131,9 +135,13 @@ module walker_control_proof (
   wire                        issues;
   wire                        looks_up;
   wire                        responds;
-  wire [4*$bits(request)-1:0] requests;
-  wire [4*4-1:0]              ops;
-  wire [4*$bits(given)-1:0]   violations;
+  wire [$bits(request_i)-1:0] step_request;
+  wire [$bits(context_i)-1:0] step_context;
+  wire [63:0]                 step_answer;
+  wire [$bits(given)-1:0]     step_response;
+  wire [4:2]                  combined_fills;
+  wire [4:2]                  ept_fills;
+  wire                        nested_fills;
   wire [4*$bits(given)-1:0]   responses;
   wire [2:0]                  memory_head;
   wire [2:0]                  memory_tail;
@@ -195,17 +203,16 @@ module walker_control_proof (
   localparam logic [2:0] Asks = 3'd3;
   localparam logic [2:0] Awaits = 3'd4;
   localparam logic [2:0] Responds = 3'd5;
-  localparam logic [3:0] VeLoad = 4'd8;
-  localparam logic [3:0] VeStore = 4'd9;
 
-  logic [2:0]  phase_q;
-  logic [31:0] tag_q;
-  logic [1:0]  others_q;   // picks of other walks while the chosen is ready
-  logic        crossed_q;  // by an invalidation
-  logic        taken;
-  logic        steps;
-  logic        offers;   // the chosen slot's memory request is on the port
-  logic        gives;    // its response is
+  logic [2:0]                  phase_q;
+  logic [31:0]                 tag_q;
+  walker_pkg::memory_request_t asked_q;    // any, of each step that leads to one
+  logic [1:0]                  others_q;   // picks of others while the chosen is ready
+  logic                        crossed_q;  // by an invalidation
+  logic                        taken;
+  logic                        steps;
+  logic                        offers;  // the chosen slot's memory request is on the port
+  logic                        gives;   // its response is
 
   assign taken = request_valid_i && request_ready && free_slot == chosen_q;
   assign steps = (first | lookup | answered) && slot == chosen_q;
@@ -220,6 +227,7 @@ module walker_control_proof (
         phase_q <= Fresh;
         tag_q <= request_i.tag;
       end
+      if (steps) asked_q <= next_i;
       if (steps) phase_q <= issues ? Asks : looks_up ? LookUp : Responds;
       if (offers && memory_ready_i) phase_q <= Awaits;
       if (gives && response_ready_i) phase_q <= None;
@@ -248,15 +256,24 @@ module walker_control_proof (
   logic [1:0] distance;
   logic [3:0] asks;
   always_comb begin
-    request = requests[chosen_q*$bits(request) +: $bits(request)];
     given = responses[chosen_q*$bits(given) +: $bits(given)];
-    violation = violations[chosen_q*$bits(given) +: $bits(given)];
-    op = ops[chosen_q*4 +: 4];
+    ended = step_response;
     asks = {count3 != 0, count2 != 0, count1 != 0, count0 != 0};
     distance = chosen_q - last - 2'd1;
   end
 
   always_comb begin
+    // What walk_faults and walk_references show of a walk's steps.
+    assume (2'd0 + issues + looks_up + responds == 2'd0 + first + lookup + answered);
+    if (combined_fills != 0 || ept_fills != 0 || nested_fills) assume (first | lookup | answered);
+    if (responds && slot == chosen_q) assume (ended.tag == tag_q);
+    if (memory_valid && memory_slots[memory_head[1:0]*2 +: 2] == chosen_q) begin
+      assume (memory == asked_q);
+      assume (memory.id == {6'd0, chosen_q});
+    end else begin
+      assume (memory.id != {6'd0, chosen_q});
+    end
+
     if (rst_n) begin
       // A slot is at one thing, and no queue holds more than it can.
       assert (length <= 4);
@@ -275,14 +292,17 @@ module walker_control_proof (
       assert ((phase_q == Asks) == (asks[chosen_q] != 0));
       assert (phase_q <= Responds);
 
-      // What walk_references assumes.
+      // What the walk's steps are given, and what walk_references assumes.
+      assert (step_request == request_i && step_context == context_i);
+      assert (!answered || (answer_valid_i && step_answer == answer_i.value
+                            && answer_i.id == {6'd0, slot}));
+      assert (take == (request_valid_i && request_ready));
       assert (first + lookup + answered <= 1);
       assert (!(take && take_slot == chosen_q) || phase_q == None);
       if (steps) begin
         assert (!first || phase_q == Fresh);
         assert (!lookup || phase_q == LookUp);
         assert (!answered || phase_q == Awaits);
-        assert (issues + looks_up + responds == 1);
       end
 
       // An answer to the chosen walk is followed at once.
@@ -299,11 +319,7 @@ module walker_control_proof (
       assert (!offers || phase_q == Asks);
       assert (!gives || phase_q == Responds);
       assert (!taken || phase_q == None);
-      if (phase_q != None) assert (request.tag == tag_q);
       if (phase_q == Responds) assert (given.tag == tag_q);
-      if ((phase_q == Asks || phase_q == Awaits) && (op == VeLoad || op == VeStore)) begin
-        assert (violation.tag == tag_q);
-      end
       if (gives) assert (response == given);
 
       // Fills.
@@ -314,7 +330,8 @@ module walker_control_proof (
       end
 
       // What is offered stays.
-      if (memory_held_q) assert (memory_valid && memory == memory_q);
+      if (memory_held_q) assert (memory_valid);
+      if (memory_held_q && memory_q.id == {6'd0, chosen_q}) assert (memory == memory_q);
       if (response_held_q) assert (response_valid && response == response_q);
     end
   end
