@@ -3,14 +3,16 @@
 // dirty flag of the guest's leaf; and g+1 stores to the log. If it met a refusal after a hit in the
 // caches, it does all this once more, but one reference. A swap that fails gives it e-1 references
 // and e (without EPT, 2) swaps more. At its end it makes 7 requests at most for a virtualization
-// exception. It asks the caches g+2 times at most. And its response says how many references it
-// made. Of either of two walks, whatever the caches say.
+// exception. It asks the caches g+2 times at most. Its response has its tag, and says how many
+// references it made. Its memory request stays as it is until the walk's next step. Of either of
+// two walks, whatever the caches say.
 // Engine: induction 1
 // See: modes = u_step.mode_q[0..1]
 // See: requests = u_step.request_q[0..1]
 // See: ops = u_step.op_q[0..1]
 // See: leaf_level_all = u_step.ept_leaf_level_q[0..1]
 // See: references_all = u_step.references_q[0..1]
+// See: violations = u_step.violation_q[0..1]
 // See: ve_field_all = u_step.ve_field_q[0..1]
 // See: used_hit_all = u_step.used_hit_q
 // See: again_all = u_step.no_lookup_q
@@ -143,6 +145,7 @@ module walk_references_proof (
 
   // Counted where it leaves the unit. Of references and swaps, less what the swaps that failed
   // account for, but never less than nothing.
+  logic [31:0] tag_q;
   logic [15:0] references_q;
   logic [7:0]  reads_q;
   logic [7:0]  swaps_q;
@@ -178,6 +181,7 @@ module walk_references_proof (
 
   always_ff @(posedge clk_i) begin
     if (taken) begin
+      tag_q <= request_i.tag;
       references_q <= '0;
       reads_q <= '0;
       swaps_q <= '0;
@@ -200,9 +204,18 @@ module walk_references_proof (
     end
   end
 
+  // The chosen walk's request in the cycle before, and whether it may be another now.
+  walker_pkg::memory_request_t memory_q;
+  logic                        stepped_q = 1'b1;
+  always_ff @(posedge clk_i) begin
+    memory_q <= memory;
+    stepped_q <= !running_q || steps;
+  end
+
   // What the walker remembers of the chosen walk.
   walker_pkg::mode_t    mode;
   walker_pkg::request_t request;
+  walker_pkg::response_t violation;
   logic [3:0]           op;
   logic [2:0]           guest_level;
   logic [2:0]           ept_level;
@@ -220,6 +233,7 @@ module walk_references_proof (
   wire [2*4-1:0]              ops;
   wire [2*3-1:0]              leaf_level_all;
   wire [2*16-1:0]             references_all;
+  wire [2*$bits(violation)-1:0] violations;
   wire [2*3-1:0]              ve_field_all;
   wire [1:0]                  used_hit_all;
   wire [1:0]                  again_all;
@@ -229,6 +243,7 @@ module walk_references_proof (
   always_comb begin
     mode = modes[chosen_q*$bits(mode) +: $bits(mode)];
     request = requests[chosen_q*$bits(request) +: $bits(request)];
+    violation = violations[chosen_q*$bits(violation) +: $bits(violation)];
     op = ops[chosen_q*4 +: 4];
     guest_level = memory.place.guest_level;
     ept_level = memory.place.ept_level;
@@ -361,11 +376,18 @@ module walk_references_proof (
 
     if (steps && running_q) begin
       assert (issues + looks_up + responds == 1);
+      if (responds) assert (response.tag == tag_q);
       if (responds && op != VeLoad && op != VeStore) begin
         assert (response.references == references_q + {15'd0, reading});
       end
     end
 
+    if (running_q) begin
+      assert (memory.id == {7'd0, chosen_q});
+      if (!stepped_q) assert (memory == memory_q);
+      if (phase_q != None) assert (request.tag == tag_q);
+      if (phase_q == Memory && (op == VeLoad || op == VeStore)) assert (violation.tag == tag_q);
+    end
     if (running_q && phase_q == Fresh) begin
       assert (references_q == 0);
       assert ((reads_q | swaps_q | logs_q | ve_q | lookups_q) == 0);
