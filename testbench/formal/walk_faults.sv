@@ -51,6 +51,8 @@ module walk_faults_proof (
   logic                        responds;
   walker_pkg::response_t       response;
   walker_pkg::memory_request_t memory;
+  logic                        asks_combined;
+  logic                        asks_ept;
   logic [4:2]                  combined_fills;
   logic [4:2]                  ept_fills;
   logic                        nested_fills;
@@ -78,8 +80,8 @@ module walk_faults_proof (
     .response_o        (response),
     .memory_slot_i     (1'b0),
     .memory_o          (memory),
-    .asks_combined_o   (),
-    .asks_ept_o        (),
+    .asks_combined_o   (asks_combined),
+    .asks_ept_o        (asks_ept),
     .space_o           (),
     .linear_o          (),
     .wide_pde_o        (),
@@ -238,6 +240,9 @@ module walk_faults_proof (
       assert (response.outcome == walker_pkg::OutcomeGeneralProtection);
       assert (response.reason == linear_reason);
     end
+    if (responds && response.outcome == walker_pkg::OutcomeGeneralProtection) begin
+      assert (first_i && request_seen.linear && linear_refused);
+    end
     // In the entry that came.
     if (has_ept_entry && !ept_present) begin
       assert (convertible ? issues : responds);
@@ -252,6 +257,9 @@ module walk_faults_proof (
       assert (response.outcome == walker_pkg::OutcomeEptMisconfiguration);
       assert (response.reason == ept_reason);
       assert (response.entry == answer_i);
+    end
+    if (responds && response.outcome == walker_pkg::OutcomeEptMisconfiguration) begin
+      assert (has_ept_entry && ept_present && ept_malformed);
     end
     if (has_guest_entry && (!guest_present || guest_malformed)) begin
       assert (responds);
@@ -288,6 +296,8 @@ module walk_faults_proof (
     // Fills.
     if (responds && response.outcome != walker_pkg::OutcomeTranslated) assert (!fills);
     if (fills) assert (issues || responds);
+    if (asks_combined) assert (combined_fills == 0);
+    if (asks_ept) assert (ept_fills == 0 && !nested_fills);
     if (combined_fills != 0) assert (responds);
 
     // The requests that the steps before made.
