@@ -102,7 +102,7 @@ class ForgetfulWalker final : public mmu::WalkerUnit {
     const Held* best = nullptr;
     for (const Held& held : held_) {
       if (held.entry.kind != step.lookup || !same_space(held, tags)) continue;
-      if (step.dirty && !arch::ept_entry::kDirty.any(held.entry.leaf)) continue;
+      if (step.dirty && !arch::ept_entry::kDirty.any(held.entry.ept.last)) continue;
       if (((held.entry.key ^ step.key) >> held.offset_bits & (~std::uint64_t{0} >> 7)) != 0) {
         continue;
       }
@@ -121,7 +121,8 @@ class ForgetfulWalker final : public mmu::WalkerUnit {
     for (mmu::CachedEntry entry : walk_->fills()) {
       if (bug_ == CacheBug::kFillsWithoutRights) entry.guest_rights = {};
       if (entry.kind == mmu::LookupKind::kCombined) {
-        if (bug_ == CacheBug::kForgetsWhatTheEptSaysOfTables) entry.ept_rights = {};
+        if (bug_ == CacheBug::kForgetsWhatTheEptSaysOfTables)
+          entry.ept = {.above = ~std::uint64_t{0}, .last = ~std::uint64_t{0}};
         if (bug_ == CacheBug::kForgetsTablesThatAreNotVerified) entry.paging_verified = true;
       }
       if (entry.kind == mmu::LookupKind::kCombined && entry.level > 4) continue;
