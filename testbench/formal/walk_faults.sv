@@ -187,11 +187,13 @@ module walk_faults_proof (
   logic convertible;  // a violation that may become an exception
   logic nested_hit;
   logic steps;
+  logic found;        // the response is about what was found now, not an exception's
 
   always_comb begin
     mode_seen = mode;
     request_seen = request;
     steps = first_i | lookup_i | answered_i;
+    found = responds && !(answered_i && (op == VeLoad || op == VeStore));
     fills = combined_fills != 0 || ept_fills != 0 || nested_fills;
     swap_failed = memory.kind == walker_pkg::MemorySwap && answer_i != memory.expected;
     reads = memory.kind == walker_pkg::MemoryRead;
@@ -240,7 +242,7 @@ module walk_faults_proof (
       assert (response.outcome == walker_pkg::OutcomeGeneralProtection);
       assert (response.reason == linear_reason);
     end
-    if (responds && response.outcome == walker_pkg::OutcomeGeneralProtection) begin
+    if (found && response.outcome == walker_pkg::OutcomeGeneralProtection) begin
       assert (first_i && request_seen.linear && linear_refused);
     end
     // In the entry that came.
@@ -258,7 +260,7 @@ module walk_faults_proof (
       assert (response.reason == ept_reason);
       assert (response.entry == answer_i);
     end
-    if (responds && response.outcome == walker_pkg::OutcomeEptMisconfiguration) begin
+    if (found && response.outcome == walker_pkg::OutcomeEptMisconfiguration) begin
       assert (has_ept_entry && ept_present && ept_malformed);
     end
     if (has_guest_entry && (!guest_present || guest_malformed)) begin
