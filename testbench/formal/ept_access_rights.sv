@@ -6,8 +6,8 @@
 //   `access_i.shadow_stack && supervisor_i && mode_i.ept_shadow_stack`
 //   -> `access_i.shadow_stack && mode_i.ept_shadow_stack`
 // Bug: rtl/ept_access_rights.sv:
-//   `needed_o.write = access_i.write & own_access_i;`
-//   -> `needed_o.write = access_i.write;`
+//   `access_i.write & (own_access_i | ~mode_i.paging_write)`
+//   -> `access_i.write & own_access_i`
 
 module ept_access_rights_proof (
   input walker_pkg::mode_t       mode_i,
@@ -42,12 +42,11 @@ module ept_access_rights_proof (
       default: controlled = 1'b0;
     endcase
     no_read = access_i.read && !given_i.read;
-    // The walker's own writes, to guest tables, have a right of their own.
-    if (own_access_i) begin
-      no_write = access_i.write && !given_i.write;
-    end else begin
-      no_write = access_i.write && !given_i.paging_write;
-    end
+    // The walker's own writes, to guest tables, may have a right of their own.
+    case ({own_access_i, mode_i.paging_write})
+      2'b01: no_write = access_i.write && !given_i.write && !given_i.paging_write;
+      default: no_write = access_i.write && !given_i.write;
+    endcase
     // Which of the two rights goes by the address, not by the processor's mode.
     case ({mode_i.mode_based_execute, user_address_i})
       2'b11: no_fetch = access_i.fetch && !given_i.user_execute;
@@ -55,6 +54,8 @@ module ept_access_rights_proof (
     endcase
     no_shadow_stack = !given_i.supervisor_shadow_stack;
 
+    // An entry that gives write access gives it to all writes.
+    assume (!given_i.write || given_i.paging_write);
     // Guest tables are read and written.
     assume (own_access_i || (!access_i.fetch && !access_i.shadow_stack));
 

@@ -125,7 +125,8 @@ module translation_proof (
       assert (rights.execute == ept_rights_i.execute);
       assert (rights.user_execute
               == (mode_i.mode_based_execute ? ept_rights_i.user_execute : ept_rights_i.execute));
-      assert (rights.paging_write == ept_rights_i.paging_write);
+      assert (rights.paging_write
+              == (mode_i.paging_write ? ept_rights_i.paging_write : ept_rights_i.write));
       assert (rights.supervisor_shadow_stack == ept_rights_i.supervisor_shadow_stack);
     end else begin
       assert (&rights);
