@@ -62,10 +62,18 @@ class PinsOf : public WalkerPins {
   bool active() const override { return rtl_.active_o != 0; }
 
  protected:
+  /// The low half of a cycle, in which the inputs come, and the edge that ends it.
   virtual void pulse() {
-    rtl_.clk_i = 1;
-    rtl_.eval();
+    settle();
+    rise();
+  }
+  void settle() {
     rtl_.clk_i = 0;
+    rtl_.eval();
+  }
+  void rise() {
+    rtl_.clk_i = 1;
+    rtl_.request_strobe_i = rtl_.answer_strobe_i = rtl_.caches_strobe_i = 0;
     rtl_.eval();
   }
 
@@ -85,6 +93,7 @@ void PinsOf<Rtl>::reset() {
   rtl_.rst_ni = 1;
   rtl_.eval();
   drive(mmu::WalkerInputs{});
+  rtl_.caches_strobe_i = 1;
   rtl_.rst_ni = 0;
   pulse();
   rtl_.rst_ni = 1;
@@ -155,15 +164,19 @@ void PinsOf<Rtl>::drive(const mmu::InvalidationScope& scope) {
 template <class Rtl>
 void PinsOf<Rtl>::drive(const mmu::WalkerInputs& inputs) {
   rtl_.time_i = inputs.cycle;
-  rtl_.request_valid_i = inputs.request.has_value();
+  rtl_.request_valid_i = rtl_.request_strobe_i = inputs.request.has_value();
   if (inputs.request) drive(*inputs.request);
   rtl_.memory_ready_i = inputs.memory_ready;
-  rtl_.answer_valid_i = inputs.answer.has_value();
+  rtl_.answer_valid_i = rtl_.answer_strobe_i = inputs.answer.has_value();
   if (inputs.answer) {
     rtl_.answer_id_i = inputs.answer->id;
     rtl_.answer_value_i = inputs.answer->value;
   }
   rtl_.response_ready_i = inputs.response_ready;
+  rtl_.caches_strobe_i = inputs.invalidation ||
+                         (rtl_.disabled_combined_i != 0) != inputs.disabled.combined ||
+                         (rtl_.disabled_ept_i != 0) != inputs.disabled.ept ||
+                         (rtl_.disabled_nested_tlb_i != 0) != inputs.disabled.nested_tlb;
   rtl_.disabled_combined_i = inputs.disabled.combined;
   rtl_.disabled_ept_i = inputs.disabled.ept;
   rtl_.disabled_nested_tlb_i = inputs.disabled.nested_tlb;
@@ -277,11 +290,9 @@ class RecordedPinsOf final : public PinsOf<Rtl> {
   static constexpr std::uint64_t kPeriod = 10;
 
   void pulse() override {
-    this->rtl_.clk_i = 0;
-    this->rtl_.eval();
+    this->settle();
     dump(cycle_, kPeriod / 2);
-    this->rtl_.clk_i = 1;
-    this->rtl_.eval();
+    this->rise();
     dump(cycle_, kPeriod);
   }
   /// What holds at a time of a cycle, unless it is out of range or that time has its values.

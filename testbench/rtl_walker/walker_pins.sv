@@ -1,5 +1,9 @@
 // The walker with one scalar port per field, for C++: what Verilator makes of a packed struct is a
 // bit vector whose layout the facade would have to repeat.
+//
+// Each call of what Verilator makes evaluates all logic behind the inputs, and behind flip-flops
+// that are clocked. So wide inputs go through flip-flops with strobes of their own: the logic
+// behind a port without news is left alone.
 
 module walker_pins #(
   parameter int unsigned Walks = 1,
@@ -14,6 +18,11 @@ module walker_pins #(
   input  logic        clk_i,
   input  logic        rst_ni,
   input  logic [63:0] time_i,
+
+  // Rise, while the clock is low, where there is something new to see of a port.
+  input  logic        request_strobe_i,
+  input  logic        answer_strobe_i,
+  input  logic        caches_strobe_i,  // invalidation, disable bits
 
   input  logic        request_valid_i,
   output logic        request_ready_o,
@@ -142,72 +151,84 @@ module walker_pins #(
   walker_pkg::invalidation_t invalidation;
   walker_pkg::caches_disabled_t disabled;
   walker_pkg::cache_lookup_t lookup;
+  logic request_valid, answer_valid, invalidation_valid;
 
-  always_comb begin
-    request.tag = request_tag_i;
-    request.address = request_address_i;
-    request.linear = request_linear_i;
-    request.access = request_access_i;
-    request.user = request_user_i;
-    request.implicit = request_implicit_i;
+  // Valid until the clock's edge has come.
+  always_ff @(posedge request_strobe_i or posedge clk_i) begin
+    request_valid <= request_valid_i & ~clk_i;
+  end
+  always_ff @(posedge answer_strobe_i or posedge clk_i) begin
+    answer_valid <= answer_valid_i & ~clk_i;
+  end
+  always_ff @(posedge caches_strobe_i or posedge clk_i) begin
+    invalidation_valid <= invalidation_valid_i & ~clk_i;
   end
 
-  always_comb begin
-    ctx.ept_enabled = context_ept_enabled_i;
-    ctx.eptp = context_eptp_i;
-    ctx.cr0 = context_cr0_i;
-    ctx.cr3 = context_cr3_i;
-    ctx.cr4 = context_cr4_i;
-    ctx.efer = context_efer_i;
-    ctx.pkru = context_pkru_i;
-    ctx.pkrs = context_pkrs_i;
-    ctx.pat = context_pat_i;
-    ctx.rflags_ac = context_rflags_ac_i;
-    ctx.vpid = context_vpid_i;
-    ctx.pdptes = {context_pdpte3_i, context_pdpte2_i, context_pdpte1_i, context_pdpte0_i};
-    ctx.mode_based_execute = context_mode_based_execute_i;
-    ctx.violation_ve = context_violation_ve_i;
-    ctx.pml = context_pml_i;
-    ctx.paging_write = context_paging_write_i;
-    ctx.guest_paging_verification = context_guest_paging_verification_i;
-    ctx.pml_address = context_pml_address_i;
-    ctx.pml_index = context_pml_index_i;
-    ctx.ve_info_address = context_ve_info_address_i;
-    ctx.eptp_index = context_eptp_index_i;
-    ctx.maxphyaddr = context_maxphyaddr_i;
-    ctx.execute_only = context_execute_only_i;
-    ctx.page_1g = context_page_1g_i;
-    ctx.page_2m = context_page_2m_i;
-    ctx.guest_page_1g = context_guest_page_1g_i;
-    ctx.advanced_exit_info = context_advanced_exit_info_i;
+  always_ff @(posedge request_strobe_i) begin
+    request.tag <= request_tag_i;
+    request.address <= request_address_i;
+    request.linear <= request_linear_i;
+    request.access <= request_access_i;
+    request.user <= request_user_i;
+    request.implicit <= request_implicit_i;
   end
 
-  always_comb begin
-    answer.id = answer_id_i;
-    answer.value = answer_value_i;
+  always_ff @(posedge request_strobe_i) begin
+    ctx.ept_enabled <= context_ept_enabled_i;
+    ctx.eptp <= context_eptp_i;
+    ctx.cr0 <= context_cr0_i;
+    ctx.cr3 <= context_cr3_i;
+    ctx.cr4 <= context_cr4_i;
+    ctx.efer <= context_efer_i;
+    ctx.pkru <= context_pkru_i;
+    ctx.pkrs <= context_pkrs_i;
+    ctx.pat <= context_pat_i;
+    ctx.rflags_ac <= context_rflags_ac_i;
+    ctx.vpid <= context_vpid_i;
+    ctx.pdptes <= {context_pdpte3_i, context_pdpte2_i, context_pdpte1_i, context_pdpte0_i};
+    ctx.mode_based_execute <= context_mode_based_execute_i;
+    ctx.violation_ve <= context_violation_ve_i;
+    ctx.pml <= context_pml_i;
+    ctx.paging_write <= context_paging_write_i;
+    ctx.guest_paging_verification <= context_guest_paging_verification_i;
+    ctx.pml_address <= context_pml_address_i;
+    ctx.pml_index <= context_pml_index_i;
+    ctx.ve_info_address <= context_ve_info_address_i;
+    ctx.eptp_index <= context_eptp_index_i;
+    ctx.maxphyaddr <= context_maxphyaddr_i;
+    ctx.execute_only <= context_execute_only_i;
+    ctx.page_1g <= context_page_1g_i;
+    ctx.page_2m <= context_page_2m_i;
+    ctx.guest_page_1g <= context_guest_page_1g_i;
+    ctx.advanced_exit_info <= context_advanced_exit_info_i;
   end
 
-  always_comb begin
-    invalidation.linear_mappings = invalidation_linear_mappings_i;
-    invalidation.combined_mappings = invalidation_combined_mappings_i;
-    invalidation.guest_physical_mappings = invalidation_guest_physical_mappings_i;
-    invalidation.vpid_valid = invalidation_vpid_valid_i;
-    invalidation.vpid = invalidation_vpid_i;
-    invalidation.keep_vpid_zero = invalidation_keep_vpid_zero_i;
-    invalidation.pcid_valid = invalidation_pcid_valid_i;
-    invalidation.pcid = invalidation_pcid_i;
-    invalidation.ept_root_valid = invalidation_ept_root_valid_i;
-    invalidation.ept_root = invalidation_ept_root_i;
-    invalidation.linear_valid = invalidation_linear_valid_i;
-    invalidation.linear = invalidation_linear_i;
-    invalidation.gpa_valid = invalidation_gpa_valid_i;
-    invalidation.gpa = invalidation_gpa_i;
+  always_ff @(posedge answer_strobe_i) begin
+    answer.id <= answer_id_i;
+    answer.value <= answer_value_i;
   end
 
-  always_comb begin
-    disabled.combined = disabled_combined_i;
-    disabled.ept = disabled_ept_i;
-    disabled.nested_tlb = disabled_nested_tlb_i;
+  always_ff @(posedge caches_strobe_i) begin
+    invalidation.linear_mappings <= invalidation_linear_mappings_i;
+    invalidation.combined_mappings <= invalidation_combined_mappings_i;
+    invalidation.guest_physical_mappings <= invalidation_guest_physical_mappings_i;
+    invalidation.vpid_valid <= invalidation_vpid_valid_i;
+    invalidation.vpid <= invalidation_vpid_i;
+    invalidation.keep_vpid_zero <= invalidation_keep_vpid_zero_i;
+    invalidation.pcid_valid <= invalidation_pcid_valid_i;
+    invalidation.pcid <= invalidation_pcid_i;
+    invalidation.ept_root_valid <= invalidation_ept_root_valid_i;
+    invalidation.ept_root <= invalidation_ept_root_i;
+    invalidation.linear_valid <= invalidation_linear_valid_i;
+    invalidation.linear <= invalidation_linear_i;
+    invalidation.gpa_valid <= invalidation_gpa_valid_i;
+    invalidation.gpa <= invalidation_gpa_i;
+  end
+
+  always_ff @(posedge caches_strobe_i) begin
+    disabled.combined <= disabled_combined_i;
+    disabled.ept <= disabled_ept_i;
+    disabled.nested_tlb <= disabled_nested_tlb_i;
   end
 
   walker #(
@@ -223,19 +244,19 @@ module walker_pins #(
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .time_i(time_i),
-    .request_valid_i(request_valid_i),
+    .request_valid_i(request_valid),
     .request_ready_o(request_ready_o),
     .request_i(request),
     .context_i(ctx),
     .memory_valid_o(memory_valid_o),
     .memory_ready_i(memory_ready_i),
     .memory_o(memory),
-    .answer_valid_i(answer_valid_i),
+    .answer_valid_i(answer_valid),
     .answer_i(answer),
     .response_valid_o(response_valid_o),
     .response_ready_i(response_ready_i),
     .response_o(response),
-    .invalidation_valid_i(invalidation_valid_i),
+    .invalidation_valid_i(invalidation_valid),
     .invalidation_i(invalidation),
     .disabled_i(disabled),
     .lookup_valid_o(lookup_valid_o),
