@@ -1,7 +1,7 @@
 // How fast the Verilated walker runs: walks and simulated cycles a second of one processor's time,
-// alone, and with every check on: the clocked model beside it, both held against one another in each
-// cycle as `eptsim verify` does, and each response against what the tables say. Memory answers four
-// cycles after it takes a request.
+// alone, and with every check on: the clocked model beside it, both held against one another in
+// each cycle as `eptsim verify` does, and each response against what the tables say. Memory answers
+// four cycles after it takes a request.
 //
 // Cold walks make 24 references: nothing is cached, and each of the five guest-physical addresses
 // lies in another 512 GiB. Warm ones make one, the guest's leaf, found by a combined hit and
@@ -168,8 +168,9 @@ class Driver {
       }
       if (outputs.memory) {
         inputs.memory_ready = happens = true;
-        due_.push_back({now_ + kLatency,
-                        {.id = outputs.memory->id, .value = guests_.read(outputs.memory->address)}});
+        due_.push_back(
+            {now_ + kLatency,
+             {.id = outputs.memory->id, .value = guests_.read(outputs.memory->address)}});
       }
       if (!due_.empty() && due_.front().cycle == now_) {
         inputs.answer = due_.front().answer;
@@ -234,7 +235,8 @@ void walks(benchmark::State& state, const mmu::WalkerConfiguration& configuratio
   mmu::ModelWalker model(configuration);
   tb::PairedWalker paired(std::make_unique<mmu::ModelWalker>(configuration),
                           std::make_unique<tb::RtlWalker>(configuration.name));
-  std::array drivers = {Driver(paired, guests, at_once, caches), Driver(rtl, guests, at_once, caches),
+  std::array drivers = {Driver(paired, guests, at_once, caches),
+                        Driver(rtl, guests, at_once, caches),
                         Driver(model, guests, at_once, caches)};
   for (Driver& driver : drivers) driver.warm_up();
   const mmu::Cycle begin = drivers[0].now();

@@ -7,15 +7,19 @@ module guest_tables #(
 ) (
   input  logic                      clk_i,
   input  logic [SlotBits-1:0]       slot_i,
-  input  logic                      begin_i,  // the first entry that will be read has this level
-  input  logic [2:0]                begin_level_i,
+  input  logic                      begin_i,  // from the walk's first table
+  input  logic                      hit_i,    // from what a combined hit says
+  input  logic                      hit_verified_i,
+  input  logic [2:0]                begin_level_i,  // of the first entry that will be read
+  input  logic                      page_i,  // of a guest table: it has been located
+  input  logic                      page_verified_i,  // it has paging-write access
+  output logic                      verified_o,  // all those pages before had it
   input  logic                      located_i,  // the table that holds the entry of this level
   input  logic [2:0]                level_i,
   input  logic [39:0]               frame_i,
   input  walker_pkg::guest_rights_t rights_i,      // and of all levels above
   input  walker_pkg::ept_rights_t   ept_rights_i,  // of its page
   input  logic [63:0]               entry_i,       // that refers to it
-  input  logic                      paging_verified_i,
   input  logic                      translated_i,
   input  logic [2:0]                leaf_level_i,
   output logic [4:2]                fills_o,
@@ -25,8 +29,23 @@ module guest_tables #(
 );
 
   logic [2:0] begin_level_q [Walks];
+  logic [Walks-1:0] verified_q;
+  logic verified;
   logic [$bits(pde_o)-1:0] tables_q [8 * 2**SlotBits];  // by slot and level of the referring entry
   walker_pkg::guest_table_t located;
+
+  assign verified_o = verified_q[slot_i];
+
+  always_comb begin
+    verified = verified_o;
+    if (begin_i) begin
+      verified = 1'b1;
+    end else if (hit_i) begin
+      verified = hit_verified_i;
+    end else if (page_i) begin
+      verified = verified & page_verified_i;
+    end
+  end
 
   always_comb begin
     located = '0;
@@ -36,13 +55,16 @@ module guest_tables #(
       located.ept_rights = ept_rights_i;
       located.write_through = entry_i[arch_pkg::GuestEntryWriteThrough];
       located.cache_disable = entry_i[arch_pkg::GuestEntryCacheDisable];
-      located.paging_verified = paging_verified_i;
+      located.paging_verified = verified;
     end
   end
 
   always_ff @(posedge clk_i) begin
-    if (begin_i) begin
+    if (begin_i | hit_i) begin
       begin_level_q[slot_i] <= begin_level_i;
+    end
+    if (begin_i | hit_i | page_i) begin
+      verified_q[slot_i] <= verified;
     end
     if (located_i) begin
       tables_q[{slot_i, level_i + 3'd1}] <= located;

@@ -34,7 +34,6 @@ module walk_response (
   input  logic [2:0]                guest_fault_level_i,
   input  logic [51:0]               guest_fault_address_i,
   input  logic [63:0]               guest_fault_entry_i,
-  input  logic [2:0]                ept_root_level_i,
   input  logic [2:0]                ept_level_i,  // of the EPT entry in hand
   input  logic [2:0]                ept_leaf_level_i,
   input  logic [63:0]               ept_leaf_i,
@@ -144,7 +143,7 @@ module walk_response (
         response_o.place.guest_level = guest_level_i;
         if (too_wide_i) begin
           response_o.reason = walker_pkg::ReasonEptAddressTooWide;
-          response_o.place.ept_level = ept_root_level_i;
+          response_o.place.ept_level = 3'd4;  // the root's: five levels take any address
         end else if (!ept_absent_i && !ept_unverified_i) begin
           response_o.reason = ept_refusal_i;
           response_o.place.ept_level = ept_lacking_level_i;

@@ -176,6 +176,20 @@ package walker_pkg;
     logic          paging_verified;  // the pages of all tables so far have paging-write access
   } guest_table_t;
 
+  // What a walk waits for: a look-up in the caches, or the answer to a memory request.
+  typedef enum logic [3:0] {
+    OpLookupCombined,
+    OpLookupEpt,
+    OpEptRead,
+    OpEptSwap,
+    OpGuestRead,
+    OpGuestAccessed,
+    OpGuestDirty,
+    OpLog,
+    OpVeLoad,
+    OpVeStore
+  } op_e;
+
   // Which cached translations are to be removed: of the kinds named, those that fit every part that
   // is valid (SDM 31.4.3).
   typedef struct packed {
