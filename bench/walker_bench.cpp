@@ -10,6 +10,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <ctime>
@@ -32,7 +33,7 @@ using namespace eptsim;
 
 constexpr mmu::Cycle kLatency = 4;
 constexpr unsigned kGuestLevels = 4;
-constexpr unsigned kPages = 32;
+constexpr unsigned kPages = 32;  ///< of data
 
 /// Guests of four levels on EPTs of four levels, 4 KiB pages throughout, all flags set: frames from
 /// host-physical address 0 on.
@@ -118,8 +119,10 @@ enum class Caches { kCold, kWarm };
 /// Clocks a walker through walks, in those cycles in which something happens.
 class Driver {
  public:
-  Driver(mmu::WalkerUnit& walker, const Guests& guests, unsigned at_once, Caches caches)
-      : walker_(walker), guests_(guests), at_once_(at_once), caches_(caches) {}
+  /// Walks are of the first so many of the pages.
+  Driver(mmu::WalkerUnit& walker, const Guests& guests, unsigned at_once, Caches caches,
+         unsigned pages)
+      : walker_(walker), guests_(guests), at_once_(at_once), caches_(caches), pages_(pages) {}
 
   /// Makes so many walks; cold ones in groups of those in flight at once, each of another guest,
   /// with all caches emptied between groups.
@@ -133,12 +136,7 @@ class Driver {
     }
   }
   /// Until everything that warm walks use is cached.
-  void warm_up() {
-    for (unsigned page = 0; page < kPages; ++page) {
-      next_page_ = page;
-      run_group(1, 0);
-    }
-  }
+  void warm_up() { run_group(4 * kPages, 0); }
   mmu::Cycle now() const { return now_; }
 
  private:
@@ -159,15 +157,15 @@ class Driver {
     unsigned begun = 0;
     for (unsigned done = 0; done < walks; ++now_) {
       const mmu::WalkerOutputs& outputs = walker_.outputs();
+      const bool asks = begun < walks && begun < done + at_once_ && outputs.request_ready;
+      if (!asks && !outputs.memory && !outputs.response) {
+        now_ = std::min(outputs.next_cycle, due_.empty() ? mmu::kNever : due_.front().cycle);
+      }
       mmu::WalkerInputs inputs;
       inputs.cycle = now_;
-      bool happens = now_ >= outputs.next_cycle;
-      if (begun < walks && begun < done + at_once_ && outputs.request_ready) {
-        inputs.request = request(begun++);
-        happens = true;
-      }
+      if (asks) inputs.request = request(begun++);
+      inputs.memory_ready = inputs.response_ready = true;
       if (outputs.memory) {
-        inputs.memory_ready = happens = true;
         due_.push_back(
             {now_ + kLatency,
              {.id = outputs.memory->id, .value = guests_.read(outputs.memory->address)}});
@@ -175,21 +173,19 @@ class Driver {
       if (!due_.empty() && due_.front().cycle == now_) {
         inputs.answer = due_.front().answer;
         due_.pop_front();
-        happens = true;
       }
       if (outputs.response) {
-        inputs.response_ready = happens = true;
         check(*outputs.response, references);
         ++done;
       }
-      if (happens) walker_.tick(inputs);
+      walker_.tick(inputs);
     }
   }
 
   /// The tag says what is asked for: cold walks are each of another guest.
   mmu::WalkRequest request(unsigned number) {
     next_page_ = next_page_ * 5 + 3;
-    const std::uint32_t page = next_page_ % kPages;
+    const std::uint32_t page = next_page_ % pages_;
     const std::uint32_t guest = caches_ == Caches::kCold ? number : 0;
     return {.tag = guest << 16 | page,
             .context = &guests_.context(guest),
@@ -208,6 +204,7 @@ class Driver {
   const Guests& guests_;
   unsigned at_once_;
   Caches caches_;
+  unsigned pages_;
   mmu::Cycle now_ = 0;
   std::uint32_t next_page_ = 0;
   std::deque<Due> due_;
@@ -235,10 +232,15 @@ void walks(benchmark::State& state, const mmu::WalkerConfiguration& configuratio
   mmu::ModelWalker model(configuration);
   tb::PairedWalker paired(std::make_unique<mmu::ModelWalker>(configuration),
                           std::make_unique<tb::RtlWalker>(configuration.name));
-  std::array drivers = {Driver(paired, guests, at_once, caches),
-                        Driver(rtl, guests, at_once, caches),
-                        Driver(model, guests, at_once, caches)};
-  for (Driver& driver : drivers) driver.warm_up();
+  // What warm walks use fits: their pages, and that of the table which maps them.
+  const unsigned pages =
+      caches == Caches::kWarm ? std::min(kPages, configuration.nested_tlb / 2) : kPages;
+  std::array drivers = {Driver(paired, guests, at_once, caches, pages),
+                        Driver(rtl, guests, at_once, caches, pages),
+                        Driver(model, guests, at_once, caches, pages)};
+  if (caches == Caches::kWarm) {
+    for (Driver& driver : drivers) driver.warm_up();
+  }
   const mmu::Cycle begin = drivers[0].now();
   std::array<double, 3> spent{};
   for (auto _ : state) {

@@ -29,13 +29,16 @@ module ept_entry_check (
   assign leaf_o = (level_i == 3'd1) || (size && size_supported);
 
   always_comb begin
-    reserved = (entry_i[51:32] >> (mode_i.maxphyaddr - 6'd32)) != '0;
-    if (!leaf_o) begin
-      reserved = reserved | (entry_i[7:3] != '0);
-    end else if (level_i == 3'd2) begin
-      reserved = reserved | (entry_i[20:12] != '0);
-    end else if (level_i == 3'd3) begin
-      reserved = reserved | (entry_i[29:12] != '0);
+    reserved = 1'b0;
+    if (present_o) begin
+      reserved = (entry_i[51:32] >> (mode_i.maxphyaddr - 6'd32)) != '0;
+      if (!leaf_o) begin
+        reserved = reserved | (entry_i[7:3] != '0);
+      end else if (level_i == 3'd2) begin
+        reserved = reserved | (entry_i[20:12] != '0);
+      end else if (level_i == 3'd3) begin
+        reserved = reserved | (entry_i[29:12] != '0);
+      end
     end
   end
 
@@ -43,7 +46,10 @@ module ept_entry_check (
 
   always_comb begin
     misconfigured_o = 1'b1;
-    if (!read && write) begin
+    if (!present_o) begin
+      reason_o = walker_pkg::ReasonNone;
+      misconfigured_o = 1'b0;
+    end else if (!read && write) begin
       reason_o = walker_pkg::ReasonEptWriteWithoutRead;
     end else if (!read && (execute || user_execute) && !mode_i.execute_only) begin
       reason_o = walker_pkg::ReasonEptExecuteOnlyUnsupported;

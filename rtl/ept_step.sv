@@ -74,7 +74,7 @@ module ept_step #(
 
   ept_entry_check u_ept_entry_check (
     .mode_i(mode_i),
-    .entry_i(entry_i),
+    .entry_i(judge_i ? entry_i : '0),
     .level_i(level_i),
     .present_o(present),
     .leaf_o(is_leaf),

@@ -25,17 +25,20 @@ module guest_entry_check (
   assign leaf_o = (level_i == 3'd1) || size;
 
   always_comb begin
-    reserved_o = (entry_i[51:32] >> (mode_i.maxphyaddr - 6'd32)) != '0;
-    reserved_o = reserved_o | (entry_i[arch_pkg::GuestEntryExecuteDisable] & ~mode_i.nxe);
-    reserved_o = reserved_o | (mode_i.pae & (entry_i[62:52] != '0));
-    reserved_o = reserved_o | (size & ~size_supported);
-    if (size && mode_i.narrow) begin
-      // Bits 20 to 13 are bits 39 to 32 of the page's address.
-      reserved_o = (entry_i[21:13] >> width_above_32) != '0;
-    end else if (size && level_i == 3'd2) begin
-      reserved_o = reserved_o | (entry_i[20:13] != '0);
-    end else if (size && level_i == 3'd3) begin
-      reserved_o = reserved_o | (entry_i[29:13] != '0);
+    reserved_o = 1'b0;
+    if (present_o) begin
+      reserved_o = (entry_i[51:32] >> (mode_i.maxphyaddr - 6'd32)) != '0;
+      reserved_o = reserved_o | (entry_i[arch_pkg::GuestEntryExecuteDisable] & ~mode_i.nxe);
+      reserved_o = reserved_o | (mode_i.pae & (entry_i[62:52] != '0));
+      reserved_o = reserved_o | (size & ~size_supported);
+      if (size && mode_i.narrow) begin
+        // Bits 20 to 13 are bits 39 to 32 of the page's address.
+        reserved_o = (entry_i[21:13] >> width_above_32) != '0;
+      end else if (size && level_i == 3'd2) begin
+        reserved_o = reserved_o | (entry_i[20:13] != '0);
+      end else if (size && level_i == 3'd3) begin
+        reserved_o = reserved_o | (entry_i[29:13] != '0);
+      end
     end
   end
 

@@ -12,17 +12,19 @@ module guest_permission_check (
   output walker_pkg::reason_e       reason_o
 );
 
-  logic pkru_refuses, pkrs_refuses;
+  logic [31:0] keys;
 
   // Two bits for each key: all data accesses refused, writes refused. Of the page's rights only
   // U/S says which register holds; supervisor writes respect the second bit only with CR0.WP.
-  assign pkru_refuses = mode_i.pkru[{key_i, 1'b0}] |
-                        (mode_i.pkru[{key_i, 1'b1}] & access_i.write & (user_i | mode_i.wp));
-  assign pkrs_refuses = mode_i.pkrs[{key_i, 1'b0}] |
-                        (mode_i.pkrs[{key_i, 1'b1}] & access_i.write & mode_i.wp);
-  assign key_refused_o =
-      ~access_i.fetch &
-      (rights_i.user ? mode_i.pke & pkru_refuses : mode_i.pks & pkrs_refuses);
+  always_comb begin
+    keys = rights_i.user ? mode_i.pkru : mode_i.pkrs;
+    key_refused_o = 1'b0;
+    if (~access_i.fetch & (rights_i.user ? mode_i.pke : mode_i.pks)) begin
+      key_refused_o = keys[{key_i, 1'b0}] |
+                      (keys[{key_i, 1'b1}] & access_i.write &
+                       ((user_i & rights_i.user) | mode_i.wp));
+    end
+  end
 
   always_comb begin
     refused_o = 1'b1;

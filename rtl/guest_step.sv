@@ -26,11 +26,16 @@ module guest_step (
   output logic                      done_o       // the entry maps the page, which may be accessed
 );
 
-  logic present, reserved, is_leaf, sound, used, leaf_reached, accessed_due;
+  logic in_hand, present, reserved, is_leaf, sound, used, leaf_reached, accessed_due;
+  logic [63:0] entry;
+
+  // Otherwise there is nothing to judge.
+  assign in_hand = judge_i | accessed_set_i | dirty_set_i;
+  assign entry = in_hand ? entry_i : '0;
 
   guest_entry_check u_guest_entry_check (
     .mode_i(mode_i),
-    .entry_i(entry_i),
+    .entry_i(entry),
     .level_i(level_i),
     .present_o(present),
     .reserved_o(reserved),
@@ -38,8 +43,8 @@ module guest_step (
   );
 
   assign sound = judge_i & present & ~reserved;
-  assign accessed_due = sound & ~entry_i[arch_pkg::GuestEntryAccessed];
-  assign used = (sound & entry_i[arch_pkg::GuestEntryAccessed]) | accessed_set_i;
+  assign accessed_due = sound & ~entry[arch_pkg::GuestEntryAccessed];
+  assign used = (sound & entry[arch_pkg::GuestEntryAccessed]) | accessed_set_i;
   assign descends_o = used & ~is_leaf;
   assign leaf_reached = used & is_leaf;
 
@@ -47,14 +52,14 @@ module guest_step (
   walker_pkg::reason_e rights_reason;
 
   always_comb begin
-    rights_o.write = upper_rights_i.write & entry_i[arch_pkg::GuestEntryWritable];
-    rights_o.user = upper_rights_i.user & entry_i[arch_pkg::GuestEntryUser];
+    rights_o.write = upper_rights_i.write & entry[arch_pkg::GuestEntryWritable];
+    rights_o.user = upper_rights_i.user & entry[arch_pkg::GuestEntryUser];
     rights_o.execute = upper_rights_i.execute &
-                       ~(mode_i.nxe & entry_i[arch_pkg::GuestEntryExecuteDisable]);
+                       ~(mode_i.nxe & entry[arch_pkg::GuestEntryExecuteDisable]);
     // Read-only and dirty, under entries that are writable.
     rights_o.shadow_stack = is_leaf & upper_rights_i.write &
-                            ~entry_i[arch_pkg::GuestEntryWritable] &
-                            (entry_i[arch_pkg::GuestEntryDirty] | dirty_set_i);
+                            ~entry[arch_pkg::GuestEntryWritable] &
+                            (entry[arch_pkg::GuestEntryDirty] | dirty_set_i);
   end
 
   guest_permission_check u_guest_permission_check (
@@ -63,24 +68,24 @@ module guest_step (
     .user_i(user_i),
     .implicit_i(implicit_i),
     .rights_i(rights_o),
-    .key_i(entry_i[arch_pkg::GuestEntryProtectionKeyHigh:arch_pkg::GuestEntryProtectionKeyLow]),
+    .key_i(entry[arch_pkg::GuestEntryProtectionKeyHigh:arch_pkg::GuestEntryProtectionKeyLow]),
     .refused_o(rights_refuse),
     .key_refused_o(key_refuses),
     .reason_o(rights_reason)
   );
 
   assign dirty_due_o = leaf_reached & ~rights_refuse & access_i.write &
-                       ~entry_i[arch_pkg::GuestEntryDirty];
+                       ~entry[arch_pkg::GuestEntryDirty];
   assign done_o = (leaf_reached & ~rights_refuse & ~dirty_due_o) | dirty_set_i;
   assign update_due_o = accessed_due | dirty_due_o;
 
   // The accessed flag is set by the time the dirty flag is due.
   always_comb begin
-    expected_o = entry_i;
+    expected_o = entry;
+    desired_o = entry;
     expected_o[arch_pkg::GuestEntryAccessed] = dirty_due_o;
-    desired_o = entry_i;
     desired_o[arch_pkg::GuestEntryAccessed] = 1'b1;
-    desired_o[arch_pkg::GuestEntryDirty] = entry_i[arch_pkg::GuestEntryDirty] | dirty_due_o;
+    desired_o[arch_pkg::GuestEntryDirty] = entry[arch_pkg::GuestEntryDirty] | dirty_due_o;
   end
 
   // Which entry a refusal names: of the rights missing the first of these decides, and of the

@@ -7,8 +7,8 @@ module virtualization_exception #(
 ) (
   input  logic                  clk_i,
   input  logic [SlotBits-1:0]   slot_i,
-  input  logic                  due_i,  // the violation to keep
-  input  walker_pkg::response_t violation_i,
+  input  walker_pkg::response_t report_i,  // of the step
+  input  logic                  due_i,     // it is a violation, to be kept
   input  logic                  loaded_i,  // whether the area is busy
   input  logic                  busy_i,
   input  logic                  stored_i,  // a field
@@ -22,29 +22,26 @@ module virtualization_exception #(
   output logic [51:0]           address_o,
   output logic [3:0]            size_o,
   output logic [63:0]           value_o,
-  // Otherwise the end.
-  output logic                  ends_o,
+  // What is responded, if nothing is asked of memory.
   output walker_pkg::response_t response_o
 );
 
-  walker_pkg::response_t violation;
-  logic [$bits(violation)-1:0] violation_q [Walks];
+  logic [$bits(report_i)-1:0] violation_q [Walks];
+  logic [16:0] qualification_q [Walks];  // of it
   logic [2:0] field_q [Walks];  // being stored
   logic [2:0] field;
   logic delivered;
 
-  assign violation = violation_q[slot_i];
   assign field = loaded_i ? 3'd0 : field_q[slot_i] + 3'd1;
   assign delivered = stored_i & (field == 3'd6);
   assign stores_o = (loaded_i & ~busy_i) | (stored_i & ~delivered);
-  assign ends_o = (loaded_i & busy_i) | delivered;
 
   logic [5:0] offset;
   logic [3:0] size;
 
   exception_information u_exception_information (
     .field_i(field),
-    .qualification_i(violation.qualification),
+    .qualification_i(qualification_q[slot_i]),
     .linear_i(linear_i),
     .gpa_i(gpa_i),
     .eptp_index_i(eptp_index_i),
@@ -57,9 +54,9 @@ module virtualization_exception #(
   assign size_o = due_i ? 4'd4 : size;
 
   always_comb begin
-    response_o = '0;
-    if (ends_o) begin
-      response_o = violation;
+    response_o = report_i;
+    if (loaded_i | stored_i) begin
+      response_o = violation_q[slot_i];
       response_o.cycles = cycles_i;
       if (delivered) begin
         response_o.outcome = walker_pkg::OutcomeVirtualizationException;
@@ -69,7 +66,8 @@ module virtualization_exception #(
 
   always_ff @(posedge clk_i) begin
     if (due_i) begin
-      violation_q[slot_i] <= violation_i;
+      violation_q[slot_i] <= report_i;
+      qualification_q[slot_i] <= report_i.qualification;
     end
     if (stores_o) begin
       field_q[slot_i] <= field;

@@ -205,17 +205,6 @@ module walk_step #(
   logic [51:0] lacking_address_q [Walks];
   logic [63:0] lacking_entry_q [Walks];
 
-  always_ff @(posedge clk_i) begin
-    if (judge_guest) begin
-      guest_entry_q[slot_i] <= answer_i;
-    end
-    if (guest_descends & first_lacking) begin
-      lacking_level_q[slot_i] <= guest_level;
-      lacking_address_q[slot_i] <= address;
-      lacking_entry_q[slot_i] <= guest_desired;
-    end
-  end
-
   // Setting a guest entry's flag is a write to the page that holds it.
   walker_pkg::ept_rights_t table_rights;
   logic [$bits(table_rights)-1:0] table_rights_q [Walks];
@@ -226,6 +215,14 @@ module walk_step #(
                           ~(mode.paging_write ? table_rights.paging_write : table_rights.write);
 
   always_ff @(posedge clk_i) begin
+    if (judge_guest) begin
+      guest_entry_q[slot_i] <= answer_i;
+    end
+    if (guest_descends & first_lacking) begin
+      lacking_level_q[slot_i] <= guest_level;
+      lacking_address_q[slot_i] <= address;
+      lacking_entry_q[slot_i] <= guest_desired;
+    end
     if (reads_guest) begin
       table_rights_q[slot_i] <= combined_hit ? combined_table_i.ept_rights : ept_rights;
     end
@@ -379,11 +376,11 @@ module walk_step #(
   // ---------------------------------------------------------------------------------------------
   // Where the step leads
 
-  logic swaps_guest, violated, ve_due, ve_stores, ve_ends;
+  logic swaps_guest, violated, ve_due, ve_stores;
   logic [51:0] ve_address;
   logic [3:0] ve_size;
   logic [63:0] ve_value;
-  walker_pkg::response_t report, ve_response;
+  walker_pkg::response_t report;
 
   assign swaps_guest = update_due & ~update_refused;
   // A violation that the entry which decided allows to become an exception: it was absent, or is
@@ -395,13 +392,12 @@ module walk_step #(
                     ve_stores;
   assign looks_up_o = asks_first | asks_ept;
   assign responds_o = steps & ~issues_o & ~looks_up_o;
-  assign response_o = ve_ends ? ve_response : report;
 
   virtualization_exception #(.Walks(Walks), .SlotBits(SlotBits)) u_virtualization_exception (
     .clk_i(clk_i),
     .slot_i(slot_i),
+    .report_i(report),
     .due_i(ve_due),
-    .violation_i(report),
     .loaded_i(ve_loaded),
     .busy_i(answer_i[31:0] != '0),
     .stored_i(ve_stored),
@@ -414,8 +410,7 @@ module walk_step #(
     .address_o(ve_address),
     .size_o(ve_size),
     .value_o(ve_value),
-    .ends_o(ve_ends),
-    .response_o(ve_response)
+    .response_o(response_o)
   );
 
   walk_next #(.Walks(Walks), .SlotBits(SlotBits)) u_walk_next (

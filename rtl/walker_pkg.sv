@@ -91,13 +91,15 @@ package walker_pkg;
     logic [39:0] ept_root;  // EPTRTA, as a frame; 0 with EPT off
   } space_t;
 
+  // In this and other structs the wide fields begin at multiples of 64 bits: simulators keep a struct
+  // as an array of words.
   typedef struct packed {
-    logic [31:0] tag;
-    logic [63:0] address;
     logic        linear;    // else guest-physical: only the EPT is walked
     logic [2:0]  access;    // arch_pkg::Access*
     logic        user;      // CPL 3
     logic        implicit;  // an implicit supervisor access, whatever user says
+    logic [31:0] tag;
+    logic [63:0] address;
   } request_t;
 
   // An access taken apart. A read-modify-write reads and writes; a shadow-stack access reads or
@@ -129,10 +131,10 @@ package walker_pkg;
     logic [7:0]   id;
     memory_kind_e kind;
     logic [3:0]   size;  // in bytes: 2, 4 or 8
+    place_t       place;
     logic [51:0]  address;
     logic [63:0]  expected;
     logic [63:0]  desired;
-    place_t       place;
   } memory_request_t;
 
   typedef struct packed {
@@ -266,29 +268,29 @@ package walker_pkg;
   // Page sizes are levels of the entry that maps the page: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB. There
   // is 4 = 4 MiB beside them, and 0 = none.
   typedef struct packed {
+    logic [16:0]   qualification;
+    logic [7:0]    error_code;
+    logic [3:0]    protection_key;
+    logic          linear_valid;
+    logic          dirty;
+    logic          global_page;
+    logic [15:0]   references;
+    logic [15:0]   pml_index;  // as the walk leaves it
     logic [31:0]   tag;
     outcome_e      outcome;
     reason_e       reason;
+    guest_rights_t guest_rights;
     logic [51:0]   gpa;
+    place_t        place;
+    ept_rights_t   ept_rights;
     logic [51:0]   hpa;
     logic [2:0]    guest_page;
     logic [2:0]    ept_page;
     logic [2:0]    page;
     logic [2:0]    memory_type;
-    guest_rights_t guest_rights;
-    ept_rights_t   ept_rights;
-    logic          dirty;
-    logic          global_page;
-    logic [3:0]    protection_key;
-    logic [16:0]   qualification;
-    logic [7:0]    error_code;
-    logic          linear_valid;
-    place_t        place;
     logic [51:0]   entry_address;
     logic [63:0]   entry;
-    logic [15:0]   references;
     logic [63:0]   cycles;
-    logic [15:0]   pml_index;  // as the walk leaves it
   } response_t;
 
 endpackage

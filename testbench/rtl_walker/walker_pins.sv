@@ -203,10 +203,14 @@ module walker_pins #(
     ctx.advanced_exit_info <= context_advanced_exit_info_i;
   end
 
+  logic [7:0] answer_id;
+  logic [63:0] answer_value;
+
   always_ff @(posedge answer_strobe_i) begin
-    answer.id <= answer_id_i;
-    answer.value <= answer_value_i;
+    answer_id <= answer_id_i;
+    answer_value <= answer_value_i;
   end
+  assign answer = {answer_id, answer_value};
 
   always_ff @(posedge caches_strobe_i) begin
     invalidation.linear_mappings <= invalidation_linear_mappings_i;

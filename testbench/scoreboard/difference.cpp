@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "testbench/oracle_adapter.hpp"
 
@@ -26,7 +27,8 @@ void compare_translation(const mmu::Outcome& expected, const mmu::Outcome& got,
   sizes("guest_page_size", expected.guest_page_size, got.guest_page_size, differences);
   sizes("ept_page_size", expected.ept_page_size, got.ept_page_size, differences);
   sizes("page_size", expected.page_size, got.page_size, differences);
-  differences.word("memory_type", arch::name(expected.memory_type), arch::name(got.memory_type));
+  differences.named("memory_type", expected.memory_type, got.memory_type,
+                    [](arch::MemoryType type) { return arch::name(type); });
 }
 
 void compare_rights(const mmu::Outcome& expected, const mmu::Outcome& got,
@@ -53,7 +55,8 @@ void compare_rights(const mmu::Outcome& expected, const mmu::Outcome& got,
 /// Which entry decided, and why (docs/microarchitecture.md, "What is reported").
 void compare_deciding_entry(const mmu::Outcome& expected, const mmu::Outcome& got,
                             Differences& differences) {
-  differences.word("reason", name(expected.reason), name(got.reason));
+  differences.named("reason", expected.reason, got.reason,
+                    [](mmu::Reason reason) { return name(reason); });
   if (expected.kind == mmu::OutcomeKind::kGeneralProtection) return;
   differences.place("place", expected.place, got.place);
   if (expected.reason == mmu::Reason::kEptAddressTooWide) return;
@@ -113,28 +116,8 @@ void compare(const mmu::CacheLookup& expected, const mmu::CacheLookup& got,
 
 }  // namespace
 
-void Differences::number(std::string_view field, std::uint64_t expected, std::uint64_t got) {
-  if (expected == got) return;
-  list_.push_back({std::string(field), std::to_string(expected), std::to_string(got)});
-}
-
-void Differences::hex(std::string_view field, std::uint64_t expected, std::uint64_t got) {
-  if (expected == got) return;
-  list_.push_back({std::string(field), tb::hex(expected), tb::hex(got)});
-}
-
-void Differences::flag(std::string_view field, bool expected, bool got) {
-  word(field, expected ? "yes" : "no", got ? "yes" : "no");
-}
-
-void Differences::word(std::string_view field, std::string_view expected, std::string_view got) {
-  if (expected == got) return;
-  list_.push_back({std::string(field), std::string(expected), std::string(got)});
-}
-
-void Differences::place(std::string_view field, mmu::Place expected, mmu::Place got) {
-  if (expected == got) return;
-  list_.push_back({std::string(field), tb::name(expected), tb::name(got)});
+void Differences::add(std::string_view field, std::string expected, std::string got) {
+  list_.push_back({std::string(field), std::move(expected), std::move(got)});
 }
 
 std::string hex(std::uint64_t value) {
@@ -187,7 +170,8 @@ std::string_view name(mmu::Reason reason) {
 
 void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Differences& differences) {
   using mmu::OutcomeKind;
-  differences.word("outcome", name(expected.kind), name(got.kind));
+  differences.named("outcome", expected.kind, got.kind,
+                    [](mmu::OutcomeKind kind) { return name(kind); });
   if (expected.kind == OutcomeKind::kTranslated) {
     compare_translation(expected, got, differences);
     compare_rights(expected, got, differences);

@@ -22,26 +22,44 @@ struct Difference {
   friend bool operator==(const Difference&, const Difference&) = default;
 };
 
-class Differences {
- public:
-  void number(std::string_view field, std::uint64_t expected, std::uint64_t got);
-  void hex(std::string_view field, std::uint64_t expected, std::uint64_t got);
-  void flag(std::string_view field, bool expected, bool got);
-  void word(std::string_view field, std::string_view expected, std::string_view got);
-  void place(std::string_view field, mmu::Place expected, mmu::Place got);
-
-  bool empty() const { return list_.empty(); }
-  std::vector<Difference> take() { return std::move(list_); }
-
- private:
-  std::vector<Difference> list_;
-};
-
 std::string hex(std::uint64_t value);
 /// "guest L3" for a guest entry's read, "EPT L2 of guest L3", "EPT L2 of the access"; "HLAT L3" for
 /// an entry of the HLAT tables; "SPP L2".
 std::string name(mmu::Place place);
 std::string_view name(mmu::Reason reason);
+
+/// What is equal costs no more than to compare it: this happens in each cycle.
+class Differences {
+ public:
+  void number(std::string_view field, std::uint64_t expected, std::uint64_t got) {
+    if (expected != got) add(field, std::to_string(expected), std::to_string(got));
+  }
+  void hex(std::string_view field, std::uint64_t expected, std::uint64_t got) {
+    if (expected != got) add(field, tb::hex(expected), tb::hex(got));
+  }
+  void flag(std::string_view field, bool expected, bool got) {
+    if (expected != got) add(field, expected ? "yes" : "no", got ? "yes" : "no");
+  }
+  void word(std::string_view field, std::string_view expected, std::string_view got) {
+    if (expected != got) add(field, std::string(expected), std::string(got));
+  }
+  void place(std::string_view field, mmu::Place expected, mmu::Place got) {
+    if (expected != got) add(field, tb::name(expected), tb::name(got));
+  }
+  /// One that `name_of` gives a name.
+  template <class Value, class NameOf>
+  void named(std::string_view field, Value expected, Value got, NameOf name_of) {
+    if (expected != got) add(field, std::string(name_of(expected)), std::string(name_of(got)));
+  }
+
+  bool empty() const { return list_.empty(); }
+  std::vector<Difference> take() { return std::move(list_); }
+
+ private:
+  void add(std::string_view field, std::string expected, std::string got);
+
+  std::vector<Difference> list_;
+};
 
 /// Every field that an outcome of its kind has.
 void compare(const mmu::Outcome& expected, const mmu::Outcome& got, Differences& differences);
