@@ -38,13 +38,19 @@ bool same_guest_tables(const mmu::WalkContext& a, const mmu::WalkContext& b) {
 }
 
 /// Whether both read the same EPT, and find the same entries malformed. Rights are worked out by
-/// the walk that uses an entry, so mode-based execute control may differ.
+/// the walk that uses an entry, so mode-based execute control may differ; but `absent_to_some`.
 bool same_ept(const mmu::WalkContext& a, const mmu::WalkContext& b) {
   const mmu::Controls& x = a.raw.controls;
   const mmu::Controls& y = b.raw.controls;
   return a.raw.ept_enabled == b.raw.ept_enabled && a.raw.eptp == b.raw.eptp &&
          x.paging_write == y.paging_write && x.sub_page_permission == y.sub_page_permission &&
          x.guest_paging_verification == y.guest_paging_verification;
+}
+
+/// With mode-based execute control the entry would be present: a hit may skip it, and then nobody
+/// finds it absent.
+bool absent_to_some(const mmu::Outcome& outcome) {
+  return outcome.reason == mmu::Reason::kEptNotPresent && (outcome.entry & bits(10, 10)) != 0;
 }
 
 constexpr std::uint64_t flags_of(mmu::Place place) {
@@ -96,7 +102,7 @@ bool StreamJudge::prepare(const Stream& stream) {
   states_.clear();
   templates_.clear();
   driver_.memory().load(stream.image);
-  mixed_sizes_ = false;
+  mixed_sizes_ = mixed_execute_ = false;
   not_in_device_.clear();
   for (const mmu::Context& raw : stream.contexts) {
     if (mmu::check(raw)) return false;
@@ -104,6 +110,8 @@ bool StreamJudge::prepare(const Stream& stream) {
     if (mmu::load_pdptes(context, driver_.memory())) return false;
     states_.push_back(state_of(raw));
     mixed_sizes_ = mixed_sizes_ || context.wide_guest_entries != contexts_[0].wide_guest_entries;
+    mixed_execute_ = mixed_execute_ || raw.controls.mode_based_execute !=
+                                           stream.contexts[0].controls.mode_based_execute;
     Footprint footprint{.space = space_of(context)};
     footprint.guest_step = context.wide_guest_entries ? 9 : 10;
     footprint.guest_levels = std::min(context.guest_levels, 4u);
@@ -210,6 +218,9 @@ void StreamJudge::request_taken(unsigned walk, mmu::Cycle now) {
   }
   state.expected = walk_uncached(context, request.request, driver_.memory(), state.footprint);
   state.relied = remembrance_.stale(state.footprint);
+  if (mixed_execute_ && absent_to_some(state.expected.outcome)) {
+    state.relied = {.linear = true, .guest_physical = true};
+  }
   if (!state.relied.any()) ask_oracle(walk);
   remembrance_.walked(state.footprint, state.relied);
   ++counted_.in_flight[std::ranges::count_if(

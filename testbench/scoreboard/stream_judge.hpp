@@ -112,8 +112,9 @@ class StreamJudge final : StreamObserver {
   const Stream* stream_ = nullptr;
   bool with_device_ = false;
   std::string not_in_device_;
-  TestCase asked_;            ///< whether the device has what it needs
-  bool mixed_sizes_ = false;  ///< of guest entries: 4 and 8 bytes
+  TestCase asked_;              ///< whether the device has what it needs
+  bool mixed_sizes_ = false;    ///< of guest entries: 4 and 8 bytes
+  bool mixed_execute_ = false;  ///< with mode-based execute control, and without
   std::vector<mmu::WalkContext> contexts_;
   std::vector<oracle::State> states_;
   std::vector<Footprint> templates_;  ///< by context

@@ -8,6 +8,7 @@
 #include "ept/arch/registers.hpp"
 #include "mmu_model/walker/configurations.hpp"
 #include "mmu_model/walker/model_walker.hpp"
+#include "testbench/scoreboard/mismatch_text.hpp"
 #include "testbench/scoreboard/stream_text.hpp"
 #include "testbench/stimulus/entry_layout.hpp"
 #include "testbench/tests/forgetful_walker.hpp"
@@ -281,6 +282,30 @@ TEST(SeededStreamBug, AResponseTooManyIsFoundAfterTheLastRequestToo) {
   ASSERT_TRUE(found);
   EXPECT_EQ(found->finding.differences.front().field, "response.tag");
   EXPECT_FALSE(StreamJudge(built_voices()).check(one_request()));
+}
+
+/// An EPT entry of level 3 that only mode-based execute control finds present.
+TEST(StreamJudge, AnEntryThatAHitSkipsMayBeAbsentUnderOtherControls) {
+  Stream stream;
+  mmu::Context context;
+  context.ept_enabled = true;
+  context.eptp = 0x401e;
+  context.cr0 = arch::cr0::kPe.mask();
+  context.vpid = 1;
+  context.controls.mode_based_execute = true;
+  stream.contexts = {context, context};
+  stream.contexts[1].controls.mode_based_execute = false;
+  stream.image = {
+      {0x4000, 0x5407}, {0x5000, 0x6400}, {0x6000, 0x7407}, {0x7000, 0x8437}, {0x7008, 0x9437}};
+  stream.requests = {{.context = 0, .request = {.access = arch::AccessKind::kFetch, .user = true}},
+                     {.context = 1, .request = {.address = 0x1000}}};
+  stream.timing.in_flight = 1;
+  StreamJudge judge(built_voices("small"));
+  const auto found = judge.check(stream);
+  EXPECT_FALSE(found) << difference_table(found->finding);
+  EXPECT_EQ(judge.tally().hits, 1U);
+  EXPECT_EQ(judge.tally().judged, 1U);
+  EXPECT_EQ(judge.tally().stale, 1U) << "what it may have met is not known";
 }
 
 TEST(StreamJudge, AStreamThatCanNotBeRunCountsForNone) {
