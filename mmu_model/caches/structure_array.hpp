@@ -8,8 +8,8 @@
 
 #include "mmu_model/counters.hpp"
 #include "mmu_model/invalidation_scope.hpp"
+#include "mmu_model/replacement.hpp"
 #include "mmu_model/settings.hpp"
-#include "mmu_model/tlb/replacement.hpp"
 #include "mmu_model/tlb/tlb_entry.hpp"
 #include "mmu_model/walk/walk.hpp"
 

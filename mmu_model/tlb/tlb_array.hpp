@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "ept/arch/page_size.hpp"
+#include "mmu_model/replacement.hpp"
 #include "mmu_model/settings.hpp"
-#include "mmu_model/tlb/replacement.hpp"
 #include "mmu_model/tlb/tlb_entry.hpp"
 
 namespace eptsim::mmu {

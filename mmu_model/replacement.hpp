@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <variant>
 
+#include "mmu_model/replacement/fifo.hpp"
+#include "mmu_model/replacement/lru.hpp"
+#include "mmu_model/replacement/random.hpp"
+#include "mmu_model/replacement/tree_plru.hpp"
 #include "mmu_model/settings.hpp"
-#include "mmu_model/tlb/replacement/fifo.hpp"
-#include "mmu_model/tlb/replacement/lru.hpp"
-#include "mmu_model/tlb/replacement/random.hpp"
-#include "mmu_model/tlb/replacement/tree_plru.hpp"
 
 namespace eptsim::mmu {
 
