@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "mmu_model/memory/memory_level.hpp"
 #include "mmu_model/walker/configuration.hpp"
 
 /// The modelled hardware's parameters as plain values. Names, ranges, defaults and help of the
@@ -49,12 +50,52 @@ struct CacheSettings {
   bool over_invalidate = false;
 };
 
+/// One level of the memory hierarchy: a cache of 64-byte lines.
+struct MemoryCacheSettings {
+  std::uint64_t bytes = 0;  ///< 0 turns the level off; bytes / (64 * ways) is a power of two
+  unsigned ways = 0;
+  unsigned hit_cycles = 1;  ///< of an access served here, from its beginning; at least 1
+  unsigned mshrs = 16;      ///< lines that can be on their way to it; at least 1
+  Replacement replacement = Replacement::kLru;
+};
+
+enum class DramModel : std::uint8_t {
+  kPlain,   ///< a latency, and any number of accesses at a time
+  kBanked,  ///< channels, banks and open rows
+};
+
+/// Memory behind the caches. Cycles are the core's. Its latency comes on top of what it took to
+/// miss the caches.
+struct DramSettings {
+  DramModel model = DramModel::kPlain;
+  unsigned cycles = 100;  ///< of the plain model; at least 1
+  // The banked model. Channels, banks and row bytes are powers of two.
+  unsigned controller_cycles = 0;  ///< on the way there and back, in every access
+  unsigned channels = 1;
+  unsigned banks = 1;  ///< of a channel
+  std::uint64_t row_bytes = 8192;
+  unsigned tcas = 1;          ///< from a column's read or write to its data
+  unsigned trcd = 1;          ///< from opening a row to a column's read or write
+  unsigned trp = 1;           ///< from closing a row to opening another
+  unsigned burst_cycles = 1;  ///< of the channel's bus for a line; at least 1
+};
+
+/// L1 and L2 are a core's own, L3 and DRAM are shared. Hit cycles don't fall from a level that is
+/// on to the next.
+struct MemorySettings {
+  MemoryCacheSettings l1d;
+  MemoryCacheSettings l2;
+  MemoryCacheSettings l3;
+  DramSettings dram;
+  MemoryLevel walks_enter_at = MemoryLevel::kL1d;  ///< one of the caches; if off, the next
+};
+
 struct MachineSettings {
   TlbSettings l1i;
   TlbSettings l1d;
   TlbSettings l2;
   WalkerConfiguration walker = {};
-  unsigned dram_cycles = 100;             ///< from a request taken to its answer; at least 1
+  MemorySettings memory = {};
   std::uint64_t dram_bytes = 1ull << 40;  ///< size of host-physical memory
   unsigned maxphyaddr = 46;
   std::uint64_t seed = 1;  ///< of random replacement

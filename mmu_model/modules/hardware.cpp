@@ -11,7 +11,7 @@ Hardware::Hardware(const sc_core::sc_module_name& name, const MachineSettings& s
       dram_(settings.dram_bytes),
       mmu_("mmu", settings),
       walker_("walker", timeline_, std::move(walker), settings.walker),
-      memory_("memory", timeline_, dram_, settings.dram_cycles, 1) {
+      memory_("memory", timeline_, dram_, settings.memory.dram.cycles, 1) {
   mmu_.walker.bind(walker_.requester);
   mmu_.walker_invalidations.bind(walker_);
   walker_.memory.bind(memory_.requesters[0]);

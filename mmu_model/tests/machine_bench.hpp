@@ -90,7 +90,7 @@ inline MachineSettings test_machine(bool lockstep = false) {
   settings.l1i = {.unified = {.entries = 4, .ways = 2}};
   settings.l1d = {.unified = {.entries = 8, .ways = 2}};
   settings.l2 = {.unified = {.entries = 32, .ways = 4}, .hit_cycles = 7};
-  settings.dram_cycles = 4;
+  settings.memory.dram.cycles = 4;
   settings.dram_bytes = 1ull << 46;
   settings.lockstep = lockstep;
   return settings;

@@ -242,7 +242,7 @@ TEST(Machine, CachesChangeNoAnswer) {
 TEST(Machine, TwoMachinesInOneSimulationBehaveAsIfAlone) {
   constexpr Cycle kLater = 100'000'000;
   MachineSettings slow_settings = test_machine();
-  slow_settings.dram_cycles = 31;
+  slow_settings.memory.dram.cycles = 31;
   slow_settings.l1d = {.unified = {.entries = 16, .ways = 16}, .replacement = Replacement::kRandom};
   struct Machine {
     Machine(const char* name, const MachineSettings& settings, Cycle start, std::uint64_t seed)

@@ -1,18 +1,15 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 
+#include "mmu_model/cycle.hpp"
 #include "mmu_model/invalidation_scope.hpp"
 #include "mmu_model/walk/walk.hpp"
 
 /// The ports of a walker and the one interface that every walker, SystemC or RTL, stands behind.
 /// docs/microarchitecture.md says to the cycle what happens on them.
 namespace eptsim::mmu {
-
-using Cycle = std::uint64_t;
-inline constexpr Cycle kNever = std::numeric_limits<Cycle>::max();
 
 struct WalkRequest {
   std::uint32_t tag = 0;

@@ -106,7 +106,7 @@ class WalkCommand : public Command {
       return Status::kDone;
     }
     const std::unique_ptr<WalkEngine> engine =
-        make_walk_engine(engine_.value_or("model"), context, image, machine.hardware.dram_cycles);
+        make_walk_engine(engine_.value_or("model"), context, image, machine.hardware.memory.dram.cycles);
     if (requests_) {
       answer_batch(*requests_, context, image, *engine);
     } else {

@@ -229,6 +229,25 @@ void add_walker(std::vector<Parameter>& table) {
                          "fully associative"));
 }
 
+/// A number of the memory hierarchy. `field` finds it in its settings.
+template <typename Field>
+Parameter of_memory(std::string key, Type type, std::string_view unit, std::uint64_t minimum,
+                    std::uint64_t maximum, Field field, std::string help) {
+  Parameter parameter;
+  parameter.key = std::move(key);
+  parameter.type = type;
+  parameter.unit = unit;
+  parameter.minimum = minimum;
+  parameter.maximum = maximum;
+  parameter.help = std::move(help);
+  parameter.get = [field](const Machine& m) { return std::uint64_t{field(m.hardware.memory)}; };
+  parameter.set = [field](Machine& machine, std::uint64_t value) {
+    auto& number = field(machine.hardware.memory);
+    number = static_cast<std::remove_reference_t<decltype(number)>>(value);
+  };
+  return parameter;
+}
+
 std::vector<Parameter> make_parameters() {
   using mmu::MachineSettings;
   std::vector<Parameter> table;
@@ -236,9 +255,10 @@ std::vector<Parameter> make_parameters() {
   TlbParameters("l1d", "L1 data TLB", &MachineSettings::l1d).append_to(table);
   TlbParameters("l2", "second-level TLB", &MachineSettings::l2).append_to(table);
   add_walker(table);
-  table.push_back(number("dram.cycles", Type::kNumber, "cycle", 1, 100'000,
-                         &MachineSettings::dram_cycles,
-                         "memory latency, from a request taken to its answer"));
+  table.push_back(of_memory(
+      "dram.cycles", Type::kNumber, "cycle", 1, 100'000,
+      [](auto& memory) -> auto& { return memory.dram.cycles; },
+      "memory latency, from a request taken to its answer"));
   table.push_back(number("dram.bytes", Type::kBytes, "byte", 1u << 20, std::uint64_t{1} << 52,
                          &MachineSettings::dram_bytes, "size of host-physical memory"));
   table.push_back(number("cpu.maxphyaddr", Type::kNumber, "bit", 32, 52,

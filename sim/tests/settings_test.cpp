@@ -101,7 +101,7 @@ TEST(PlainMachine, HasTheTlbsOfGoldenCove) {
   EXPECT_EQ(hardware.l2.unified.entries, 2048u);
   EXPECT_EQ(hardware.l2.unified.ways, 16u);
   EXPECT_EQ(hardware.l2.hit_cycles, 7u);
-  EXPECT_EQ(hardware.dram_cycles, 100u);
+  EXPECT_EQ(hardware.memory.dram.cycles, 100u);
 }
 
 TEST(PlainMachine, HasAWalkerOfOneWalkAndNoCaches) {
@@ -161,7 +161,7 @@ TEST(MachineFile, ASettingOfTheCommandLineBeatsTheFile) {
   const Machine machine =
       resolve_machine_text("[dram]\ncycles = 7\n", "m.toml",
                            {parse_assignment("dram.cycles=8"), parse_assignment("dram.cycles=9")});
-  EXPECT_EQ(machine.hardware.dram_cycles, 9u) << "the last of several wins";
+  EXPECT_EQ(machine.hardware.memory.dram.cycles, 9u) << "the last of several wins";
 }
 
 TEST(MachineFile, ATlbGivenAsOneArrayIsNoLongerSplit) {

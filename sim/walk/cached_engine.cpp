@@ -38,7 +38,7 @@ CachedEngine::CachedEngine(const mmu::Context& context, arch::PhysicalMemory& me
                            const mmu::MachineSettings& machine)
     : context_(context),
       memory_(memory),
-      memory_cycles_(machine.dram_cycles),
+      memory_cycles_(machine.memory.dram.cycles),
       caches_(cache_settings(machine), machine.seed) {
   if (const auto error = load_pdptes(context_, memory_)) {
     throw InputError("--context", error->text);

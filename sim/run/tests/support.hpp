@@ -56,7 +56,7 @@ inline RunSettings small_machine(Mode mode = Mode::kNested) {
   hardware.l1d.unified = {.entries = 4, .ways = 4};
   hardware.l2.unified = {.entries = 8, .ways = 8};
   hardware.l2.hit_cycles = 7;
-  hardware.dram_cycles = 10;
+  hardware.memory.dram.cycles = 10;
   settings.machine.exit_cycles = 100;
   settings.machine.handler_cycles = 200;
   settings.mode = mode;

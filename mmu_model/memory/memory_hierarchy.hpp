@@ -1,0 +1,106 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "ept/arch/address.hpp"
+#include "mmu_model/counters.hpp"
+#include "mmu_model/cycle.hpp"
+#include "mmu_model/memory/cache.hpp"
+#include "mmu_model/memory/dram_timing.hpp"
+#include "mmu_model/memory/memory_level.hpp"
+#include "mmu_model/settings.hpp"
+
+namespace eptsim::mmu {
+
+/// An access within one line of 64 bytes: one that crosses into the next is two.
+struct CacheAccess {
+  arch::Hpa address;
+  bool write = false;  ///< stores, read-modify-writes and compare-and-swaps
+  MemoryLevel enters_at = MemoryLevel::kL1d;
+  AccessOrigin origin = AccessOrigin::kData;
+};
+
+struct Service {
+  Cycle answered = 0;  ///< the data is there, or the write done: later than the access's cycle
+  /// What gave the line. An access to a line on its way has the level that it comes from.
+  MemoryLevel served_by = MemoryLevel::kDram;
+};
+
+/// Caches and DRAM of a machine: the time of accesses, not the bytes. L1D and L2 are a core's own,
+/// L3 and DRAM shared; page walks and data use the same. docs/memory-hierarchy.md says to the cycle
+/// what happens.
+///
+/// An access is answered at the time of the call, for good: what is asked for later never delays
+/// it. So calls come in the order of their cycles; those of one cycle come in an order that the
+/// caller makes sure of, by requester. Results depend on nothing else.
+class MemoryHierarchy {
+ public:
+  /// `seed`: of random replacement.
+  MemoryHierarchy(const MemorySettings& settings, unsigned cores, std::uint64_t seed);
+
+  /// `access.enters_at`: a cache; if that is off, the next that is on.
+  Service access(unsigned core, const CacheAccess& access, Cycle cycle) {
+    if (access.enters_at == MemoryLevel::kL1d) [[likely]] {
+      const std::uint64_t line = line_of(access.address);
+      Cache& l1d = cores_[core][0];
+      const std::size_t place = l1d.lines.find(line);
+      if (place != LineArray::kNone && l1d.lines.state(place).arrives() <= cycle &&
+          (!access.write || may_write(l1d.lines.state(place)))) [[likely]] {
+        MemoryCacheCounters& counted = l1d.counted(access.origin);
+        ++counted.accesses;
+        ++counted.hits;
+        l1d.lines.use(line, place);
+        if (access.write) l1d.lines.state(place).set_dirty(true);
+        return {cycle + l1d.hit_cycles, MemoryLevel::kL1d};
+      }
+    }
+    return fetch(core, access, cycle);
+  }
+
+  /// System software on `core` has written the line, through no access of its own: the core's
+  /// caches have it from `cycle` on, dirty in the first, and no other core's own have it. Nothing
+  /// is counted but what has to leave for it.
+  void touch(unsigned core, arch::Hpa address, Cycle cycle);
+
+  const MemorySettings& settings() const { return settings_; }
+
+  MemoryCounters counters() const;
+  void reset_counters();
+
+ private:
+  static constexpr std::size_t kOwnCaches = 2;  ///< of a core
+  static constexpr std::size_t kCaches = 3;
+  using OwnCaches = std::array<Cache, kOwnCaches>;
+  /// The caches of one core's accesses, the first first.
+  using Path = std::array<Cache*, kCaches>;
+
+  static std::uint64_t line_of(arch::Hpa address) { return address.value() / kLineBytes; }
+  Path path_of(unsigned core) { return {&cores_[core][0], &cores_[core][1], &l3_}; }
+  /// A line that is dirty in one core's own caches is in no other's.
+  bool may_write(LineState state) const { return cores_.size() == 1 || state.dirty(); }
+
+  /// What leaves a cache goes on account of an access, and reaches DRAM, if it does, with it.
+  struct Cause {
+    AccessOrigin origin;
+    Cycle at_dram;
+  };
+
+  Service fetch(unsigned core, const CacheAccess& access, Cycle cycle);
+  void fill(const Path& path, std::size_t level, const LineArray::Line& line, const Cause& cause);
+  void put_back(const Path& path, std::size_t level, const LineArray::Line& line,
+                const Cause& cause);
+  void recall(unsigned core, std::size_t levels, std::uint64_t line, bool remove,
+              const Cause& cause);
+  void recall_from_others(unsigned core, std::uint64_t line, bool remove, const Cause& cause);
+
+  MemorySettings settings_;
+  std::array<unsigned, kCaches> to_dram_{};  ///< by level of entry: cycles until DRAM is asked
+  std::vector<OwnCaches> cores_;
+  Cache l3_;
+  DramTiming dram_;
+};
+
+}  // namespace eptsim::mmu
