@@ -83,10 +83,10 @@ struct DramSettings {
 /// L1 and L2 are a core's own, L3 and DRAM are shared. Hit cycles don't fall from a level that is
 /// on to the next.
 struct MemorySettings {
-  MemoryCacheSettings l1d;
-  MemoryCacheSettings l2;
-  MemoryCacheSettings l3;
-  DramSettings dram;
+  MemoryCacheSettings l1d = {};
+  MemoryCacheSettings l2 = {};
+  MemoryCacheSettings l3 = {};
+  DramSettings dram = {};
   MemoryLevel walks_enter_at = MemoryLevel::kL1d;  ///< one of the caches; if off, the next
 };
 

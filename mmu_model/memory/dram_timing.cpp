@@ -16,16 +16,26 @@ std::uint64_t low_bits(std::uint64_t value, unsigned bits) {
 
 }  // namespace
 
+Cycle DataBus::reserve(Cycle earliest, unsigned cycles, Cycle now) {
+  const auto is_over = [=](Cycle by) { return [=](Cycle from) { return from + cycles <= by; }; };
+  reserved_.erase(reserved_.begin(), std::ranges::partition_point(reserved_, is_over(now)));
+  auto next = std::ranges::partition_point(reserved_, is_over(earliest));
+  Cycle from = earliest;
+  for (; next != reserved_.end() && *next < from + cycles; ++next) from = *next + cycles;
+  reserved_.insert(next, from);
+  return from;
+}
+
 DramTiming::DramTiming(const DramSettings& settings) : settings_(settings) {
   if (settings.model == DramModel::kPlain) return;
   channel_bits_ = log2_of(settings.channels);
   column_bits_ = log2_of(settings.row_bytes / kLineBytes);
   bank_bits_ = log2_of(settings.banks);
   banks_.resize(std::size_t{settings.channels} * settings.banks);
-  bus_free_.resize(settings.channels);
+  buses_.resize(settings.channels);
 }
 
-Cycle DramTiming::serve_banked(std::uint64_t line, Cycle cycle) {
+Cycle DramTiming::serve_banked(std::uint64_t line, Cycle cycle, Cycle now) {
   const std::size_t channel = low_bits(line, channel_bits_);
   const std::uint64_t row_of_all = line >> channel_bits_ >> column_bits_;
   Bank& bank = banks_[(channel << bank_bits_) + low_bits(row_of_all, bank_bits_)];
@@ -43,10 +53,10 @@ Cycle DramTiming::serve_banked(std::uint64_t line, Cycle cycle) {
   }
   bank.open_row = row;
   // The column's command waits, if it must, until the bus is free for its data.
-  const Cycle data = std::max(column + settings_.tcas, bus_free_[channel]);
-  bus_free_[channel] = data + settings_.burst_cycles;
-  bank.ready = bus_free_[channel] - settings_.tcas;
-  return bus_free_[channel];
+  const unsigned burst = settings_.burst_cycles;
+  const Cycle data = buses_[channel].reserve(column + settings_.tcas, burst, now);
+  bank.ready = data + burst - settings_.tcas;
+  return data + burst;
 }
 
 }  // namespace eptsim::mmu

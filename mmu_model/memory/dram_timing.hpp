@@ -10,23 +10,36 @@
 
 namespace eptsim::mmu {
 
+/// The data bus of a channel: who has reserved it when. A reservation takes the first time in which
+/// the bus is free, be it before others made earlier.
+class DataBus {
+ public:
+  /// From when on it is there for `cycles`, not before `earliest`. What is over at `now` is of no
+  /// further interest.
+  Cycle reserve(Cycle earliest, unsigned cycles, Cycle now);
+
+ private:
+  std::vector<Cycle> reserved_;  ///< from when on, sorted; all are as long
+};
+
 /// When DRAM has read or written a line. In the plain model that takes `DramSettings::cycles`, any
-/// number of them at a time. In the banked one each access reserves its bank and its channel's bus,
-/// in the order of the calls, whose cycles may lie a little apart.
+/// number of them at a time. In the banked one each access reserves its bank, in the order of the
+/// calls, and then the bus of its channel.
 ///
 /// A line's number is, from its low bits up: channel, column (the line within a row), bank, row.
 class DramTiming {
  public:
   explicit DramTiming(const DramSettings& settings);
 
-  /// Both return when it is done; `cycle` is that in which it is asked for.
-  Cycle read(std::uint64_t line, Cycle cycle) {
+  /// Both return when it is done. `cycle`: that in which it is asked for; `now`: no later than
+  /// that of any call to come.
+  Cycle read(std::uint64_t line, Cycle cycle, Cycle now) {
     ++counters_.reads;
-    return serve(line, cycle);
+    return serve(line, cycle, now);
   }
-  Cycle write(std::uint64_t line, Cycle cycle) {
+  Cycle write(std::uint64_t line, Cycle cycle, Cycle now) {
     ++counters_.writes;
-    return serve(line, cycle);
+    return serve(line, cycle, now);
   }
 
   const DramCounters& counters() const { return counters_; }
@@ -39,18 +52,18 @@ class DramTiming {
     Cycle ready = 0;  ///< for its next command
   };
 
-  Cycle serve(std::uint64_t line, Cycle cycle) {
+  Cycle serve(std::uint64_t line, Cycle cycle, Cycle now) {
     return settings_.model == DramModel::kPlain ? cycle + settings_.cycles
-                                                : serve_banked(line, cycle);
+                                                : serve_banked(line, cycle, now);
   }
-  Cycle serve_banked(std::uint64_t line, Cycle cycle);
+  Cycle serve_banked(std::uint64_t line, Cycle cycle, Cycle now);
 
   DramSettings settings_;
   unsigned channel_bits_ = 0;
   unsigned column_bits_ = 0;
   unsigned bank_bits_ = 0;
-  std::vector<Bank> banks_;      ///< of all channels, one channel after the other
-  std::vector<Cycle> bus_free_;  ///< by channel
+  std::vector<Bank> banks_;     ///< of all channels, one channel after the other
+  std::vector<DataBus> buses_;  ///< by channel
   DramCounters counters_;
 };
 

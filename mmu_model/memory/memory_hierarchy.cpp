@@ -42,7 +42,7 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
   const std::uint64_t line = line_of(access.address);
   const std::size_t entry = index_of(access.enters_at);
   const Path path = path_of(core);
-  Cause cause{access.origin, cycle + to_dram_[entry]};
+  Cause cause{access.origin, cycle, cycle + to_dram_[entry]};
   recall(core, std::min(entry, kOwnCaches), line, access.write, cause);
 
   Cycle start = cycle;  // as if the access had been made then: it waits for miss registers
@@ -79,8 +79,9 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
   cause.at_dram = start + to_dram_[entry];
   if (level == kCaches) {
     const bool through = access.write && first == kCaches;
-    service = {through ? dram_.write(line, cause.at_dram) : dram_.read(line, cause.at_dram),
-               MemoryLevel::kDram};
+    service = {
+        through ? dram_.write(line, cause.at_dram, cycle) : dram_.read(line, cause.at_dram, cycle),
+        MemoryLevel::kDram};
   }
   for (std::size_t missed = level; missed-- > entry;) {
     if (path[missed]->lines.is_off()) continue;
@@ -110,7 +111,7 @@ void MemoryHierarchy::put_back(const Path& path, std::size_t level, const LineAr
     if (place == LineArray::kNone) return fill(path, level, line, cause);
     return lines.state(place).set_dirty(true);
   }
-  dram_.write(line.number, std::max(cause.at_dram, line.state.arrives()));
+  dram_.write(line.number, std::max(cause.at_dram, line.state.arrives()), cause.cycle);
 }
 
 /// Has the first `levels` of a core's own caches give up what is dirty of the line, and the line
@@ -149,7 +150,7 @@ void MemoryHierarchy::recall_from_others(unsigned core, std::uint64_t line, bool
 void MemoryHierarchy::touch(unsigned core, arch::Hpa address, Cycle cycle) {
   const std::uint64_t line = line_of(address);
   const Path path = path_of(core);
-  const Cause cause{AccessOrigin::kData, cycle + to_dram_[0]};
+  const Cause cause{AccessOrigin::kData, cycle, cycle + to_dram_[0]};
   recall_from_others(core, line, true, cause);
   std::size_t first = kCaches;
   for (std::size_t level = kCaches; level-- > 0;) {

@@ -85,6 +85,7 @@ class MemoryHierarchy {
   /// What leaves a cache goes on account of an access, and reaches DRAM, if it does, with it.
   struct Cause {
     AccessOrigin origin;
+    Cycle cycle;
     Cycle at_dram;
   };
 

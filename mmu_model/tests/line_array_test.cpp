@@ -1,0 +1,131 @@
+#include "mmu_model/memory/line_array.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <optional>
+
+#include "mmu_model/tests/random.hpp"
+
+namespace eptsim::mmu {
+namespace {
+
+/// A cache as a textbook draws it: of each set the lines in the order in which they will leave.
+class ListOfLines {
+ public:
+  ListOfLines(std::uint64_t sets, std::size_t ways, bool uses_count)
+      : sets_(sets), ways_(ways), uses_count_(uses_count) {}
+
+  bool has(std::uint64_t line) { return std::ranges::count(set(line), line) != 0; }
+  void use(std::uint64_t line) {
+    if (!uses_count_) return;
+    set(line).remove(line);
+    set(line).push_back(line);
+  }
+  std::optional<std::uint64_t> insert(std::uint64_t line) {
+    std::optional<std::uint64_t> leaves;
+    if (set(line).size() == ways_) {
+      leaves = set(line).front();
+      set(line).pop_front();
+    }
+    set(line).push_back(line);
+    return leaves;
+  }
+  void remove(std::uint64_t line) { set(line).remove(line); }
+
+ private:
+  std::list<std::uint64_t>& set(std::uint64_t line) { return lines_[line % sets_]; }
+
+  std::uint64_t sets_;
+  std::size_t ways_;
+  bool uses_count_;
+  std::map<std::uint64_t, std::list<std::uint64_t>> lines_;
+};
+
+void expect_same_as_lists(const MemoryCacheSettings& settings, std::uint64_t seed) {
+  LineArray array(settings, 1);
+  const std::uint64_t sets = settings.bytes / 64 / settings.ways;
+  ListOfLines lists(sets, settings.ways, settings.replacement == Replacement::kLru);
+  test::Random random(seed);
+  std::uint64_t hits = 0;
+  std::uint64_t victims = 0;
+  for (unsigned i = 0; i < 200'000; ++i) {
+    // Some lines are wanted often, and some lie at the end of the address space.
+    const std::uint64_t span = random.below(2) == 0 ? sets * settings.ways : sets * 40;
+    const std::uint64_t line =
+        random.below(span) + (random.below(8) == 0 ? (std::uint64_t{1} << 46) - 40 * sets : 0);
+    const std::size_t place = array.find(line);
+    ASSERT_EQ(place != LineArray::kNone, lists.has(line)) << i;
+    if (place == LineArray::kNone) {
+      const auto victim = array.insert(line, {i, MemoryLevel::kL3, line % 3 == 0});
+      const auto leaves = lists.insert(line);
+      ASSERT_EQ(victim.has_value(), leaves.has_value()) << i;
+      if (!victim) continue;
+      ++victims;
+      ASSERT_EQ(victim->number, *leaves) << i;
+      ASSERT_EQ(victim->state.dirty(), *leaves % 3 == 0) << i;
+    } else if (random.below(50) == 0) {
+      array.remove(place);
+      lists.remove(line);
+    } else {
+      ++hits;
+      array.use(line, place);
+      lists.use(line);
+    }
+  }
+  EXPECT_GT(hits, 20'000u);
+  EXPECT_GT(victims, 20'000u);
+}
+
+TEST(LineArray, OfLeastRecentlyUsedLinesIsTheListsOfATextbook) {
+  expect_same_as_lists({.bytes = 16 * 12 * 64, .ways = 12}, 1);
+}
+
+TEST(LineArray, OfFirstInFirstOutIsTheListsOfATextbook) {
+  expect_same_as_lists({.bytes = 64 * 4 * 64, .ways = 4, .replacement = Replacement::kFifo}, 2);
+}
+
+TEST(LineArray, OfOneWayOrOneSetIsTheListsOfATextbook) {
+  expect_same_as_lists({.bytes = 256 * 64, .ways = 1}, 3);
+  expect_same_as_lists({.bytes = 64 * 64, .ways = 64}, 4);
+}
+
+TEST(LineArray, ByTreeOrByChanceGivesUpALineOfTheFullSetOnly) {
+  for (const Replacement replacement : {Replacement::kTreePlru, Replacement::kRandom}) {
+    LineArray array({.bytes = 4 * 8 * 64, .ways = 8, .replacement = replacement}, 5);
+    for (std::uint64_t i = 0; i < 8; ++i) EXPECT_FALSE(array.insert(4 * i, {}));
+    for (std::uint64_t i = 8; i < 100; ++i) {
+      const auto victim = array.insert(4 * i, {});
+      ASSERT_TRUE(victim);
+      EXPECT_EQ(victim->number % 4, 0u);
+      EXPECT_EQ(array.find(victim->number), LineArray::kNone);
+      EXPECT_NE(array.find(4 * i), LineArray::kNone);
+    }
+  }
+}
+
+TEST(LineArray, KeepsWhatIsKnownOfALine) {
+  LineArray array({.bytes = 4096, .ways = 4}, 1);
+  constexpr Cycle kLate = (std::uint64_t{1} << 61) - 1;
+  array.insert(9, {kLate, MemoryLevel::kDram, false});
+  LineState& state = array.state(array.find(9));
+  EXPECT_EQ(state.arrives(), kLate);
+  EXPECT_EQ(state.source(), MemoryLevel::kDram);
+  EXPECT_FALSE(state.dirty());
+  state.set_dirty(true);
+  EXPECT_TRUE(state.dirty());
+  EXPECT_EQ(state.arrives(), kLate);
+  EXPECT_EQ(state.source(), MemoryLevel::kDram);
+}
+
+TEST(LineArray, OfNoBytesIsEmpty) {
+  LineArray array({.bytes = 0, .ways = 12}, 1);
+  EXPECT_TRUE(array.is_off());
+  for (const std::uint64_t line : {0u, 1u, 77u}) EXPECT_EQ(array.find(line), LineArray::kNone);
+}
+
+}  // namespace
+}  // namespace eptsim::mmu
