@@ -12,8 +12,6 @@
 
 namespace eptsim::mmu {
 
-inline constexpr unsigned kLineBytes = 64;
-
 /// What a cache knows of a line beside its number: 63:3 cycle in which it arrives | 2:1 where it
 /// comes from | 0 dirty.
 class LineState {

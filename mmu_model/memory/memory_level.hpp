@@ -10,6 +10,8 @@ namespace eptsim::mmu {
 enum class MemoryLevel : std::uint8_t { kL1d, kL2, kL3, kDram };
 inline constexpr std::size_t kMemoryLevels = 4;
 
+inline constexpr unsigned kLineBytes = 64;
+
 /// As settings and statistics spell it.
 constexpr std::string_view name(MemoryLevel level) {
   switch (level) {

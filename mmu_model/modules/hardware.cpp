@@ -9,9 +9,10 @@ Hardware::Hardware(const sc_core::sc_module_name& name, const MachineSettings& s
     : sc_module(name),
       timeline_(settings.lockstep),
       dram_(settings.dram_bytes),
+      hierarchy_(settings.memory, 1, settings.seed),
       mmu_("mmu", settings),
       walker_("walker", timeline_, std::move(walker), settings.walker),
-      memory_("memory", timeline_, dram_, settings.memory.dram.cycles, 1) {
+      memory_("memory", timeline_, dram_, hierarchy_, 1) {
   mmu_.walker.bind(walker_.requester);
   mmu_.walker_invalidations.bind(walker_);
   walker_.memory.bind(memory_.requesters[0]);
@@ -20,6 +21,7 @@ Hardware::Hardware(const sc_core::sc_module_name& name, const MachineSettings& s
 void Hardware::reset_counters() {
   mmu_.tlbs().reset_counters();
   walker_.reset_counters();
+  hierarchy_.reset_counters();
 }
 
 }  // namespace eptsim::mmu

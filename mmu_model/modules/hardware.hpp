@@ -4,6 +4,7 @@
 #include <systemc>
 
 #include "mmu_model/dram.hpp"
+#include "mmu_model/memory/memory_hierarchy.hpp"
 #include "mmu_model/modules/memory_module.hpp"
 #include "mmu_model/modules/mmu_module.hpp"
 #include "mmu_model/modules/timeline.hpp"
@@ -24,15 +25,17 @@ class Hardware final : public sc_core::sc_module {
 
   const Timeline& timeline() const { return timeline_; }
   Dram& dram() { return dram_; }
+  MemoryHierarchy& memory_hierarchy() { return hierarchy_; }
   MmuModule& mmu() { return mmu_; }
 
   const WalkerCounters& walker_counters() const { return walker_.counters(); }
-  /// Of TLBs and walker, while no walk is under way.
+  /// Of TLBs, walker and memory hierarchy, while no walk is under way.
   void reset_counters();
 
  private:
   Timeline timeline_;
   Dram dram_;
+  MemoryHierarchy hierarchy_;
   MmuModule mmu_;
   WalkerModule walker_;
   MemoryModule memory_;

@@ -8,13 +8,13 @@
 namespace eptsim::mmu {
 
 MemoryModule::MemoryModule(const sc_core::sc_module_name& name, const Timeline& timeline,
-                           arch::PhysicalMemory& memory, unsigned latency,
+                           arch::PhysicalMemory& memory, MemoryHierarchy& hierarchy,
                            std::size_t requester_count)
     : sc_module(name),
       requesters("requesters"),
       timeline_(timeline),
       memory_(memory),
-      latency_(latency) {
+      hierarchy_(hierarchy) {
   requesters.init(requester_count);
   for (std::size_t i = 0; i < requester_count; ++i) {
     requesters[i].register_nb_transport_fw(this, &MemoryModule::from_requester,
@@ -28,16 +28,17 @@ MemoryModule::MemoryModule(const sc_core::sc_module_name& name, const Timeline& 
 
 tlm::tlm_sync_enum MemoryModule::from_requester(int requester, MemoryTransaction& transaction,
                                                 tlm::tlm_phase& phase, sc_core::sc_time&) {
+  const auto core = static_cast<unsigned>(requester);
   transaction.taken = transaction.requested;
   if (timeline_.may_run_ahead_to(transaction.taken)) {
-    serve(transaction);
+    serve(core, transaction);
     phase = tlm::BEGIN_RESP;
     return tlm::TLM_UPDATED;
   }
   const auto order = [](const Pending& pending) {
     return std::tuple(pending.transaction->taken, pending.requester);
   };
-  const Pending added{requester, &transaction};
+  const Pending added{core, &transaction};
   pending_.insert(
       std::upper_bound(pending_.begin(), pending_.end(), added,
                        [&](const Pending& a, const Pending& b) { return order(a) < order(b); }),
@@ -53,16 +54,16 @@ void MemoryModule::serve_due() {
   std::size_t served = 0;
   for (; served < pending_.size() && pending_[served].transaction->taken <= now; ++served) {
     const auto [requester, transaction] = pending_[served];
-    serve(*transaction);
+    serve(requester, *transaction);
     tlm::tlm_phase phase = tlm::BEGIN_RESP;
     sc_core::sc_time none;
-    requesters[static_cast<std::size_t>(requester)]->nb_transport_bw(*transaction, phase, none);
+    requesters[requester]->nb_transport_bw(*transaction, phase, none);
   }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(served));
   if (!pending_.empty()) due_.notify(timeline_.until(pending_.front().transaction->taken));
 }
 
-void MemoryModule::serve(MemoryTransaction& transaction) {
+void MemoryModule::serve(unsigned core, MemoryTransaction& transaction) {
   const MemoryRequest& request = transaction.request;
   const arch::Hpa address{request.address};
   std::uint64_t value = 0;
@@ -77,7 +78,16 @@ void MemoryModule::serve(MemoryTransaction& transaction) {
     case StepKind::kDone: break;  // not requests to memory
   }
   transaction.answer = {.id = request.id, .value = value};
-  transaction.answered = transaction.taken + latency_;
+  const bool writes =
+      request.kind == StepKind::kCompareExchange || request.kind == StepKind::kWrite;
+  const Service service = hierarchy_.access(core,
+                                            {.address = address,
+                                             .write = writes,
+                                             .enters_at = hierarchy_.settings().walks_enter_at,
+                                             .origin = AccessOrigin::kWalk},
+                                            transaction.taken);
+  transaction.answered = service.answered;
+  transaction.served_by = service.served_by;
 }
 
 }  // namespace eptsim::mmu

@@ -7,38 +7,41 @@
 #include <vector>
 
 #include "ept/arch/physical_memory.hpp"
+#include "mmu_model/memory/memory_hierarchy.hpp"
 #include "mmu_model/modules/protocol.hpp"
 #include "mmu_model/modules/timeline.hpp"
 
 namespace eptsim::mmu {
 
-/// Memory with a fixed latency. A request is taken in the first cycle in which it holds, does its
-/// work on the bytes in that cycle, and its answer holds `latency` cycles later, any number of them
-/// under way. Requests taken in the same cycle work in the order of the requesters' numbers.
+/// Memory as walkers see it. A request is taken in the first cycle in which it holds, does its work
+/// on the bytes in that cycle, and its answer holds when the memory hierarchy says, any number of
+/// them under way. Requests taken in the same cycle work in the order of the requesters' numbers,
+/// which are those of their cores.
 class MemoryModule final : public sc_core::sc_module {
  public:
   using Socket =
       tlm_utils::passthrough_target_socket_tagged<MemoryModule, kSocketWidth, MemoryProtocol>;
   sc_core::sc_vector<Socket> requesters;
 
-  /// `latency`: cycles, at least 1.
+  /// `memory` has the bytes, `hierarchy` the time, of as many cores as there are requesters.
   MemoryModule(const sc_core::sc_module_name& name, const Timeline& timeline,
-               arch::PhysicalMemory& memory, unsigned latency, std::size_t requester_count);
+               arch::PhysicalMemory& memory, MemoryHierarchy& hierarchy,
+               std::size_t requester_count);
 
  private:
   struct Pending {
-    int requester;
+    unsigned requester;
     MemoryTransaction* transaction;
   };
 
   tlm::tlm_sync_enum from_requester(int requester, MemoryTransaction& transaction,
                                     tlm::tlm_phase& phase, sc_core::sc_time& time);
   void serve_due();
-  void serve(MemoryTransaction& transaction);
+  void serve(unsigned core, MemoryTransaction& transaction);
 
   const Timeline& timeline_;
   arch::PhysicalMemory& memory_;
-  unsigned latency_;
+  MemoryHierarchy& hierarchy_;
   std::vector<Pending> pending_;  ///< sorted by cycle taken, then requester
   sc_core::sc_event due_;
 };

@@ -4,6 +4,7 @@
 #include <tlm>
 
 #include "mmu_model/invalidation_scope.hpp"
+#include "mmu_model/memory/memory_level.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 
 /// The protocols between modules: non-blocking transport over TLM-2.0 sockets with payloads of our
@@ -46,6 +47,7 @@ struct MemoryTransaction {
   Cycle taken = kNever;
   MemoryAnswer answer;
   Cycle answered = 0;
+  MemoryLevel served_by = MemoryLevel::kDram;  ///< for who counts, as the answer's time
 };
 
 struct MemoryProtocol {

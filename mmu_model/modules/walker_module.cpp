@@ -193,6 +193,8 @@ void WalkerModule::count(const MemoryTransaction& transaction, Cycle answered) {
       ++counters_.references;
       ++(guest ? counters_.guest_references : counters_.ept_references);
       ++cell.references;
+      ++counters_.served_by[static_cast<std::size_t>(transaction.served_by)];
+      ++cell.served_by[static_cast<std::size_t>(transaction.served_by)];
       break;
     case StepKind::kCompareExchange: ++counters_.flag_updates; break;
     default: break;

@@ -156,6 +156,17 @@ TEST(Hierarchy, TheLineUsedLeastRecentlyLeavesTheSet) {
   EXPECT_EQ(memory.read(kLine + kL1Stride, 6000).served_by, MemoryLevel::kL2);
 }
 
+TEST(Hierarchy, AHitInAnOuterCacheIsAUseThere) {
+  Memory memory;
+  for (unsigned i = 0; i < 4; ++i) {
+    memory.walk(kLine + i * kL2Stride, 1000 + 200 * i, MemoryLevel::kL2);
+  }
+  memory.walk(kLine, 2000, MemoryLevel::kL2);
+  memory.walk(kLine + 5 * kL2Stride, 3000, MemoryLevel::kL2);
+  EXPECT_EQ(memory.walk(kLine, 4000, MemoryLevel::kL2).served_by, MemoryLevel::kL2);
+  EXPECT_EQ(memory.walk(kLine + kL2Stride, 5000, MemoryLevel::kL2).served_by, MemoryLevel::kL3);
+}
+
 TEST(Hierarchy, AnOuterCacheThatGivesUpALineLeavesItInTheInnerOne) {
   Memory memory;
   memory.read(kLine, 1000);

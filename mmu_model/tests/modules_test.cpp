@@ -59,6 +59,9 @@ class Requester final : public sc_core::sc_module {
   Cycle send_cycle_;
 };
 
+/// Memory of a fixed latency.
+MemorySettings plain_memory(unsigned cycles) { return {.dram = {.cycles = cycles}}; }
+
 MemoryRequest swap(std::uint64_t expected, std::uint64_t desired) {
   return {.kind = StepKind::kCompareExchange,
           .address = 0x1000,
@@ -71,7 +74,8 @@ void expect_winner(bool lockstep, Cycle sent_0, Cycle requested_0, Cycle sent_1,
                    int winner) {
   const Timeline timeline(lockstep);
   Dram dram(1 << 20);
-  MemoryModule memory("memory", timeline, dram, 6, 2);
+  MemoryHierarchy hierarchy(plain_memory(6), 2, 1);
+  MemoryModule memory("memory", timeline, dram, hierarchy, 2);
   Requester first("first", timeline, sent_0, requested_0, swap(0, 100));
   Requester second("second", timeline, sent_1, requested_1, swap(0, 101));
   first.memory.bind(memory.requesters[0]);
@@ -215,7 +219,8 @@ TEST(WalkerModule, RequestsWaitAtTheDoorInTheOrderOfTheirCycles) {
   middle.requested = 20;
   WalkRequester requester("requester", {&late, &early, &middle});
   WalkerModule walker("walker", timeline, std::make_unique<ModelWalker>());
-  MemoryModule memory("memory", timeline, dram, 4, 1);
+  MemoryHierarchy hierarchy(plain_memory(4), 1, 1);
+  MemoryModule memory("memory", timeline, dram, hierarchy, 1);
   requester.walker.bind(walker.requester);
   walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
@@ -296,7 +301,8 @@ class SeveralWalksBench {
 
 TEST(WalkerModule, HasSeveralWalksInFlight) {
   SeveralWalksBench bench({10, 10, 10, 10, 10});
-  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  MemoryHierarchy hierarchy(plain_memory(20), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
   bench.walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
   for (std::size_t i = 0; i < 4; ++i) {
@@ -313,7 +319,8 @@ TEST(WalkerModule, RequestsOfOneCycleGoInByTheirTags) {
   bench.set(0, 9);
   bench.set(1, 3);
   bench.set(2, 5);
-  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  MemoryHierarchy hierarchy(plain_memory(20), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
   bench.walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
   EXPECT_EQ(bench.transactions[1].answered, 10u + 4 * 21 + 2);
@@ -325,7 +332,8 @@ TEST(WalkerModule, RequestsOfOneCycleGoInByTheirTags) {
 TEST(WalkerModule, WhatMayLogAPageGoesAlone) {
   SeveralWalksBench bench({10, 11, 12, 13, 14});
   bench.let_log(1);
-  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  MemoryHierarchy hierarchy(plain_memory(20), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
   bench.walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
   constexpr Cycle kWalk = 4 * 21 + 2;
@@ -344,7 +352,8 @@ TEST(WalkerModule, WhatMayRaiseAVirtualizationExceptionGoesAlone) {
     bench.set(i, static_cast<std::uint32_t>(i));
     if (i != 2) bench.let_raise_exceptions(i);
   }
-  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  MemoryHierarchy hierarchy(plain_memory(20), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
   bench.walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
   constexpr Cycle kWalk = 4 * 21 + 2;
@@ -359,7 +368,8 @@ TEST(WalkerModule, InvalidationsGoInOneACycleAndNoRequestBesideThem) {
   bench.transactions[1].request.request = bench.transactions[0].request.request;
   const InvalidationScope elsewhere = {.guest_physical_mappings = true, .gpa = 0};
   for (int i = 0; i < 3; ++i) bench.walker.invalidate(elsewhere, 10);
-  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  MemoryHierarchy hierarchy(plain_memory(20), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
   bench.walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
   EXPECT_EQ(bench.transactions[0].answered, 13u + 4 * 21 + 3) << "taken when all three were";
@@ -371,7 +381,8 @@ TEST(WalkerModule, AnInvalidationCrossesTheWalksThatAreInFlight) {
   SeveralWalksBench bench({10, 500}, configuration);
   bench.transactions[1].request.request = bench.transactions[0].request.request;
   bench.walker.invalidate({.guest_physical_mappings = true, .gpa = 0}, 40);
-  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  MemoryHierarchy hierarchy(plain_memory(20), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
   bench.walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
   EXPECT_EQ(bench.transactions[1].response.references, 4u);
@@ -382,7 +393,8 @@ TEST(WalkerModule, CountsWhatEachArrayWasAsked) {
       .walks = 1, .combined = {0, 0, 2, 0, 2}, .ept = {0, 0, 4, 4, 4}, .nested_tlb = 8};
   SeveralWalksBench bench({10, 1000, 2000}, configuration);
   bench.transactions[2].request.request = bench.transactions[0].request.request;
-  MemoryModule memory("memory", bench.timeline, bench.dram, 20, 1);
+  MemoryHierarchy hierarchy(plain_memory(20), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
   bench.walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
   const WalkerCounters& counters = bench.walker.counters();
@@ -415,7 +427,8 @@ WalkerCounters counted_look_ups(const WalkTables& tables, std::uint64_t gva, uns
   WalkRequester requester("requester", all);
   WalkerModule walker("walker", timeline, std::make_unique<ModelWalker>(configuration),
                       configuration);
-  MemoryModule memory("memory", timeline, dram, 4, 1);
+  MemoryHierarchy hierarchy(plain_memory(4), 1, 1);
+  MemoryModule memory("memory", timeline, dram, hierarchy, 1);
   requester.walker.bind(walker.requester);
   walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
@@ -565,7 +578,8 @@ class TwoWalksBench {
 
 TEST(WalkerModule, AnswersOfSeveralWalksReachWhoAsked) {
   TwoWalksBench bench(10);
-  MemoryModule memory("memory", bench.timeline, bench.dram, 4, 1);
+  MemoryHierarchy hierarchy(plain_memory(4), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
   bench.walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
   // Taken in 10 and 11, asked of memory in 11 and 12, answered in 15 and 16.
@@ -575,7 +589,8 @@ TEST(WalkerModule, AnswersOfSeveralWalksReachWhoAsked) {
 
 TEST(WalkerModule, ARequestForLaterIsNotTakenWhileAnotherWalks) {
   TwoWalksBench bench(13);
-  MemoryModule memory("memory", bench.timeline, bench.dram, 4, 1);
+  MemoryHierarchy hierarchy(plain_memory(4), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
   bench.walker.memory.bind(memory.requesters[0]);
   sc_core::sc_start();
   // Asked of memory in 11 and 14, answered in 15 and 18.

@@ -51,7 +51,8 @@ class WalkCommand : public Command {
     options.flag("--cached", cached_,
                  "Keep memory, TLBs and structure caches from line to line; lines may store and "
                  "invalidate");
-    options.text("--machine", "NAME|FILE", machine_, "Where the memory latency comes from (plain)");
+    options.text("--machine", "NAME|FILE", machine_,
+                 "Where the memory latency, dram.cycles, comes from (plain)");
     options.texts("--set", "KEY=VALUE", set_, "Change one setting of the machine; may be repeated");
     options.footer(
         "Examples:\n"
@@ -105,8 +106,8 @@ class WalkCommand : public Command {
       answer_cached_batch(*requests_, engine);
       return Status::kDone;
     }
-    const std::unique_ptr<WalkEngine> engine =
-        make_walk_engine(engine_.value_or("model"), context, image, machine.hardware.memory.dram.cycles);
+    const std::unique_ptr<WalkEngine> engine = make_walk_engine(
+        engine_.value_or("model"), context, image, machine.hardware.memory.dram.cycles);
     if (requests_) {
       answer_batch(*requests_, context, image, *engine);
     } else {

@@ -1,5 +1,7 @@
 #include "sim/output/figures.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cctype>
 #include <utility>
 
@@ -21,9 +23,12 @@ Figures::Figures(const Json& document) {
   tlb_misses = accesses - first_level_hits - second_level_hits;
   walks = count("/walker/walks");
 
-  const auto add_cache = [&](const std::string& label, const Json& cache) {
+  const auto look_ups = [](const std::string& label, const Json& cache) {
     const auto number = [&](const char* key) { return cache.at(key).get<std::uint64_t>(); };
-    walker_caches.push_back({label, number("accesses"), number("hits"), number("misses")});
+    return LookUps{label, number("accesses"), number("hits"), number("misses")};
+  };
+  const auto add_cache = [&](const std::string& label, const Json& cache) {
+    walker_caches.push_back(look_ups(label, cache));
   };
   for (const auto& [name, label] :
        {std::pair{"psc", "structure cache"}, std::pair{"ept_psc", "EPT structure cache"}}) {
@@ -34,6 +39,21 @@ Figures::Figures(const Json& document) {
     }
   }
   add_cache("nested TLB", stats.at("nested_tlb"));
+
+  constexpr std::array kLevels = {std::pair{"l1d", "L1 data cache"}, std::pair{"l2", "L2 cache"},
+                                  std::pair{"l3", "L3 cache"}, std::pair{"dram", "DRAM"}};
+  const Json& caches = document.at("machine").at("cache");
+  const bool any =
+      std::ranges::any_of(caches, [](const Json& cache) { return cache.at("bytes") != 0; });
+  for (const auto& [level, label] : kLevels) {
+    if (!any) break;
+    served_by.push_back(
+        {level, label, stats.at("walker").at("served_by").at(level).get<std::uint64_t>()});
+    if (!caches.contains(level)) continue;
+    const Json& counted = stats.at("cache").at(level);
+    memory_caches.push_back(look_ups(std::string(label) + ", data", counted.at("data")));
+    memory_caches.push_back(look_ups(std::string(label) + ", walks", counted.at("walk")));
+  }
 
   const auto per_walk = [&](const char* pointer) {
     return walks == 0 ? 0.0 : static_cast<double>(count(pointer)) / static_cast<double>(walks);

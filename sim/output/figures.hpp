@@ -22,14 +22,24 @@ struct Figures {
   std::uint64_t second_level_hits = 0;
   std::uint64_t tlb_misses = 0;  ///< accesses that no TLB level had
   std::uint64_t walks = 0;
-  /// The walker's caches, in the order in which stats.json has them.
-  struct WalkerCache {
+  /// Of one of the machine's caches.
+  struct LookUps {
     std::string label;
     std::uint64_t accesses = 0;
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;
   };
-  std::vector<WalkerCache> walker_caches;
+  std::vector<LookUps> walker_caches;  ///< in the order in which stats.json has them
+  /// L1D, L2 and L3, data and walks apart, in that order too.
+  std::vector<LookUps> memory_caches;
+  /// References of walks by the level that served them, the nearest first; none on a machine
+  /// without caches.
+  struct Served {
+    std::string level;  ///< as in stats.json
+    std::string label;
+    std::uint64_t references = 0;
+  };
+  std::vector<Served> served_by;
   double references_per_walk = 0;
   double guest_references_per_walk = 0;
   double ept_references_per_walk = 0;

@@ -96,7 +96,7 @@ void add_walks(Table& table, const Json& walker, const Figures& figures, bool ne
 /// Where walks found what they would have read; nothing for a walker without caches.
 void add_walker_caches(Table& table, const Figures& figures) {
   bool any = false;
-  for (const Figures::WalkerCache& cache : figures.walker_caches) {
+  for (const Figures::LookUps& cache : figures.walker_caches) {
     if (cache.accesses == 0) continue;
     if (!any) {
       table.gap();
@@ -104,6 +104,18 @@ void add_walker_caches(Table& table, const Figures& figures) {
       any = true;
     }
     table.part(cache.label, cache.hits, cache.accesses);
+  }
+}
+
+/// Where the references were served; nothing on a machine without caches.
+void add_served_by(Table& table, const Figures& figures) {
+  std::uint64_t all = 0;
+  for (const Figures::Served& served : figures.served_by) all += served.references;
+  if (all == 0) return;
+  table.gap();
+  table.heading("References of walks served by", "references", "share");
+  for (const Figures::Served& served : figures.served_by) {
+    table.part(served.label, served.references, all);
   }
 }
 
@@ -168,6 +180,7 @@ std::string summary(const Json& document, Style style) {
 
   add_walks(table, stats.at("walker"), figures, nested);
   add_walker_caches(table, figures);
+  add_served_by(table, figures);
   table.gap();
 
   table.heading("System software");

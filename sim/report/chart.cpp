@@ -65,14 +65,15 @@ Html grid_numbers(std::uint64_t highest) {
 
 }  // namespace
 
-Html stacked_bar(const Described& what, const std::vector<Part>& parts, std::uint64_t whole) {
+Html stacked_bar(const Described& what, const std::vector<Part>& parts, std::uint64_t whole,
+                 const std::string& unit) {
   Html content;
   std::uint64_t before = 0;
   for (const Part& part : parts) {
     if (part.value == 0) continue;
     const double width = ratio(part.value, whole);
     const Html title =
-        element("title", fmt::format("{}: {} cycles, {}", part.label, grouped(part.value),
+        element("title", fmt::format("{}: {} {}, {}", part.label, grouped(part.value), unit,
                                      share(part.value, whole, 2)));
     content += element("rect",
                        {{"class", "fill " + part.kind},

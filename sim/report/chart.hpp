@@ -24,8 +24,9 @@ struct Part {
   std::uint64_t value = 0;
 };
 
-/// `parts` beside one another; `whole` is as wide as the page.
-Html stacked_bar(const Described& what, const std::vector<Part>& parts, std::uint64_t whole);
+/// `parts`, numbers of `unit`, beside one another; `whole` is as wide as the page.
+Html stacked_bar(const Described& what, const std::vector<Part>& parts, std::uint64_t whole,
+                 const std::string& unit = "cycles");
 
 /// A bar for a cell of a table, where the number stands beside it. `length` is of the cell's width.
 Html small_bar(double length, const std::string& kind);

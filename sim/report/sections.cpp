@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "sim/output/style.hpp"
+#include "sim/report/chart.hpp"
 #include "sim/report/numbers.hpp"
 #include "sim/report/table.hpp"
 #include "sim/report/walk_map.hpp"
@@ -71,14 +72,15 @@ Html measures_table(const std::string& caption, const Runs& runs,
   return table.html();
 }
 
-/// Nothing where no run's walker has caches.
-Html walker_caches(const Runs& runs) {
-  Table table("Look-ups of walks in structure caches and nested TLB",
+/// Those of `caches` that were asked; nothing if none was.
+Html look_ups(const std::string& caption, const Runs& runs,
+              std::vector<Figures::LookUps> Figures::* caches) {
+  Table table(caption,
               {{"", false}, {"look-ups"}, {"hits"}, {"misses"}, {"hit rate"}, {"", false}});
   bool any = false;
-  for (std::size_t i = 0; i < runs.front().figures().walker_caches.size(); ++i) {
+  for (std::size_t i = 0; i < (runs.front().figures().*caches).size(); ++i) {
     for (const Run& run : runs) {
-      const Figures::WalkerCache& cache = run.figures().walker_caches.at(i);
+      const Figures::LookUps& cache = (run.figures().*caches).at(i);
       if (cache.accesses == 0) continue;
       any = true;
       table.row({cache.label + (runs.size() > 1 ? ", " + run.label() : ""), grouped(cache.accesses),
@@ -120,6 +122,53 @@ Html walks_in_numbers(const Runs& runs) {
   measures.push_back(count("flag updates", "/stats/walker/flag_updates"));
   measures.push_back(count("cycles", "/stats/walker/cycles"));
   return measures_table("All walks", runs, measures);
+}
+
+/// Where references found their entries; nothing on a machine without caches.
+Html served_by(const Runs& runs) {
+  std::vector<Table::Column> columns = {{"", false}};
+  for (const Run& run : runs) {
+    columns.push_back({run.label()});
+    columns.push_back({"share"});
+  }
+  Table table("References of walks by what served them", columns);
+  const std::size_t levels = runs.front().figures().served_by.size();
+  if (levels == 0) return {};
+  Html bars;
+  for (const Run& run : runs) {
+    std::vector<Part> parts;
+    for (const Figures::Served& served : run.figures().served_by) {
+      parts.push_back({served.level, served.label, served.references});
+    }
+    if (runs.size() > 1) bars += element("p", {{"class", "bar-label"}}, run.label());
+    bars += stacked_bar({"served-by-" + run.label(), "Where references were served, " + run.label(),
+                         "A bar of the references of walks by the level of the memory hierarchy "
+                         "that served them. The table below has the numbers."},
+                        parts, run.count("/stats/walker/references"), "references");
+  }
+  for (std::size_t level = 0; level < levels; ++level) {
+    const Figures::Served& name = runs.front().figures().served_by[level];
+    std::vector<Html> cells = {legend_entry(name.level, name.label)};
+    for (const Run& run : runs) {
+      const std::uint64_t references = run.figures().served_by.at(level).references;
+      cells.emplace_back(grouped(references));
+      cells.emplace_back(share(references, run.count("/stats/walker/references"), 2));
+    }
+    table.row(cells);
+  }
+  return element("figure", element("figcaption", "Where references of walks were served") + bars) +
+         table.html();
+}
+
+/// Lines that DRAM moved; nothing on a machine whose walks alone use it.
+Html dram(const Runs& runs) {
+  if (runs.front().figures().served_by.empty()) return {};
+  std::vector<Measure> measures = {count("lines read", "/stats/dram/reads"),
+                                   count("lines written", "/stats/dram/writes")};
+  add_if_any(measures, runs, "of these, to the row that was open", "/stats/dram/row_hits");
+  add_if_any(measures, runs, "to a bank without an open row", "/stats/dram/row_misses");
+  add_if_any(measures, runs, "to a bank with another row open", "/stats/dram/row_conflicts");
+  return measures_table("DRAM", runs, measures);
 }
 
 Html references_histogram(const Runs& runs) {
@@ -265,7 +314,11 @@ Html walks(const Runs& runs) {
       heading, maps +
                    element("div", {{"class", "columns-2"}},
                            element("div", latency(runs)) + element("div", walks_in_numbers(runs))) +
-                   walker_caches(runs) + references_histogram(runs));
+                   look_ups("Look-ups of walks in structure caches and nested TLB", runs,
+                            &Figures::walker_caches) +
+                   served_by(runs) +
+                   look_ups("Accesses to the caches of memory", runs, &Figures::memory_caches) +
+                   dram(runs) + references_histogram(runs));
 }
 
 Html system_software(const Runs& runs) {

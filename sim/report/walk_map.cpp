@@ -20,15 +20,21 @@ struct Place {
   unsigned ept = 0;
   std::uint64_t references = 0;
   std::uint64_t cycles = 0;
+  std::vector<std::uint64_t> served_by;  ///< by level of memory, as in the figures
 };
 
 std::vector<Place> places_of(const Run& run) {
   std::vector<Place> places;
   for (const Json& place : run.document().at("stats").at("walker").at("matrix")) {
-    places.push_back({places.size() + 1, place.at("guest_level").get<unsigned>(),
+    places.push_back({places.size() + 1,
+                      place.at("guest_level").get<unsigned>(),
                       place.at("ept_level").get<unsigned>(),
                       place.at("references").get<std::uint64_t>(),
-                      place.at("cycles").get<std::uint64_t>()});
+                      place.at("cycles").get<std::uint64_t>(),
+                      {}});
+    for (const Figures::Served& level : run.figures().served_by) {
+      places.back().served_by.push_back(place.at("served_by").at(level.level).get<std::uint64_t>());
+    }
   }
   return places;
 }
@@ -56,6 +62,7 @@ class Map {
       : nested_(run.nested()),
         walks_(run.figures().walks),
         hottest_(hottest),
+        served_by_(run.figures().served_by),
         places_(places_of(run)) {
     for (const Place& place : places_) {
       guest_levels_.insert(place.guest);
@@ -84,12 +91,11 @@ class Map {
   }
 
   Html table(const std::string& caption) const {
-    Table table(caption, {{"place", false},
-                          {"step"},
-                          {"references"},
-                          {"cycles"},
-                          {"cycles a reference"},
-                          {"share of walk cycles"}});
+    std::vector<Table::Column> columns = {{"place", false},       {"step"},
+                                          {"references"},         {"cycles"},
+                                          {"cycles a reference"}, {"share of walk cycles"}};
+    for (const Figures::Served& level : served_by_) columns.push_back({"from " + level.label});
+    Table table(caption, columns);
     std::uint64_t cycles = 0;
     std::uint64_t references = 0;
     for (const Place& place : places_) {
@@ -104,11 +110,16 @@ class Map {
     };
     for (const Place& place : places_) {
       const auto shown = numbers(place.references, place.cycles);
-      table.row({place_name(place, nested_), std::to_string(place.number), shown[0], shown[1],
-                 shown[2], shown[3]});
+      std::vector<Html> cells = {place_name(place, nested_), std::to_string(place.number)};
+      cells.insert(cells.end(), shown.begin(), shown.end());
+      for (const std::uint64_t served : place.served_by) cells.emplace_back(grouped(served));
+      table.row(cells);
     }
     const auto shown = numbers(references, cycles);
-    table.total({"all", "", shown[0], shown[1], shown[2], shown[3]});
+    std::vector<Html> cells = {"all", ""};
+    cells.insert(cells.end(), shown.begin(), shown.end());
+    for (const Figures::Served& level : served_by_) cells.emplace_back(grouped(level.references));
+    table.total(cells);
     return table.html();
   }
 
@@ -133,12 +144,22 @@ class Map {
     const Html step = element("i", std::to_string(place->number));
     if (place->references == 0) return element("td", {{"class", "none"}}, step + "-");
     const double heat = hottest_ > 0 ? ratio(place->cycles, walks_) / hottest_ : 0;
-    return element(
-        "td",
-        {{"style", fmt::format("--heat:{:.3f}", heat)},
-         {"title", fmt::format("{}: {} references, {} cycles", place_name(*place, nested_),
-                               grouped(place->references), grouped(place->cycles))}},
-        step + numbers(place->cycles, place->references));
+    return element("td",
+                   {{"style", fmt::format("--heat:{:.3f}", heat)},
+                    {"title", fmt::format("{}: {} references, {} cycles{}",
+                                          place_name(*place, nested_), grouped(place->references),
+                                          grouped(place->cycles), served_text(*place))}},
+                   step + numbers(place->cycles, place->references));
+  }
+
+  std::string served_text(const Place& place) const {
+    std::string text;
+    for (std::size_t i = 0; i < place.served_by.size(); ++i) {
+      if (place.served_by[i] == 0) continue;
+      text += fmt::format("; {} from {}", share(place.served_by[i], place.references, 1),
+                          served_by_[i].label);
+    }
+    return text;
   }
 
   Html sum(const std::function<bool(const Place&)>& counts) const {
@@ -166,6 +187,7 @@ class Map {
   bool nested_;
   std::uint64_t walks_;
   double hottest_;
+  std::vector<Figures::Served> served_by_;
   std::vector<Place> places_;
   Levels guest_levels_;
   Levels ept_levels_;

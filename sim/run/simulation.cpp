@@ -57,6 +57,7 @@ class Simulation {
       result.l1d = hardware_.mmu().tlbs().l1d();
       result.l2 = hardware_.mmu().tlbs().l2();
       result.walker = hardware_.walker_counters();
+      result.caches = hardware_.memory_hierarchy().counters();
     }
     result.page_bytes = software_.page_bytes();
     result.guest_table_bytes = software_.guest_table_bytes();

@@ -94,6 +94,7 @@ struct RunResult {
   mmu::TlbCounters l1d;
   mmu::TlbCounters l2;
   mmu::WalkerCounters walker;
+  mmu::MemoryCounters caches;  ///< and DRAM
 
   std::uint64_t guest_page_faults = 0;  ///< served by the guest's operating system
   std::uint64_t ept_violations = 0;     ///< VM exits by reason

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ept/arch/page_size.hpp"
+#include "mmu_model/memory/memory_level.hpp"
 #include "sim/settings/machine.hpp"
 
 namespace eptsim::sim {
@@ -86,6 +87,61 @@ void check_walker(const Machine& machine, const std::vector<Places>& places) {
   }
 }
 
+void check_cache(const mmu::MemoryCacheSettings& cache, const std::string& name,
+                 const std::vector<Places>& places) {
+  if (cache.bytes == 0) return;
+  const std::string bytes = name + ".bytes";
+  const std::string ways = name + ".ways";
+  const std::string counts = bytes + " = " + std::to_string(cache.bytes) + " and " + ways + " = " +
+                             std::to_string(cache.ways);
+  const std::string place = place_of(places, {ways, bytes});
+  const std::uint64_t way_bytes = std::uint64_t{mmu::kLineBytes} * cache.ways;
+  if (cache.bytes % way_bytes != 0) {
+    throw InputError(place, counts + " don't make whole sets, expected a multiple of " +
+                                std::to_string(way_bytes) + ": a line of 64 bytes for each way");
+  }
+  if (const std::uint64_t sets = cache.bytes / way_bytes; !std::has_single_bit(sets)) {
+    throw InputError(place,
+                     counts + " make " + std::to_string(sets) +
+                         " sets, expected a power of two: the address's bits choose the set");
+  }
+  if (cache.replacement == mmu::Replacement::kTreePlru && !std::has_single_bit(cache.ways)) {
+    const std::string key = name + ".replacement";
+    throw InputError(place_of(places, {key, ways, bytes}),
+                     key + " can't be tree-plru with " + std::to_string(cache.ways) +
+                         " ways, expected a power of two: the tree is a binary one");
+  }
+}
+
+void check_memory(const mmu::MemorySettings& memory, const std::vector<Places>& places) {
+  const std::array<std::pair<std::string, const mmu::MemoryCacheSettings*>, 3> caches = {
+      {{"cache.l1d", &memory.l1d}, {"cache.l2", &memory.l2}, {"cache.l3", &memory.l3}}};
+  const std::pair<std::string, const mmu::MemoryCacheSettings*>* before = nullptr;
+  for (const auto& level : caches) {
+    const auto& [name, cache] = level;
+    check_cache(*cache, name, places);
+    if (cache->bytes == 0) continue;
+    if (before != nullptr && cache->hit_cycles < before->second->hit_cycles) {
+      const std::string here = name + ".hit_cycles";
+      const std::string there = before->first + ".hit_cycles";
+      throw InputError(place_of(places, {here, there}),
+                       here + " = " + std::to_string(cache->hit_cycles) + " is less than " + there +
+                           " = " + std::to_string(before->second->hit_cycles) +
+                           ", expected at least as many: both count from an access's beginning");
+    }
+    before = &level;
+  }
+  const auto power_of_two = [&](const std::string& key, std::uint64_t value) {
+    if (std::has_single_bit(value)) return;
+    throw InputError(place_of(places, {key}), key + " can't be " + std::to_string(value) +
+                                                  ", expected a power of two: the address's bits "
+                                                  "choose channel, bank and row");
+  };
+  power_of_two("dram.channels", memory.dram.channels);
+  power_of_two("dram.banks", memory.dram.banks);
+  power_of_two("dram.row_bytes", memory.dram.row_bytes);
+}
+
 }  // namespace
 
 void check_machine(const Machine& machine, const std::vector<Places>& places) {
@@ -94,6 +150,7 @@ void check_machine(const Machine& machine, const std::vector<Places>& places) {
   check_tlb(hardware.l1d, "tlb.l1d", places);
   check_tlb(hardware.l2, "tlb.l2", places);
   check_walker(machine, places);
+  check_memory(hardware.memory, places);
   if (hardware.dram_bytes > std::uint64_t{1} << hardware.maxphyaddr) {
     throw InputError(place_of(places, {"dram.bytes", "cpu.maxphyaddr"}),
                      "dram.bytes = " + std::to_string(hardware.dram_bytes) +

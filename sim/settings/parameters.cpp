@@ -10,6 +10,10 @@ namespace eptsim::sim {
 namespace {
 
 using arch::PageSize;
+using mmu::DramModel;
+using mmu::MemoryCacheSettings;
+using mmu::MemoryLevel;
+using mmu::MemorySettings;
 using mmu::Replacement;
 using mmu::TlbGeometry;
 using mmu::TlbSettings;
@@ -18,6 +22,10 @@ using Type = Parameter::Type;
 constexpr std::array kPageSizes = {PageSize::k4K, PageSize::k2M, PageSize::k1G};
 constexpr std::array kReplacements = {Replacement::kLru, Replacement::kTreePlru, Replacement::kFifo,
                                       Replacement::kRandom};
+constexpr std::array<std::string_view, 4> kReplacementWords = {"lru", "tree-plru", "fifo",
+                                                               "random"};
+constexpr std::array kWalkEntries = {MemoryLevel::kL1d, MemoryLevel::kL2, MemoryLevel::kL3};
+constexpr std::array kDramModels = {DramModel::kPlain, DramModel::kBanked};
 
 template <typename Values, typename Value>
 std::uint64_t index_of(const Values& values, Value value) {
@@ -106,7 +114,7 @@ class TlbParameters {
 
     Parameter replacement = start("replacement", what_ + ": which entry of a full set gives way");
     replacement.type = Type::kWord;
-    replacement.words = {"lru", "tree-plru", "fifo", "random"};
+    replacement.words.assign(kReplacementWords.begin(), kReplacementWords.end());
     replacement.get = [tlb = tlb_](const Machine& m) {
       return index_of(kReplacements, (m.hardware.*tlb).replacement);
     };
@@ -184,11 +192,54 @@ Parameter of_walker(std::string key, std::uint64_t minimum, std::uint64_t maximu
   return parameter;
 }
 
+/// A number of the memory hierarchy. `field` finds it in its settings.
+template <typename Field>
+Parameter of_memory(std::string key, Type type, std::string_view unit, std::uint64_t minimum,
+                    std::uint64_t maximum, Field field, std::string help) {
+  Parameter parameter;
+  parameter.key = std::move(key);
+  parameter.type = type;
+  parameter.unit = unit;
+  parameter.minimum = minimum;
+  parameter.maximum = maximum;
+  parameter.help = std::move(help);
+  parameter.get = [field](const Machine& m) { return std::uint64_t{field(m.hardware.memory)}; };
+  parameter.set = [field](Machine& machine, std::uint64_t value) {
+    auto& number = field(machine.hardware.memory);
+    number = static_cast<std::remove_reference_t<decltype(number)>>(value);
+  };
+  return parameter;
+}
+
+/// One of `words`, which stand for `values`.
+template <typename Words, typename Values, typename Field>
+Parameter word_of_memory(std::string key, const Words& words, const Values& values, Field field,
+                         std::string help) {
+  Parameter parameter;
+  parameter.key = std::move(key);
+  parameter.type = Type::kWord;
+  parameter.words.assign(std::begin(words), std::end(words));
+  parameter.help = std::move(help);
+  parameter.get = [values, field](const Machine& m) {
+    return index_of(values, field(m.hardware.memory));
+  };
+  parameter.set = [values, field](Machine& m, std::uint64_t value) {
+    field(m.hardware.memory) = values.at(value);
+  };
+  return parameter;
+}
+
 void add_walker(std::vector<Parameter>& table) {
   constexpr std::uint64_t kEntries = 4096;
   table.push_back(of_walker(
       "walker.slots", 1, 16, [](auto& walker) -> auto& { return walker.walks; },
       "walks that can be under way at a time"));
+
+  table.push_back(word_of_memory(
+      "walker.enters_at",
+      std::array{name(MemoryLevel::kL1d), name(MemoryLevel::kL2), name(MemoryLevel::kL3)},
+      kWalkEntries, [](auto& memory) -> auto& { return memory.walks_enter_at; },
+      "the first cache that walks ask; if it is off, the next"));
 
   Parameter kind;
   kind.key = "psc.kind";
@@ -229,23 +280,70 @@ void add_walker(std::vector<Parameter>& table) {
                          "fully associative"));
 }
 
-/// A number of the memory hierarchy. `field` finds it in its settings.
-template <typename Field>
-Parameter of_memory(std::string key, Type type, std::string_view unit, std::uint64_t minimum,
-                    std::uint64_t maximum, Field field, std::string help) {
-  Parameter parameter;
-  parameter.key = std::move(key);
-  parameter.type = type;
-  parameter.unit = unit;
-  parameter.minimum = minimum;
-  parameter.maximum = maximum;
-  parameter.help = std::move(help);
-  parameter.get = [field](const Machine& m) { return std::uint64_t{field(m.hardware.memory)}; };
-  parameter.set = [field](Machine& machine, std::uint64_t value) {
-    auto& number = field(machine.hardware.memory);
-    number = static_cast<std::remove_reference_t<decltype(number)>>(value);
+void add_cache(std::vector<Parameter>& table, const std::string& name, const std::string& what,
+               MemoryCacheSettings MemorySettings::* cache) {
+  const std::string prefix = "cache." + name + ".";
+  const auto add = [&](const std::string& key, Type type, std::string_view unit,
+                       std::uint64_t minimum, std::uint64_t maximum, auto member,
+                       const std::string& help) {
+    table.push_back(of_memory(
+        prefix + key, type, unit, minimum, maximum,
+        [cache, member](auto& memory) -> auto& { return memory.*cache.*member; },
+        what + ": " + help));
   };
-  return parameter;
+  add("bytes", Type::kBytes, "byte", 0, std::uint64_t{1} << 32, &MemoryCacheSettings::bytes,
+      "size (0: off)");
+  add("ways", Type::kNumber, "1", 1, 1024, &MemoryCacheSettings::ways, "ways of a set");
+  add("hit_cycles", Type::kNumber, "cycle", 1, 10'000, &MemoryCacheSettings::hit_cycles,
+      "cycles of an access that is served here, all told: from its beginning to its data");
+  add("mshrs", Type::kNumber, "1", 1, 4096, &MemoryCacheSettings::mshrs,
+      "lines that can be on their way to it at a time; a miss beyond waits for the first of them");
+  table.push_back(word_of_memory(
+      prefix + "replacement", kReplacementWords, kReplacements,
+      [cache](auto& memory) -> auto& { return (memory.*cache).replacement; },
+      what + ": which line of a full set gives way"));
+}
+
+/// What data and page walks share.
+void add_caches(std::vector<Parameter>& table) {
+  add_cache(table, "l1d", "L1 data cache of a core", &MemorySettings::l1d);
+  add_cache(table, "l2", "L2 cache of a core", &MemorySettings::l2);
+  add_cache(table, "l3", "L3 cache, shared", &MemorySettings::l3);
+}
+
+void add_dram(std::vector<Parameter>& table) {
+  using mmu::DramSettings;
+  constexpr std::array<std::string_view, 2> kModels = {"plain", "banked"};
+  table.push_back(word_of_memory(
+      "dram.model", kModels, kDramModels, [](auto& memory) -> auto& { return memory.dram.model; },
+      "plain: each access takes dram.cycles, any number at a time; banked: banks with open rows "
+      "and buses that accesses wait for"));
+  const auto add = [&](const std::string& key, Type type, std::string_view unit,
+                       std::uint64_t minimum, std::uint64_t maximum, auto member,
+                       const std::string& help) {
+    table.push_back(of_memory(
+        "dram." + key, type, unit, minimum, maximum,
+        [member](auto& memory) -> auto& { return memory.dram.*member; }, help));
+  };
+  const auto cycles = [&](const std::string& key, std::uint64_t minimum, auto member,
+                          const std::string& help) {
+    add(key, Type::kNumber, "cycle", minimum, 10'000, member, "banked DRAM: " + help);
+  };
+  add("cycles", Type::kNumber, "cycle", 1, 100'000, &DramSettings::cycles,
+      "plain DRAM: memory latency, on top of the hit_cycles of the last cache that is on");
+  cycles("controller_cycles", 0, &DramSettings::controller_cycles,
+         "on the way to the controller and back, on top of the hit_cycles of the last cache that "
+         "is on");
+  add("channels", Type::kNumber, "1", 1, 64, &DramSettings::channels,
+      "banked DRAM: channels, a power of two; lines go round them");
+  add("banks", Type::kNumber, "1", 1, 1024, &DramSettings::banks,
+      "banked DRAM: banks of a channel, a power of two");
+  add("row_bytes", Type::kBytes, "byte", 64, 1u << 20, &DramSettings::row_bytes,
+      "banked DRAM: bytes of a row of one bank, a power of two");
+  cycles("tcas", 0, &DramSettings::tcas, "from a column's command to its data");
+  cycles("trcd", 0, &DramSettings::trcd, "from opening a row to a column's command");
+  cycles("trp", 0, &DramSettings::trp, "from closing a row to opening another");
+  cycles("burst_cycles", 1, &DramSettings::burst_cycles, "of a channel's bus for a line");
 }
 
 std::vector<Parameter> make_parameters() {
@@ -255,10 +353,8 @@ std::vector<Parameter> make_parameters() {
   TlbParameters("l1d", "L1 data TLB", &MachineSettings::l1d).append_to(table);
   TlbParameters("l2", "second-level TLB", &MachineSettings::l2).append_to(table);
   add_walker(table);
-  table.push_back(of_memory(
-      "dram.cycles", Type::kNumber, "cycle", 1, 100'000,
-      [](auto& memory) -> auto& { return memory.dram.cycles; },
-      "memory latency, from a request taken to its answer"));
+  add_caches(table);
+  add_dram(table);
   table.push_back(number("dram.bytes", Type::kBytes, "byte", 1u << 20, std::uint64_t{1} << 52,
                          &MachineSettings::dram_bytes, "size of host-physical memory"));
   table.push_back(number("cpu.maxphyaddr", Type::kNumber, "bit", 32, 52,
@@ -309,8 +405,6 @@ std::string_view feature_of_later_version(std::string_view key) {
     std::string_view name;
   };
   constexpr Feature kFeatures[] = {
-      {"cache.", "data caches"},
-      {"walker.enters_at", "data caches that walks go through"},
       {"core.", "core but the one that begins one instruction a cycle and waits for every miss"},
   };
   for (const Feature& feature : kFeatures) {

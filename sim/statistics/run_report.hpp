@@ -24,8 +24,6 @@ struct RunReport {
 
 /// What the core of this version is, for people and for stats.json.
 inline constexpr std::string_view kCoreModel = "one instruction a cycle, every miss blocks";
-inline constexpr std::string_view kCacheModel =
-    "no data caches: every reference of a walk goes to memory";
 
 constexpr std::string_view name(Mode mode) { return mode == Mode::kNative ? "native" : "nested"; }
 constexpr std::string_view name(WalkerKind walker) {

@@ -66,6 +66,62 @@ void add_structure_caches(std::vector<Statistic>& table) {
             [](const RunResult& r) { return r.walker.nested_tlb; });
 }
 
+/// Of caches that data and walks share, what each of the two did there.
+void add_memory(std::vector<Statistic>& table) {
+  using mmu::MemoryCacheCounters;
+  struct Level {
+    std::string name;
+    std::string what;
+  };
+  const std::array<Level, 3> levels = {
+      {{"l1d", "L1 data cache"}, {"l2", "L2 cache"}, {"l3", "L3 cache"}}};
+  const std::array<Level, 2> origins = {{{"data", "data"}, {"walk", "walks"}}};
+  for (std::size_t level = 0; level < levels.size(); ++level) {
+    const std::string cache = "cache." + levels[level].name;
+    const std::string what = levels[level].what;
+    for (std::size_t origin = 0; origin < origins.size(); ++origin) {
+      const auto add = [&](const std::string& name, const std::string& help,
+                           std::uint64_t MemoryCacheCounters::* counter) {
+        table.push_back(number(cache + "." + origins[origin].name + "." + name, "1",
+                               what + ", " + origins[origin].what + ": " + help,
+                               [level, origin, counter](const RunResult& r) {
+                                 return r.caches.cache[level].by_origin[origin].*counter;
+                               }));
+      };
+      add("accesses", "accesses", &MemoryCacheCounters::accesses);
+      add("hits", "accesses that found their line", &MemoryCacheCounters::hits);
+      add("misses", "accesses that didn't", &MemoryCacheCounters::misses);
+      add("merged", "of the misses, those whose line was on its way already",
+          &MemoryCacheCounters::merged);
+      add("writebacks", "dirty lines that they made leave", &MemoryCacheCounters::writebacks);
+    }
+    table.push_back(
+        number(cache + ".invalidations", "1",
+               what + ": lines removed because another core, or a walk beside it, wrote them",
+               [level](const RunResult& r) { return r.caches.cache[level].invalidations; }));
+  }
+  const auto add = [&](const std::string& name, const std::string& help,
+                       std::uint64_t mmu::DramCounters::* counter) {
+    table.push_back(number("dram." + name, "1", help,
+                           [counter](const RunResult& r) { return r.caches.dram.*counter; }));
+  };
+  add("reads", "lines read from DRAM", &mmu::DramCounters::reads);
+  add("writes", "lines written to DRAM", &mmu::DramCounters::writes);
+  add("row_hits", "banked DRAM: accesses to the row that was open", &mmu::DramCounters::row_hits);
+  add("row_misses", "banked DRAM: accesses to a bank without an open row",
+      &mmu::DramCounters::row_misses);
+  add("row_conflicts", "banked DRAM: accesses to a bank in which another row was open",
+      &mmu::DramCounters::row_conflicts);
+}
+
+Json served_by(const mmu::LevelCounts& counts) {
+  Json levels = Json::object();
+  for (std::size_t level = 0; level < counts.size(); ++level) {
+    levels[std::string(name(static_cast<mmu::MemoryLevel>(level)))] = counts[level];
+  }
+  return levels;
+}
+
 double translation_share(const RunResult& result) {
   if (result.cycles == 0) return 0.0;
   return static_cast<double>(result.translation_cycles) / static_cast<double>(result.cycles);
@@ -110,7 +166,8 @@ Json matrix(const RunSettings& settings, const RunResult& result) {
       list.push_back({{"guest_level", guest},
                       {"ept_level", ept},
                       {"references", place.references},
-                      {"cycles", place.cycles}});
+                      {"cycles", place.cycles},
+                      {"served_by", served_by(place.served_by)}});
     }
   }
   return list;
@@ -219,14 +276,23 @@ std::vector<Statistic> make_statistics() {
                    "walks by the number of their references",
                    {},
                    references_histogram});
-  table.push_back(number("walker.served_by.dram", "1", "references that memory answered",
-                         [](const RunResult& result) { return result.walker.references; }));
+  for (std::size_t level = 0; level < mmu::kMemoryLevels; ++level) {
+    const auto at = static_cast<mmu::MemoryLevel>(level);
+    const std::string_view what = at == mmu::MemoryLevel::kL1d  ? "the L1 data cache"
+                                  : at == mmu::MemoryLevel::kL2 ? "the L2 cache"
+                                  : at == mmu::MemoryLevel::kL3 ? "the L3 cache"
+                                                                : "DRAM";
+    table.push_back(number("walker.served_by." + std::string(name(at)), "1",
+                           fmt::format("references that {} served", what),
+                           [level](const RunResult& r) { return r.walker.served_by[level]; }));
+  }
   table.push_back({"walker.matrix",
                    "",
                    "the places of a walk; guest_level 0 is the data's address, ept_level 0 the "
                    "guest entry itself",
-                   {{"references", "1"}, {"cycles", "cycle"}},
+                   {{"references", "1"}, {"cycles", "cycle"}, {"served_by", "1"}},
                    matrix});
+  add_memory(table);
 
   table.push_back(number("vmx.exits.ept_violation", "1", "VM exits for EPT violations",
                          &RunResult::ept_violations));

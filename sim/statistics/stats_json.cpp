@@ -1,5 +1,7 @@
 #include "sim/statistics/stats_json.hpp"
 
+#include <fmt/format.h>
+
 #include "sim/settings/parameter.hpp"
 #include "sim/version.hpp"
 
@@ -30,6 +32,22 @@ Json run_object(const RunSettings& settings) {
   return run;
 }
 
+/// For people: what references of walks go through.
+std::string caches_of(const mmu::MemorySettings& memory) {
+  std::string sizes;
+  const auto add = [&](std::string_view name, const mmu::MemoryCacheSettings& cache) {
+    if (cache.bytes == 0) return;
+    const bool mib = cache.bytes % (1u << 20) == 0;
+    sizes += fmt::format("{}{} {} {}", sizes.empty() ? "" : ", ", name,
+                         cache.bytes >> (mib ? 20 : 10), mib ? "MiB" : "KiB");
+  };
+  add("L1D", memory.l1d);
+  add("L2", memory.l2);
+  add("L3", memory.l3);
+  if (sizes.empty()) return "no data caches: every reference of a walk goes to memory";
+  return fmt::format("{}: for walks alone, which enter at {}", sizes, name(memory.walks_enter_at));
+}
+
 }  // namespace
 
 Json stats_document(const RunReport& report) {
@@ -42,7 +60,8 @@ Json stats_document(const RunReport& report) {
       {"eptsim_version", kVersion},
       {"mode", name(report.settings.mode)},
       {"detail", "translation"},
-      {"model", {{"core", kCoreModel}, {"caches", kCacheModel}}},
+      {"model",
+       {{"core", kCoreModel}, {"caches", caches_of(report.settings.machine.hardware.memory)}}},
       {"partial", result.partial},
   };
   if (result.error) document["error"] = result.error->what();

@@ -256,8 +256,9 @@ TEST_F(CommandLine, MachinesAreShownAndSettingsExplained) {
   EXPECT_THAT(run("eptsim machine show plain --set dram.cycles=42").out,
               HasSubstr("dram.cycles = 42 "));
   EXPECT_EQ(run("eptsim machine explain dram.cycles").out,
-            "dram.cycles\n    memory latency, from a request taken to its answer\n"
-            "    a whole number from 1 to 100000 cycles; plain has 100\n");
+            "dram.cycles\n    plain DRAM: memory latency, on top of the hit_cycles of the "
+            "last cache that is on\n"
+            "    a whole number from 1 to 100000 cycles; plain has 100, default has 230\n");
   EXPECT_THAT(run("eptsim machine explain psc.pde").out,
               HasSubstr("; plain has 0, default has 32\n"));
 }

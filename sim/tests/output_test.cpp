@@ -181,6 +181,19 @@ TEST(Summary, TellsOfTheWalkersCachesThatWereAsked) {
                                   "  nested TLB +1,000 +50\\.00 %.*\n\nSystem software"));
 }
 
+TEST(Summary, TellsWhereReferencesWereServedOnAMachineWithCaches) {
+  RunReport report = report_of(Mode::kNested);
+  report.result.walker.served_by = {7'200, 1'200, 960, 240};
+  EXPECT_EQ(summary(stats_document(report), Style{}).find("served by"), std::string::npos);
+  report.settings.machine = resolve_machine("default");
+  EXPECT_THAT(summary(stats_document(report), Style{}),
+              ContainsRegex("\nReferences of walks served by +references +share\n"
+                            "  L1 data cache +7,200 +75\\.00 %.*\n"
+                            "  L2 cache +1,200 +12\\.50 %.*\n"
+                            "  L3 cache +960 +10\\.00 %.*\n"
+                            "  DRAM +240 +2\\.50 %.*\n\nSystem software"));
+}
+
 TEST(Summary, APartialRunSaysSoFirst) {
   RunReport report = report_of(Mode::kNative);
   report.result.partial = true;

@@ -111,15 +111,36 @@ TEST(PlainMachine, HasAWalkerOfOneWalkAndNoCaches) {
   EXPECT_FALSE(walker.has_guest_physical());
 }
 
-TEST(DefaultMachine, HasTheWalkerOfTheRtlsDefaultConfigurationAndIsPlainOtherwise) {
+TEST(PlainMachine, HasNoCachesOfMemory) {
+  const mmu::MemorySettings memory = resolve_machine("plain").hardware.memory;
+  EXPECT_EQ(memory.l1d.bytes + memory.l2.bytes + memory.l3.bytes, 0u);
+  EXPECT_EQ(memory.dram.model, mmu::DramModel::kPlain);
+}
+
+TEST(DefaultMachine, HasTheCachesOfGoldenCoveAnd32MiBOfL3) {
+  const mmu::MemorySettings memory = resolve_machine("default").hardware.memory;
+  EXPECT_EQ(memory.l1d.bytes, 48u << 10);
+  EXPECT_EQ(memory.l1d.ways, 12u);
+  EXPECT_EQ(memory.l1d.hit_cycles, 5u);
+  EXPECT_EQ(memory.l2.bytes, 2u << 20);
+  EXPECT_EQ(memory.l2.ways, 16u);
+  EXPECT_EQ(memory.l2.hit_cycles, 15u);
+  EXPECT_EQ(memory.l3.bytes, 32u << 20);
+  EXPECT_EQ(memory.l3.hit_cycles, 70u);
+  EXPECT_EQ(memory.walks_enter_at, mmu::MemoryLevel::kL1d);
+}
+
+TEST(DefaultMachine, HasTheWalkerOfTheRtlsDefaultConfigurationAndTheTlbsOfPlain) {
   Machine machine = resolve_machine("default");
   const mmu::WalkerConfiguration& walker = machine.hardware.walker;
   EXPECT_EQ(walker.walks, 4u);
   EXPECT_THAT(walker.combined, testing::ElementsAre(0, 0, 32, 4, 2, 0));
   EXPECT_EQ(walker.ept, walker.combined);
   EXPECT_EQ(walker.nested_tlb, 64u);
-  machine.hardware.walker = {};
-  EXPECT_EQ(machine_as_toml(machine), machine_as_toml(resolve_machine("plain")));
+  const Machine plain = resolve_machine("plain");
+  machine.hardware.walker = plain.hardware.walker;
+  machine.hardware.memory = plain.hardware.memory;
+  EXPECT_EQ(machine_as_toml(machine), machine_as_toml(plain));
 }
 
 TEST(MachineFile, StructureCachesAreSetEachByItself) {
@@ -234,7 +255,29 @@ TEST(MachineFile, WhatIsWrongIsNamedWithItsPlace) {
        "both dimensions; caches of the guest's entries alone are for a later version)"},
       {"psc.pml5e.entries = 2\n",
        "m.toml:1:11: unknown setting 'psc.pml5e.entries' | did you mean 'psc.pml4e.entries'?"},
-      {"[cache.l2]\nbytes = 5\n", "m.toml:2:1: 'cache.l2.bytes': this version has no data caches"},
+      {"[cache.l2]\nbytes = 5\n",
+       "m.toml:2:9: cache.l2.bytes = 5 and cache.l2.ways = 16 don't make whole sets, expected a "
+       "multiple of 1024: a line of 64 bytes for each way"},
+      {"cache.l1d.bytes = \"36KiB\"\n",
+       "m.toml:1:19: cache.l1d.bytes = 36864 and cache.l1d.ways = 12 make 48 sets, expected a "
+       "power of two: the address's bits choose the set"},
+      {"cache.l1d.bytes = \"48KiB\"\ncache.l1d.replacement = \"tree-plru\"\n",
+       "m.toml:2:25: cache.l1d.replacement can't be tree-plru with 12 ways, expected a power of "
+       "two: the tree is a binary one"},
+      {"[cache]\nl1d.bytes = \"48KiB\"\nl3.bytes = \"1MiB\"\nl3.hit_cycles = 4\n",
+       "m.toml:4:17: cache.l3.hit_cycles = 4 is less than cache.l1d.hit_cycles = 5, expected at "
+       "least as many: both count from an access's beginning"},
+      {"cache.l1d.mshrs = 0\n",
+       "m.toml:1:19: cache.l1d.mshrs can't be 0, expected a whole number from 1 to 4096"},
+      {"walker.enters_at = \"dram\"\n",
+       "m.toml:1:20: walker.enters_at can't be dram, expected l1d, l2 or l3"},
+      {"dram.banks = 12\n",
+       "m.toml:1:14: dram.banks can't be 12, expected a power of two: the address's bits choose "
+       "channel, bank and row"},
+      {"dram.model = \"open\"\n",
+       "m.toml:1:14: dram.model can't be open, expected plain or banked"},
+      {"cache.l4.bytes = 64\n",
+       "m.toml:1:10: unknown setting 'cache.l4.bytes' | did you mean 'cache.l2.bytes'?"},
       {"tlb.l2.ways = 10\n",
        "m.toml:1:15: tlb.l2.entries = 2048 and tlb.l2.ways = 10 don't make "
        "whole sets, expected a multiple of the ways"},

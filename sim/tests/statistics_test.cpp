@@ -39,9 +39,17 @@ RunReport numbered() {
   result.walker.nested_tlb = {51, 20, 31};
   result.walker.latency = {{95, 1}, {115, 1}, {110, 2}};
   result.walker.references_histogram = {{9, 1}, {24, 2}, {100, 1}};
-  result.walker.matrix[4][4] = {7, 35};
-  result.walker.matrix[4][0] = {6, 30};
-  result.walker.matrix[0][1] = {5, 25};
+  result.walker.served_by = {41, 25, 15, 5};
+  result.walker.matrix[4][4] = {7, 35, {1, 2, 3, 1}};
+  result.walker.matrix[4][0] = {6, 30, {6, 0, 0, 0}};
+  result.walker.matrix[0][1] = {5, 25, {0, 1, 0, 4}};
+  for (std::size_t level = 0; level < 3; ++level) {
+    const std::uint64_t ten = 100 * (level + 1);
+    result.caches.cache[level].by_origin = {
+        {{ten + 9, ten + 5, 4, 1, 2}, {ten + 8, ten + 1, 7, 3, 6}}};
+    result.caches.cache[level].invalidations = ten;
+  }
+  result.caches.dram = {901, 802, 703, 604, 505};
   result.guest_page_faults = 11;
   result.ept_violations = 12;
   result.ept_misconfigurations = 1;
@@ -96,7 +104,25 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
             Json({{"mean", 107.5}, {"p50", 110}, {"p99", 115}, {"max", 115}}));
   EXPECT_EQ(walker.at("references_histogram").dump(), R"({"9":1,"24":2,"100":1})")
       << "by number, not by spelling";
-  EXPECT_EQ(walker.at("served_by"), Json({{"dram", 86}}));
+  EXPECT_EQ(walker.at("served_by"), Json({{"l1d", 41}, {"l2", 25}, {"l3", 15}, {"dram", 5}}));
+  const auto memory_cache = [](std::uint64_t accesses, std::uint64_t hits, std::uint64_t misses,
+                               std::uint64_t merged, std::uint64_t writebacks) {
+    return Json({{"accesses", accesses},
+                 {"hits", hits},
+                 {"misses", misses},
+                 {"merged", merged},
+                 {"writebacks", writebacks}});
+  };
+  EXPECT_EQ(stats.at("cache").at("l1d"), Json({{"data", memory_cache(109, 105, 4, 1, 2)},
+                                               {"walk", memory_cache(108, 101, 7, 3, 6)},
+                                               {"invalidations", 100}}));
+  EXPECT_EQ(stats.at("cache").at("l3").at("walk").at("accesses"), 308);
+  EXPECT_EQ(stats.at("cache").at("l2").at("data").at("hits"), 205);
+  EXPECT_EQ(stats.at("dram"), Json({{"reads", 901},
+                                    {"writes", 802},
+                                    {"row_hits", 703},
+                                    {"row_misses", 604},
+                                    {"row_conflicts", 505}}));
   EXPECT_EQ(stats.at("vmx").at("exits"), Json({{"ept_violation", 12}, {"ept_misconfig", 1}}));
   EXPECT_EQ(stats.at("vmx").at("exit_cycles"), 52'000);
   EXPECT_EQ(stats.at("hot").at("pages").at(0).at("address"), "0xffff800000001000");
@@ -107,12 +133,21 @@ TEST(Statistics, TheMatrixHasThe24PlacesOfANestedWalkInItsOrder) {
   const RunReport report = numbered();
   const Json matrix = stats_object(report.settings, report.result).at("walker").at("matrix");
   ASSERT_EQ(matrix.size(), 24u);
-  EXPECT_EQ(matrix.front(),
-            Json({{"guest_level", 4}, {"ept_level", 4}, {"references", 7}, {"cycles", 35}}));
-  EXPECT_EQ(matrix.at(4),
-            Json({{"guest_level", 4}, {"ept_level", 0}, {"references", 6}, {"cycles", 30}}));
-  EXPECT_EQ(matrix.back(),
-            Json({{"guest_level", 0}, {"ept_level", 1}, {"references", 5}, {"cycles", 25}}));
+  EXPECT_EQ(matrix.front(), Json({{"guest_level", 4},
+                                  {"ept_level", 4},
+                                  {"references", 7},
+                                  {"cycles", 35},
+                                  {"served_by", {{"l1d", 1}, {"l2", 2}, {"l3", 3}, {"dram", 1}}}}));
+  EXPECT_EQ(matrix.at(4), Json({{"guest_level", 4},
+                                {"ept_level", 0},
+                                {"references", 6},
+                                {"cycles", 30},
+                                {"served_by", {{"l1d", 6}, {"l2", 0}, {"l3", 0}, {"dram", 0}}}}));
+  EXPECT_EQ(matrix.back(), Json({{"guest_level", 0},
+                                 {"ept_level", 1},
+                                 {"references", 5},
+                                 {"cycles", 25},
+                                 {"served_by", {{"l1d", 0}, {"l2", 1}, {"l3", 0}, {"dram", 4}}}}));
 }
 
 TEST(Statistics, TheMatrixHasFourPlacesForANativeWalkAnd35ForFiveLevels) {
@@ -145,6 +180,8 @@ TEST(StatsDocument, SaysWhatRanOnWhatMachine) {
   EXPECT_EQ(document.at("mode"), "nested");
   EXPECT_EQ(document.at("detail"), "translation");
   EXPECT_EQ(document.at("model").at("core"), "one instruction a cycle, every miss blocks");
+  EXPECT_EQ(document.at("model").at("caches"),
+            "no data caches: every reference of a walk goes to memory");
   EXPECT_EQ(document.at("partial"), false);
   EXPECT_EQ(document.at("trace"), Json({{"path", "a.trace"}, {"format", "own"}, {"hash", "00ff"}}));
   const Json& machine = document.at("machine");
@@ -154,6 +191,13 @@ TEST(StatsDocument, SaysWhatRanOnWhatMachine) {
   EXPECT_EQ(document.at("memory"), Json({{"hash", "0123"}}));
   EXPECT_EQ(document.at("host").at("engine"), "model");
   EXPECT_FALSE(document.contains("mismatch"));
+}
+
+TEST(StatsDocument, SaysWhatCachesTheMachineHas) {
+  RunReport report = numbered();
+  report.settings.machine = resolve_machine("default");
+  EXPECT_EQ(stats_document(report).at("model").at("caches"),
+            "L1D 48 KiB, L2 2 MiB, L3 32 MiB: for walks alone, which enter at l1d");
 }
 
 TEST(StatsDocument, TellsWhereModelAndRtlDiffered) {

@@ -94,12 +94,14 @@ struct TimedEngine::Bench {
   mmu::Timeline timeline{false};
   Requester requester{"requester", timeline};
   mmu::WalkerModule walker;
+  mmu::MemoryHierarchy hierarchy;
   mmu::MemoryModule memory;
 
   Bench(arch::PhysicalMemory& physical, unsigned memory_cycles,
         std::unique_ptr<mmu::WalkerUnit> unit)
       : walker("walker", timeline, std::make_unique<NotedUnit>(std::move(unit), recording)),
-        memory("memory", timeline, physical, memory_cycles, 1) {
+        hierarchy({.dram = {.cycles = memory_cycles}}, 1, 1),
+        memory("memory", timeline, physical, hierarchy, 1) {
     requester.walker.bind(walker.requester);
     walker.memory.bind(memory.requesters[0]);
     sc_core::sc_start(sc_core::SC_ZERO_TIME);

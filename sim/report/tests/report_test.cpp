@@ -193,6 +193,30 @@ TEST(Report, EachOfTheWalkersCachesThatWasAskedHasItsLookUps) {
       << "of a walker without caches";
 }
 
+TEST(Report, AMachineWithCachesShowsWhereReferencesWereServed) {
+  RunReport run = run_of(Mode::kNested);
+  EXPECT_THAT(Document(run_report_html(stats_document(run))).rows("L2 cache"), IsEmpty());
+  run.settings.machine = resolve_machine("default");
+  run.result.walker.served_by = {190'013, 30'005, 15'001, 4'001};
+  run.result.walker.matrix[4][4].served_by = {9'000, 300, 100, 4};
+  run.result.caches.cache[1].by_origin[1] = {49'007, 30'005, 19'002, 0, 0};
+  run.result.caches.dram.reads = 4'001;
+  const Document document(run_report_html(stats_document(run)));
+  EXPECT_THAT(row(document, "L1 data cache"),
+              ElementsAre("L1 data cache", "190,013", unbroken("79.50 %")));
+  EXPECT_THAT(row(document, "DRAM"), ElementsAre("DRAM", "4,001", unbroken("1.67 %")));
+  EXPECT_THAT(document.texts("title"),
+              Contains("L3 cache: 15,001 references, " + unbroken("6.28 %")));
+  EXPECT_EQ(row(document, "L2 cache, walks")[2], "30,005");
+  EXPECT_EQ(row(document, "lines read")[1], "4,001");
+  EXPECT_THAT(document.rows("to a bank with another row open"), IsEmpty());
+  const auto place = row(document, "EPT PML4E for the guest PML4E");
+  ASSERT_THAT(place, SizeIs(10));
+  EXPECT_THAT(std::vector(place.begin() + 6, place.end()), ElementsAre("9,000", "300", "100", "4"));
+  const Document both(comparison_report_html(stats_document(run), stats_document(run)));
+  EXPECT_THAT(row(both, "L3 cache"), SizeIs(5));
+}
+
 TEST(Report, EveryPlaceOfTheWalkHasItsReferencesAndCycles) {
   const Json stats = document_of(Mode::kNested);
   const Document document(nested_report());

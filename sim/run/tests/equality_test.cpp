@@ -41,9 +41,23 @@ std::string text_of(const RunResult& result) {
   }
   print(out, "nested", walker.nested_tlb);
   for (const auto& row : walker.matrix) {
-    for (const auto& place : row) out << place.references << '/' << place.cycles << ' ';
+    for (const auto& place : row) {
+      out << place.references << '/' << place.cycles;
+      for (const std::uint64_t served : place.served_by) out << '/' << served;
+      out << ' ';
+    }
     out << '\n';
   }
+  for (const auto& level : result.caches.cache) {
+    for (const mmu::MemoryCacheCounters& counted : level.by_origin) {
+      out << "cache " << counted.accesses << ' ' << counted.hits << ' ' << counted.misses << ' '
+          << counted.merged << ' ' << counted.writebacks << '\n';
+    }
+    out << "invalidations " << level.invalidations << '\n';
+  }
+  const mmu::DramCounters& dram = result.caches.dram;
+  out << "dram " << dram.reads << ' ' << dram.writes << ' ' << dram.row_hits << ' '
+      << dram.row_misses << ' ' << dram.row_conflicts << '\n';
   out << "faults " << result.guest_page_faults << ' ' << result.ept_violations << ' '
       << result.ept_misconfigurations << ' ' << result.exit_cycles << "\nbytes "
       << result.page_bytes << ' ' << result.guest_table_bytes << ' ' << result.ept_table_bytes
@@ -62,6 +76,12 @@ std::string text_of(const RunResult& result) {
 testing::AssertionResult is_of_a_whole_run(const std::string& text) {
   const bool whole = !text.starts_with("accesses 0\n") && text.ends_with("\n0 done\n");
   return whole ? testing::AssertionSuccess() : testing::AssertionFailure() << text;
+}
+
+/// The line of a result that begins with `name`.
+std::string line_of(const std::string& text, const std::string& name) {
+  const std::size_t at = text.find("\n" + name + ' ');
+  return text.substr(at, text.find('\n', at + 1) - at);
 }
 
 /// Runs in a process of its own, for there is one kernel a process. Returns the result as text.
@@ -144,6 +164,33 @@ RunSettings machine_with_caches() {
   return settings;
 }
 
+/// The same with caches so small that the tables' lines leave them, and banks that are waited for.
+RunSettings machine_with_memory(mmu::DramModel dram = mmu::DramModel::kBanked) {
+  RunSettings settings = machine_with_caches();
+  mmu::MemorySettings& memory = settings.machine.hardware.memory;
+  memory.l1d = {.bytes = 1024, .ways = 4, .hit_cycles = 5, .mshrs = 2};
+  memory.l2 = {.bytes = 4096,
+               .ways = 8,
+               .hit_cycles = 15,
+               .mshrs = 4,
+               .replacement = mmu::Replacement::kTreePlru};
+  memory.l3 = {.bytes = 16384,
+               .ways = 16,
+               .hit_cycles = 50,
+               .mshrs = 8,
+               .replacement = mmu::Replacement::kRandom};
+  memory.dram = {.model = dram,
+                 .cycles = 100,
+                 .channels = 2,
+                 .banks = 4,
+                 .row_bytes = 1024,
+                 .tcas = 14,
+                 .trcd = 15,
+                 .trp = 16,
+                 .burst_cycles = 4};
+  return settings;
+}
+
 TEST(Equality, TheSameRunTwiceGivesTheSameResult) {
   const std::string once = run_apart(machine(), program());
   EXPECT_TRUE(is_of_a_whole_run(once));
@@ -171,18 +218,40 @@ TEST(Equality, LockstepChangesNothingOnAMachineWithStructureCaches) {
   EXPECT_EQ(ahead, run_apart(settings, program()));
 }
 
+TEST(Equality, LockstepChangesNothingOnAMachineWithCachesOfMemory) {
+  for (const mmu::DramModel dram : {mmu::DramModel::kPlain, mmu::DramModel::kBanked}) {
+    for (const mmu::MemoryLevel entry : {mmu::MemoryLevel::kL1d, mmu::MemoryLevel::kL2}) {
+      RunSettings settings = machine_with_memory(dram);
+      settings.machine.hardware.memory.walks_enter_at = entry;
+      const std::string ahead = run_apart(settings, program());
+      EXPECT_TRUE(is_of_a_whole_run(ahead));
+      settings.machine.hardware.lockstep = true;
+      EXPECT_EQ(ahead, run_apart(settings, program()));
+    }
+  }
+}
+
+TEST(Equality, CachesOfMemoryChangeNoOutcome) {
+  const std::string with = run_apart(machine_with_memory(), program());
+  const std::string without = run_apart(machine_with_caches(), program());
+  for (const char* name : {"l1i", "l1d", "l2", "references", "faults", "bytes", "memory"}) {
+    EXPECT_EQ(line_of(with, name), line_of(without, name));
+  }
+  EXPECT_NE(line_of(with, "walk cycles"), line_of(without, "walk cycles"));
+  // All of them were used: something was written to DRAM, and rows were changed.
+  for (const char* idle : {"dram 0", " 0 0\n"}) {
+    EXPECT_EQ(line_of(with, "dram").find(idle), std::string::npos) << line_of(with, "dram");
+  }
+}
+
 TEST(Equality, StructureCachesChangeNoOutcome) {
   // What the program does, its faults and memory are the same: only the cost differs.
   const std::string with = run_apart(machine_with_caches(), program());
   const std::string without = run_apart(machine(), program());
-  const auto line = [](const std::string& text, const std::string& name) {
-    const std::size_t at = text.find("\n" + name + ' ');
-    return text.substr(at, text.find('\n', at + 1) - at);
-  };
   for (const char* name : {"l1i", "l1d", "l2", "faults", "bytes", "memory"}) {
-    EXPECT_EQ(line(with, name), line(without, name));
+    EXPECT_EQ(line_of(with, name), line_of(without, name));
   }
-  EXPECT_NE(line(with, "references"), line(without, "references"));
+  EXPECT_NE(line_of(with, "references"), line_of(without, "references"));
 }
 
 TEST(Equality, LockstepChangesNothingOnANativeMachineWithLargePages) {
@@ -215,6 +284,16 @@ TEST(Equality, TheRtlWalkerGivesTheModelsResultInLockstepOnLargePages) {
 
 TEST(Equality, TheRtlWalkerWithCachesGivesTheModelsResult) {
   RunSettings settings = machine_with_caches();
+  const std::string model = run_apart(settings, program());
+  EXPECT_TRUE(is_of_a_whole_run(model));
+  settings.walker = WalkerKind::kRtl;
+  EXPECT_EQ(model, run_apart(settings, program()));
+  settings.walker = WalkerKind::kBoth;
+  EXPECT_EQ(model, run_apart(settings, program()));
+}
+
+TEST(Equality, TheRtlWalkerGivesTheModelsResultOnAMachineWithCachesOfMemory) {
+  RunSettings settings = machine_with_memory();
   const std::string model = run_apart(settings, program());
   EXPECT_TRUE(is_of_a_whole_run(model));
   settings.walker = WalkerKind::kRtl;
