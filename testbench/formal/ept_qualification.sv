@@ -1,11 +1,11 @@
 // Proof: the exit qualification of an EPT violation, as the sum of what the rules have each bit
 // stand for.
 // Bug: rtl/ept_qualification.sv:
-//   `leaf_reached_i & rights_i.write`
-//   -> `rights_i.write`
+//   `mode_i.mode_based_execute & rights_i.user_execute`
+//   -> `rights_i.user_execute`
 // Bug: rtl/ept_qualification.sv:
-//   `leaf_reached_i & mode_i.ept_shadow_stack & leaf_shadow_stack_i`
-//   -> `leaf_reached_i & leaf_shadow_stack_i`
+//   `mode_i.ept_shadow_stack & leaf_shadow_stack_i`
+//   -> `leaf_shadow_stack_i`
 // Bug: rtl/ept_qualification.sv:
 //   `QualificationGuestPagingVerification] = unverified_i`
 //   -> `QualificationGuestPagingVerification] = 1'b0`

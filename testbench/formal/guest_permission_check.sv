@@ -3,8 +3,8 @@
 //   `rights_i.user && access_i.fetch && mode_i.smep`
 //   -> `access_i.fetch && mode_i.smep`
 // Bug: rtl/guest_permission_check.sv:
-//   `access_i.write & (user_i | mode_i.wp)`
-//   -> `access_i.write & user_i`
+//   ` | mode_i.wp)`
+//   -> `)`
 // Bug: rtl/guest_permission_check.sv:
 //   `!rights_i.shadow_stack || user_i != rights_i.user`
 //   -> `!rights_i.shadow_stack`
