@@ -69,6 +69,31 @@
 // See: n_ask = u_caches.gen_nested_tlb.u_nested_tlb.ask_i
 // See: n_fill = u_caches.gen_nested_tlb.u_nested_tlb.fill_i
 // See: n_sweep = u_caches.gen_nested_tlb.u_nested_tlb.sweep_i
+// See: c2_sweep_space = u_caches.gen_combined_pde.u_array.sweep_space_i
+// See: c2_sweep_space_mask = u_caches.gen_combined_pde.u_array.sweep_space_mask_i
+// See: c2_sweep_nonzero = u_caches.gen_combined_pde.u_array.sweep_nonzero_i
+// See: c3_sweep_space = u_caches.gen_combined_pdpte.u_array.sweep_space_i
+// See: c3_sweep_space_mask = u_caches.gen_combined_pdpte.u_array.sweep_space_mask_i
+// See: c3_sweep_nonzero = u_caches.gen_combined_pdpte.u_array.sweep_nonzero_i
+// See: c4_sweep_space = u_caches.gen_combined_pml4e.u_array.sweep_space_i
+// See: c4_sweep_space_mask = u_caches.gen_combined_pml4e.u_array.sweep_space_mask_i
+// See: c4_sweep_nonzero = u_caches.gen_combined_pml4e.u_array.sweep_nonzero_i
+// See: e2_sweep_space = u_caches.gen_ept_pde.u_array.sweep_space_i
+// See: e2_sweep_space_mask = u_caches.gen_ept_pde.u_array.sweep_space_mask_i
+// See: e2_sweep_nonzero = u_caches.gen_ept_pde.u_array.sweep_nonzero_i
+// See: e3_sweep_space = u_caches.gen_ept_pdpte.u_array.sweep_space_i
+// See: e3_sweep_space_mask = u_caches.gen_ept_pdpte.u_array.sweep_space_mask_i
+// See: e3_sweep_nonzero = u_caches.gen_ept_pdpte.u_array.sweep_nonzero_i
+// See: e4_sweep_space = u_caches.gen_ept_pml4e.u_array.sweep_space_i
+// See: e4_sweep_space_mask = u_caches.gen_ept_pml4e.u_array.sweep_space_mask_i
+// See: e4_sweep_nonzero = u_caches.gen_ept_pml4e.u_array.sweep_nonzero_i
+// See: n_gpa = u_caches.gen_nested_tlb.u_nested_tlb.gpa_i
+// See: n_root = u_caches.gen_nested_tlb.u_nested_tlb.root_i
+// See: n_writes_page = u_caches.gen_nested_tlb.u_nested_tlb.writes_page_i
+// See: n_sweep_gpa_valid = u_caches.gen_nested_tlb.u_nested_tlb.sweep_gpa_valid_i
+// See: n_sweep_gpa = u_caches.gen_nested_tlb.u_nested_tlb.sweep_gpa_i
+// See: n_sweep_root_valid = u_caches.gen_nested_tlb.u_nested_tlb.sweep_root_valid_i
+// See: n_sweep_root = u_caches.gen_nested_tlb.u_nested_tlb.sweep_root_i
 // See: c2_wide = u_caches.gen_combined_pde.u_array.wide_i
 // Bug: rtl/walk_caches.sv:
 //   `assign may_fill = may_fill_i & ~invalidation_valid_i;`
@@ -221,7 +246,49 @@ module walk_caches_proof (
   wire                                 n_ask;
   wire                                 n_fill;
   wire                                 n_sweep;
+  wire [$bits(space_i)-1:0]            c2_sweep_space;
+  wire [$bits(space_i)-1:0]            c2_sweep_space_mask;
+  wire [$bits(space_i)-1:0]            c2_sweep_nonzero;
+  wire [$bits(space_i)-1:0]            c3_sweep_space;
+  wire [$bits(space_i)-1:0]            c3_sweep_space_mask;
+  wire [$bits(space_i)-1:0]            c3_sweep_nonzero;
+  wire [$bits(space_i)-1:0]            c4_sweep_space;
+  wire [$bits(space_i)-1:0]            c4_sweep_space_mask;
+  wire [$bits(space_i)-1:0]            c4_sweep_nonzero;
+  wire [39:0]                          e2_sweep_space;
+  wire [39:0]                          e2_sweep_space_mask;
+  wire [39:0]                          e2_sweep_nonzero;
+  wire [39:0]                          e3_sweep_space;
+  wire [39:0]                          e3_sweep_space_mask;
+  wire [39:0]                          e3_sweep_nonzero;
+  wire [39:0]                          e4_sweep_space;
+  wire [39:0]                          e4_sweep_space_mask;
+  wire [39:0]                          e4_sweep_nonzero;
+  wire [51:12]                         n_gpa;
+  wire [39:0]                          n_root;
+  wire                                 n_writes_page;
+  wire                                 n_sweep_gpa_valid;
+  wire [51:12]                         n_sweep_gpa;
+  wire                                 n_sweep_root_valid;
+  wire [39:0]                          n_sweep_root;
   wire                                 c2_wide;
+
+  // Which spaces a scope removes has a proof of its own.
+  walker_pkg::space_t scope_space;
+  walker_pkg::space_t scope_mask;
+  walker_pkg::space_t scope_nonzero;
+  logic               scope_combined;
+  logic               scope_guest_physical;
+
+  invalidation_scope u_scope (
+    .valid_i                (invalidation_valid_i),
+    .scope_i                (invalidation_i),
+    .sweeps_combined_o      (scope_combined),
+    .space_o                (scope_space),
+    .space_mask_o           (scope_mask),
+    .space_nonzero_o        (scope_nonzero),
+    .sweeps_guest_physical_o(scope_guest_physical)
+  );
 
   // Arrays by level, 2 to 4: which may be asked, until one hits; and which are filled.
   logic [4:2] combined_asks;
@@ -290,6 +357,8 @@ module walk_caches_proof (
     assert (e2_filled == ept_pde_i && e3_filled == ept_pdpte_i && e4_filled == ept_pml4e_i);
 
     // Keys: what is above the addresses that an entry of the level covers.
+    assert (n_gpa == gpa_i >> 12 && n_root == space_i.ept_root);
+    assert (n_writes_page == writes_page_i);
     assert (c2_wide == wide_pde_i);
     assert (c2_address == (wide_pde_i ? (linear_i >> 22) << 1 : linear_i >> 21));
     assert (c3_address == linear_i >> 30);
@@ -304,8 +373,23 @@ module walk_caches_proof (
     // Invalidations.
     assert (!(n_sweep || e2_sweep || e3_sweep || e4_sweep || c2_sweep || c3_sweep || c4_sweep)
             || invalidation_valid_i);
-    assert (c2_sweep == c3_sweep && c3_sweep == c4_sweep);
-    assert (e2_sweep == n_sweep && e3_sweep == n_sweep && e4_sweep == n_sweep);
+    assert ({c4_sweep, c3_sweep, c2_sweep} == {3{scope_combined}});
+    assert ({n_sweep, e4_sweep, e3_sweep, e2_sweep} == {4{scope_guest_physical}});
+    assert ({c4_sweep_space, c3_sweep_space, c2_sweep_space} == {3{scope_space}});
+    assert ({c4_sweep_space_mask, c3_sweep_space_mask, c2_sweep_space_mask} == {3{scope_mask}});
+    assert ({c4_sweep_nonzero, c3_sweep_nonzero, c2_sweep_nonzero} == {3{scope_nonzero}});
+    assert ({n_sweep_root, e4_sweep_space, e3_sweep_space, e2_sweep_space}
+            == {4{invalidation_i.ept_root}});
+    if (invalidation_i.ept_root_valid) begin
+      assert (n_sweep_root_valid && (&{e4_sweep_space_mask, e3_sweep_space_mask,
+                                       e2_sweep_space_mask}));
+    end else begin
+      assert (!n_sweep_root_valid && !(|{e4_sweep_space_mask, e3_sweep_space_mask,
+                                         e2_sweep_space_mask}));
+    end
+    assert ((e4_sweep_nonzero | e3_sweep_nonzero | e2_sweep_nonzero) == 0);
+    assert (n_sweep_gpa_valid == invalidation_i.gpa_valid);
+    assert (n_sweep_gpa == invalidation_i.gpa >> 12);
     assert (c2_sweep_address == invalidation_i.linear >> 21);
     assert (c3_sweep_address == invalidation_i.linear >> 30);
     assert (c4_sweep_address == invalidation_i.linear >> 39);

@@ -1,11 +1,11 @@
-// Proof: a walk ends, for there is an end to each thing it does. With g levels of guest tables and e
-// of the EPT it makes at most (g+1)(e+1)-1 references; of swaps one for each entry and one for the
-// dirty flag of the guest's leaf; and g+1 stores to the log. If it met a refusal after a hit in the
-// caches, it does all this once more, but one reference. A swap that fails gives it e-1 references
-// and e (without EPT, 2) swaps more. At its end it makes 7 requests at most for a virtualization
-// exception. It asks the caches g+2 times at most. Its response has its tag, and says how many
-// references it made. Its memory request stays as it is until the walk's next step. Of either of
-// two walks, whatever the caches say.
+// Proof: a walk ends, for there is an end to each thing it does. With g levels of guest tables and
+// e of the EPT it makes at most (g+1)(e+1)-1 references; of swaps one for each entry and one for
+// the dirty flag of the guest's leaf; and g+1 stores to the log. If it met a refusal after a hit in
+// the caches, it does all this once more, but one reference. A swap that fails gives it e-1
+// references and e (without EPT, 2) swaps more. At its end it makes 7 requests at most for a
+// virtualization exception. It asks the caches g+2 times at most. Its response has its tag, and
+// says how many references it made. Its memory request stays as it is until the walk's next step.
+// Of either of two walks, whatever the caches say.
 // Engine: induction 1
 // See: modes = u_step.mode_q[0..1]
 // See: requests = u_step.request_q[0..1]
@@ -119,8 +119,8 @@ module walk_references_proof (
     .nested_rights_o   ()
   );
 
-  // What the chosen walk has come to, as the walker's control keeps it; walker_control proves that it
-  // follows each walk from what this proof assumes.
+  // What the chosen walk has come to, as the walker's control keeps it; walker_control proves that
+  // it follows each walk from what this proof assumes.
   localparam logic [1:0] None = 2'd0;
   localparam logic [1:0] Fresh = 2'd1;
   localparam logic [1:0] LookUp = 2'd2;
