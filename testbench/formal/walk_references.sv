@@ -213,32 +213,32 @@ module walk_references_proof (
   end
 
   // What the walker remembers of the chosen walk.
-  walker_pkg::mode_t    mode;
-  walker_pkg::request_t request;
+  walker_pkg::mode_t     mode;
+  walker_pkg::request_t  request;
   walker_pkg::response_t violation;
-  logic [3:0]           op;
-  logic [2:0]           guest_level;
-  logic [2:0]           ept_level;
-  logic [2:0]           leaf_level;
-  logic [2:0]           begin_level;
-  logic [15:0]          references;
-  logic [2:0]           ve_field;
-  logic                 used_hit;
-  logic                 again;
-  logic [5:2]           accessed;
-  logic [1:0]           leaf_flags;
+  logic [3:0]            op;
+  logic [2:0]            guest_level;
+  logic [2:0]            ept_level;
+  logic [2:0]            leaf_level;
+  logic [2:0]            begin_level;
+  logic [15:0]           references;
+  logic [2:0]            ve_field;
+  logic                  used_hit;
+  logic                  again;
+  logic [5:2]            accessed;
+  logic [1:0]            leaf_flags;
 
-  wire [2*$bits(mode)-1:0]    modes;
-  wire [2*$bits(request)-1:0] requests;
-  wire [2*4-1:0]              ops;
-  wire [2*3-1:0]              leaf_level_all;
-  wire [2*16-1:0]             references_all;
+  wire [2*$bits(mode)-1:0]      modes;
+  wire [2*$bits(request)-1:0]   requests;
   wire [2*$bits(violation)-1:0] violations;
-  wire [2*3-1:0]              ve_field_all;
-  wire [1:0]                  used_hit_all;
-  wire [1:0]                  again_all;
-  wire [2*3-1:0]              begin_level_all;
-  wire [16*64-1:0]            entries;
+  wire [2*4-1:0]                ops;
+  wire [2*3-1:0]                leaf_level_all;
+  wire [2*3-1:0]                begin_level_all;
+  wire [2*16-1:0]               references_all;
+  wire [2*3-1:0]                ve_field_all;
+  wire [1:0]                    used_hit_all;
+  wire [1:0]                    again_all;
+  wire [16*64-1:0]              entries;
 
   always_comb begin
     mode = modes[chosen_q*$bits(mode) +: $bits(mode)];
@@ -376,8 +376,8 @@ module walk_references_proof (
 
     if (steps && running_q) begin
       assert (issues + looks_up + responds == 1);
-      if (responds) assert (response.tag == tag_q);
-      if (responds && op != VeLoad && op != VeStore) begin
+      if (responds) begin
+        assert (response.tag == tag_q);
         assert (response.references == references_q + {15'd0, reading});
       end
     end
@@ -386,7 +386,10 @@ module walk_references_proof (
       assert (memory.id == {7'd0, chosen_q});
       if (!stepped_q) assert (memory == memory_q);
       if (phase_q != None) assert (request.tag == tag_q);
-      if (phase_q == Memory && (op == VeLoad || op == VeStore)) assert (violation.tag == tag_q);
+      if (phase_q == Memory && (op == VeLoad || op == VeStore)) begin
+        assert (violation.tag == tag_q);
+        assert (violation.references == references_q);
+      end
     end
     if (running_q && phase_q == Fresh) begin
       assert (references_q == 0);
