@@ -13,19 +13,19 @@
 // See: update_refused = u_step.update_refused
 // See: ept_refused = u_step.ept_refused
 // See: leaf = u_step.ept_leaf
-// See: used_hit = u_step.used_hit_q
-// Bug: rtl/walk_step.sv:
-//   `assign ept_descends = judge_ept & ept_present & ~ept_malformed`
-//   -> `assign ept_descends = judge_ept & ept_present`
+// See: used_hit = u_step.u_walk_path.used_hit_q
+// Bug: rtl/ept_step.sv:
+//   `assign descends_o = judge_i & present & ~malformed`
+//   -> `assign descends_o = judge_i & present`
 // Bug: rtl/walk_step.sv:
 //   `assign refused_at_once = first_i & request.linear & linear_refused;`
 //   -> `assign refused_at_once = first_i & linear_refused;`
 // Bug: rtl/walk_step.sv:
 //   `assign nested_fills_o = ept_done & ~nested_hit;`
-//   -> `assign nested_fills_o = ept_reached & ~nested_hit;`
-// Bug: rtl/walk_step.sv:
-//   `.translated_i(translated & walks_guest)`
-//   -> `.translated_i(located & walks_guest)`
+//   -> `assign nested_fills_o = (ept_done | ept_refused) & ~nested_hit;`
+// Bug: rtl/walk_path.sv:
+//   `.translated_i(located & located_own_access & walks_guest_i)`
+//   -> `.translated_i(located & walks_guest_i)`
 
 module walk_faults_proof (
   input logic                      clk_i,

@@ -7,26 +7,26 @@
 // says how many references it made. Its memory request stays as it is until the walk's next step.
 // Of either of two walks, whatever the caches say.
 // Engine: induction 1
-// See: modes = u_step.mode_q[0..1]
-// See: requests = u_step.request_q[0..1]
-// See: ops = u_step.op_q[0..1]
-// See: leaf_level_all = u_step.ept_leaf_level_q[0..1]
-// See: references_all = u_step.references_q[0..1]
-// See: violations = u_step.violation_q[0..1]
-// See: ve_field_all = u_step.ve_field_q[0..1]
-// See: used_hit_all = u_step.used_hit_q
-// See: again_all = u_step.no_lookup_q
-// See: begin_level_all = u_step.u_ept_levels.begin_level_q[0..1]
-// See: entries = u_step.u_ept_levels.entries_q[0..15]
-// Bug: rtl/walk_step.sv:
-//   `new_guest_level = guest_level - 3'd1;`
-//   -> `new_guest_level = guest_level;`
-// Bug: rtl/walk_step.sv:
-//   `(~first_i & no_lookup_q[slot_i]) | begins_again;`
-//   -> `(first_i & no_lookup_q[slot_i]) | begins_again;`
-// Bug: rtl/walk_step.sv:
-//   `assign ve_delivered = ve_stored & (ve_field == 3'd6);`
-//   -> `assign ve_delivered = ve_stored & (ve_field == 3'd7);`
+// See: modes = u_step.u_walk_context.mode_q[0..1]
+// See: requests = u_step.u_walk_context.request_q[0..1]
+// See: ops = u_step.u_walk_next.op_q[0..1]
+// See: leaf_level_all = u_step.u_ept_step.leaf_level_q[0..1]
+// See: references_all = u_step.u_walk_path.references_q[0..1]
+// See: violations = u_step.u_virtualization_exception.violation_q[0..1]
+// See: ve_field_all = u_step.u_virtualization_exception.field_q[0..1]
+// See: used_hit_all = u_step.u_walk_path.used_hit_q
+// See: again_all = u_step.u_walk_path.no_lookup_q
+// See: begin_level_all = u_step.u_ept_step.u_ept_levels.begin_level_q[0..1]
+// See: entries = u_step.u_ept_step.u_ept_levels.entries_q[0..15]
+// Bug: rtl/guest_location.sv:
+//   `new_level_o = level_o - 3'd1;`
+//   -> `new_level_o = level_o;`
+// Bug: rtl/walk_path.sv:
+//   `(~first_i & no_lookup_q[slot_i]) | begins_again_o;`
+//   -> `(first_i & no_lookup_q[slot_i]) | begins_again_o;`
+// Bug: rtl/virtualization_exception.sv:
+//   `assign delivered = stored_i & (field == 3'd6);`
+//   -> `assign delivered = stored_i & (field == 3'd7);`
 
 module walk_references_proof (
   input logic                      clk_i,
