@@ -91,8 +91,8 @@ package walker_pkg;
     logic [39:0] ept_root;  // EPTRTA, as a frame; 0 with EPT off
   } space_t;
 
-  // In this and other structs the wide fields begin at multiples of 64 bits: simulators keep a
-  // struct as an array of words.
+  // Here, in memory_request_t and in response_t no wide field crosses a multiple of 64 bits, for
+  // simulators keep a struct as an array of words.
   typedef struct packed {
     logic        linear;    // else guest-physical: only the EPT is walked
     logic [2:0]  access;    // arch_pkg::Access*

@@ -243,7 +243,8 @@ void compare(const oracle::Result& expected, const mmu::Recording& got, Differen
 
 void compare(const mmu::MemoryRequest& expected, const mmu::MemoryRequest& got,
              Differences& differences) {
-  differences.word("memory.kind", name(expected.kind), name(got.kind));
+  differences.named("memory.kind", expected.kind, got.kind,
+                    [](mmu::StepKind kind) { return name(kind); });
   differences.number("memory.id", expected.id, got.id);
   differences.number("memory.size", expected.size, got.size);
   differences.hex("memory.address", expected.address, got.address);
