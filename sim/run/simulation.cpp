@@ -9,7 +9,7 @@
 #include "mmu_model/modules/kernel.hpp"
 #include "mmu_model/walker/configurations.hpp"
 #include "mmu_model/walker/model_walker.hpp"
-#include "sim/run/core.hpp"
+#include "sim/run/blocking_core.hpp"
 #include "sim/run/memory_hash.hpp"
 #include "sim/run/system_software.hpp"
 #include "testbench/paired_walker/paired_walker.hpp"
@@ -104,7 +104,7 @@ class Simulation {
   const tb::PairedWalker* pair_;
   mmu::Hardware hardware_;
   SystemSoftware software_;
-  Core core_;
+  BlockingCore core_;
 };
 
 }  // namespace

@@ -81,14 +81,25 @@ struct StaleAccesses {
   std::vector<StaleAccess> first;  ///< the first kStaleAccesses of both
 };
 
+/// Where the core's cycles went: each is in one class.
+struct CycleClasses {
+  std::uint64_t retiring = 0;
+  std::uint64_t data = 0;         ///< waiting for data
+  std::uint64_t translation = 0;  ///< lost to TLB levels and walks
+  std::uint64_t exits = 0;        ///< VM exits, entries and the hypervisor's work
+  std::uint64_t other = 0;
+
+  std::uint64_t sum() const { return retiring + data + translation + exits + other; }
+};
+
 /// What was measured, from the end of the warm-up on.
 struct RunResult {
   std::uint64_t translated = 0;    ///< accesses of the whole run, warm-up included
   std::uint64_t accesses = 0;      ///< translated: an access across a page boundary counts twice
   std::uint64_t instructions = 0;  ///< begun, as the trace tells
   std::uint64_t cycles = 0;        ///< of the core, all told
-  std::uint64_t translation_cycles = 0;  ///< of those, lost to TLB levels and walks; without exits
-  std::uint64_t events = 0;              ///< of the trace: switches and invalidations carried out
+  CycleClasses cycles_by;          ///< their sum is `cycles`
+  std::uint64_t events = 0;        ///< of the trace: switches and invalidations carried out
 
   mmu::TlbCounters l1i;
   mmu::TlbCounters l1d;
@@ -101,7 +112,6 @@ struct RunResult {
   std::uint64_t ept_misconfigurations = 0;
   std::uint64_t write_protections = 0;  ///< by the hypervisor, of all pages
   std::uint64_t protected_writes = 0;   ///< EPT violations by writes to write-protected pages
-  std::uint64_t exit_cycles = 0;        ///< exits, entries and the handler's work, in `cycles` too
 
   // Memory in use at the end, warm-up included.
   std::uint64_t page_bytes = 0;         ///< the program's pages, in host-physical memory

@@ -147,9 +147,9 @@ RunReport report_of(Mode mode) {
   result.walker.ept_references = result.walker.references - 1'600;
   result.walker.cycles = 400 * references * 101;
   result.walker.latency = {{references * 101, 400}};
-  result.translation_cycles = result.walker.cycles + 7'000;
-  result.exit_cycles = mode == Mode::kNested ? 4'000 : 0;
-  result.cycles = 40'000 + result.translation_cycles + result.exit_cycles;
+  result.cycles_by.translation = result.walker.cycles + 7'000;
+  result.cycles_by.exits = mode == Mode::kNested ? 4'000 : 0;
+  result.cycles = 40'000 + result.cycles_by.translation + result.cycles_by.exits;
   return report;
 }
 

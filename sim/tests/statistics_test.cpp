@@ -22,7 +22,7 @@ RunReport numbered() {
   result.accesses = 100;
   result.instructions = 200;
   result.cycles = 400;
-  result.translation_cycles = 100;
+  result.cycles_by.translation = 100;
   result.l1d = {60, 50, 10};
   result.l1i = {40, 38, 2};
   result.l2 = {12, 8, 4};
@@ -53,7 +53,7 @@ RunReport numbered() {
   result.guest_page_faults = 11;
   result.ept_violations = 12;
   result.ept_misconfigurations = 1;
-  result.exit_cycles = 52'000;
+  result.cycles_by.exits = 52'000;
   result.page_bytes = 4096;
   result.guest_table_bytes = 8192;
   result.ept_table_bytes = 12288;

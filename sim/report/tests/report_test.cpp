@@ -63,10 +63,10 @@ RunReport run_of(Mode mode) {
       result.walker.matrix.at(guest).at(ept) = {9'000 + distinct, 900'000 + distinct};
     }
   }
-  result.translation_cycles = result.walker.cycles + 630'014;
+  result.cycles_by.translation = result.walker.cycles + 630'014;
   result.ept_violations = nested ? 2'177 : 0;
-  result.exit_cycles = nested ? 8'708'000 : 0;
-  result.cycles = result.instructions + result.translation_cycles + result.exit_cycles;
+  result.cycles_by.exits = nested ? 8'708'000 : 0;
+  result.cycles = result.instructions + result.cycles_by.translation + result.cycles_by.exits;
   result.guest_page_faults = 2'137;
   result.page_bytes = 8'753'152;
   result.guest_table_bytes = 163'840;

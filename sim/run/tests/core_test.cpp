@@ -24,7 +24,7 @@ TEST(TlbReach, PagesThatFitTheFirstLevelCostNothing) {
   EXPECT_EQ(result.accesses, 40u);
   EXPECT_EQ(result.l1d.hits, 40u);
   EXPECT_EQ(result.l2.accesses, 0u);
-  EXPECT_EQ(result.translation_cycles, 0u);
+  EXPECT_EQ(result.cycles_by.translation, 0u);
   EXPECT_EQ(result.cycles, 40u);
 }
 
@@ -35,7 +35,7 @@ TEST(TlbReach, PagesThatFitTheSecondLevelCostItsHits) {
   EXPECT_EQ(result.l1d.misses, 80u);
   EXPECT_EQ(result.l2.hits, 80u);
   EXPECT_EQ(result.walker.walks, 0u);
-  EXPECT_EQ(result.translation_cycles, 80 * kL2Cycles);
+  EXPECT_EQ(result.cycles_by.translation, 80 * kL2Cycles);
   EXPECT_EQ(result.cycles, 80 + 80 * kL2Cycles);
 }
 
@@ -46,7 +46,7 @@ TEST(TlbReach, OnePageMoreThanFitsMakesEveryAccessWalk) {
   EXPECT_EQ(result.l2.misses, 90u);
   EXPECT_EQ(result.walker.walks, 90u);
   EXPECT_EQ(result.walker.references, 90u * 24);
-  EXPECT_EQ(result.translation_cycles, 90 * (kL2Cycles + lost_cycles(24)));
+  EXPECT_EQ(result.cycles_by.translation, 90 * (kL2Cycles + lost_cycles(24)));
 }
 
 TEST(TlbReach, FetchesAndDataHaveFirstLevelsOfTheirOwn) {

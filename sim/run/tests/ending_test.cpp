@@ -23,7 +23,7 @@ TEST(Ending, ADamagedTraceGivesWhatWasMeasuredBefore) {
   EXPECT_TRUE(result.partial);
   EXPECT_EQ(result.accesses, 5u);
   EXPECT_EQ(result.guest_page_faults, 5u);
-  EXPECT_EQ(result.cycles, 5 + result.translation_cycles + result.exit_cycles);
+  EXPECT_EQ(result.cycles, 5 + result.cycles_by.translation + result.cycles_by.exits);
 }
 
 TEST(Ending, AnAddressThatIsNotCanonicalIsNamedWithItsRecord) {

@@ -20,7 +20,7 @@ void print(std::ostream& out, const char* name, const mmu::TlbCounters& tlb) {
 std::string text_of(const RunResult& result) {
   std::ostringstream out;
   out << "accesses " << result.accesses << "\ninstructions " << result.instructions << "\ncycles "
-      << result.cycles << "\ntranslation " << result.translation_cycles << "\nevents "
+      << result.cycles << "\ntranslation " << result.cycles_by.translation << "\nevents "
       << result.events << '\n';
   print(out, "l1i", result.l1i);
   print(out, "l1d", result.l1d);
@@ -59,7 +59,7 @@ std::string text_of(const RunResult& result) {
   out << "dram " << dram.reads << ' ' << dram.writes << ' ' << dram.row_hits << ' '
       << dram.row_misses << ' ' << dram.row_conflicts << '\n';
   out << "faults " << result.guest_page_faults << ' ' << result.ept_violations << ' '
-      << result.ept_misconfigurations << ' ' << result.exit_cycles << "\nbytes "
+      << result.ept_misconfigurations << ' ' << result.cycles_by.exits << "\nbytes "
       << result.page_bytes << ' ' << result.guest_table_bytes << ' ' << result.ept_table_bytes
       << "\nmemory " << result.memory_hash << '\n';
   for (const auto* spots : {&result.hot_pages, &result.hot_instructions}) {

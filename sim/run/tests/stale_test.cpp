@@ -31,7 +31,7 @@ TEST(WriteProtection, MakesTheFirstWriteToEachPageExit) {
   EXPECT_EQ(result.write_protections, 3u);
   EXPECT_EQ(result.protected_writes, 6u);
   EXPECT_EQ(result.ept_violations, 6u);
-  EXPECT_EQ(result.exit_cycles, (3u + 6u) * kExitCycles);
+  EXPECT_EQ(result.cycles_by.exits, (3u + 6u) * kExitCycles);
   EXPECT_EQ(result.stale.ept, 0u);
   EXPECT_EQ(result.stale.guest, 0u);
   EXPECT_TRUE(result.stale.first.empty());
@@ -53,7 +53,7 @@ TEST(WriteProtection, IsNotForANativeMachine) {
   settings.mode = Mode::kNative;
   const RunResult result = run(settings, many_accesses());
   EXPECT_EQ(result.write_protections, 0u);
-  EXPECT_EQ(result.exit_cycles, 0u);
+  EXPECT_EQ(result.cycles_by.exits, 0u);
 }
 
 TEST(StaleTranslations, OfAHypervisorThatForgetsItsInveptsAreEachNamed) {
@@ -109,7 +109,7 @@ TEST(StaleTranslations, LookingForThemChangesNoOtherNumber) {
   settings.machine.stale_check = false;
   const RunResult result = run(settings, many_accesses());
   EXPECT_EQ(result.protected_writes, 6u);
-  EXPECT_EQ(result.exit_cycles, (3u + 6u) * kExitCycles);
+  EXPECT_EQ(result.cycles_by.exits, (3u + 6u) * kExitCycles);
 }
 
 }  // namespace

@@ -69,8 +69,8 @@ TEST_P(PageSizes, AReadOfAMappedPageWalksAsManyReferencesAsTheArchitectureSays) 
   EXPECT_EQ(result.walker.cycles, walk_cycles(c.references));
   EXPECT_EQ(result.ept_violations, 0u);
   EXPECT_EQ(result.guest_page_faults, 0u);
-  EXPECT_EQ(result.translation_cycles, kL2Cycles + lost_cycles(c.references));
-  EXPECT_EQ(result.cycles, 1 + result.translation_cycles);
+  EXPECT_EQ(result.cycles_by.translation, kL2Cycles + lost_cycles(c.references));
+  EXPECT_EQ(result.cycles, 1 + result.cycles_by.translation);
 }
 
 TEST_P(PageSizes, AFreshMachineExitsOnceForEachEptPageItTouches) {
@@ -78,8 +78,8 @@ TEST_P(PageSizes, AFreshMachineExitsOnceForEachEptPageItTouches) {
   const RunResult result = run(machine_of(c), {read(kHeap)});
   EXPECT_EQ(result.guest_page_faults, 1u);
   EXPECT_EQ(result.ept_violations, c.exits);
-  EXPECT_EQ(result.exit_cycles, c.exits * kExitCycles);
-  EXPECT_EQ(result.cycles, 1 + result.translation_cycles + result.exit_cycles);
+  EXPECT_EQ(result.cycles_by.exits, c.exits * kExitCycles);
+  EXPECT_EQ(result.cycles, 1 + result.cycles_by.translation + result.cycles_by.exits);
   const unsigned tables = 4 - (arch::leaf_level(c.guest) - 1);
   EXPECT_EQ(result.guest_table_bytes, tables * kPageBytes);
   if (c.mode == Mode::kNative) {
@@ -100,7 +100,7 @@ TEST(FirstRead, TakesAPageFaultAnEptViolationAndTheWalkThatTranslates) {
   EXPECT_EQ(result.walker.references, 5u + 24 + 24);
   EXPECT_EQ(result.walker.flag_updates, 3u);
   EXPECT_EQ(result.walker.cycles, walk_cycles(5) + walk_cycles(24 + 3) + walk_cycles(24));
-  EXPECT_EQ(result.translation_cycles,
+  EXPECT_EQ(result.cycles_by.translation,
             3 * kL2Cycles + lost_cycles(5) + lost_cycles(24 + 3) + lost_cycles(24));
   EXPECT_EQ(result.accesses, 1u);
   EXPECT_EQ(result.l1d.accesses, 3u);  // the instruction begins anew after each fault

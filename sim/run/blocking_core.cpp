@@ -1,0 +1,82 @@
+#include "sim/run/blocking_core.hpp"
+
+#include <algorithm>
+
+namespace eptsim::sim {
+
+void BlockingCore::run_program() {
+  if (!program_.begin()) return;
+  for (auto records = program_.read(); !records.empty(); records = program_.read()) {
+    for (const Record& record : records) {
+      program_.count_record();
+      if (!run_record(record)) return;
+    }
+  }
+}
+
+/// Whether the run goes on.
+bool BlockingCore::run_record(const Record& record) {
+  if (program_.is_stopped()) [[unlikely]]
+    return false;
+  cycle_ += record.instructions;
+  program_.counted().instructions += record.instructions;
+  program_.counted().cycles_by.retiring += record.instructions;
+  if (is_access(record.kind)) [[likely]] {
+    if (record.kind == RecordKind::kFetch && !program_.settings().fetch) return true;
+    return access(record);
+  }
+  program_.act(record, cycle_);
+  return true;
+}
+
+bool BlockingCore::access(const Record& record) {
+  if (!program_.is_current(record)) [[unlikely]]
+    program_.enter(record, cycle_);
+  mmu::Request request{.address = record.address, .access = access_kind(record.kind), .user = true};
+  const std::uint64_t ip = record.ip;
+  const std::uint64_t size = std::max<std::uint64_t>(record.size, 1);
+  const std::uint64_t offset = record.address & (kTranslatedPage - 1);
+  if (offset + size <= kTranslatedPage) [[likely]]
+    return translate(request, ip);
+  // Every page by itself, the lowest first. At the top of the address space it goes on at 0.
+  for (std::uint64_t begin = 0; begin < offset + size; begin += kTranslatedPage) {
+    if (!translate(request, ip)) return false;
+    request.address = (request.address & ~(kTranslatedPage - 1)) + kTranslatedPage;
+  }
+  return true;
+}
+
+bool BlockingCore::translate(const mmu::Request& request, std::uint64_t ip) {
+  program_.require_canonical(request.address);
+  timeline_.keep_pace(cycle_);
+  for (;;) {
+    const mmu::TlbHit hit = port_.lookup(request);
+    cycle_ += hit.cycles;
+    program_.counted().cycles_by.translation += hit.cycles;
+    if (hit) [[likely]] {
+      program_.check_use(request, *hit.entry, program_.translated() + 1);
+      break;
+    }
+    if (walk(request, ip)) break;
+    // A fault was served: the instruction begins anew.
+  }
+  return !program_.count_access() || program_.reach_milestone(cycle_);
+}
+
+/// Whether the walk translated. A fault was served otherwise.
+bool BlockingCore::walk(const mmu::Request& request, std::uint64_t ip) {
+  const mmu::WalkTransaction& walk = port_.walk(program_.context(), request, cycle_);
+  program_.counted().cycles_by.translation += walk.answered + 1 - cycle_;
+  cycle_ = walk.answered + 1;
+  program_.count_walk(walk, ip);
+  const mmu::Outcome& outcome = walk.response.outcome;
+  if (outcome.kind != mmu::OutcomeKind::kTranslated) {
+    program_.serve(request, outcome, cycle_);
+    return false;
+  }
+  // The walk may have gone through structure caches that are stale.
+  program_.check_use(request, outcome, program_.translated() + 1);
+  return true;
+}
+
+}  // namespace eptsim::sim

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+
+#include "sim/run/core.hpp"
+#include "sim/trace/record.hpp"
+
+namespace eptsim::sim {
+
+/// One instruction a cycle, and an access blocks everything until it is translated. So every cycle
+/// is one of three kinds:
+///
+///   cycles = instructions + translation cycles + exit cycles
+///
+/// Translation cycles are lost to TLB look-ups, each the hit cycles of the last level asked (0 for
+/// a first level that is looked up beside its cache), and to walks: from the cycle in which one is
+/// asked for to the first in which the core goes on, whether it ended in a translation or a fault.
+/// Exit cycles are VM exits with entry and the hypervisor's work, those in the guest's page-fault
+/// handler included. The handler's own instructions are not in the trace and cost nothing; nor do
+/// the trace's events.
+///
+/// The thread runs ahead of the kernel as long as the TLBs hit, unless in lockstep.
+class BlockingCore final : public Core {
+ public:
+  using Core::Core;
+
+ private:
+  void run_program() override;
+  bool run_record(const Record& record);
+  bool access(const Record& record);
+  bool translate(const mmu::Request& request, std::uint64_t ip);
+  bool walk(const mmu::Request& request, std::uint64_t ip);
+
+  mmu::Cycle cycle_ = 0;  ///< the core's own, ahead of the kernel's
+};
+
+}  // namespace eptsim::sim
