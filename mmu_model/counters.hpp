@@ -55,6 +55,13 @@ struct PlaceCounters {
   LevelCounts served_by{};
 };
 
+/// Of walks as the core asks for them.
+struct WalkQueueCounters {
+  std::uint64_t merged = 0;  ///< asked for while one that answers them too was under way
+  std::uint64_t cycles = 0;  ///< sum over the others, from the request to the core's going on
+  unsigned most = 0;         ///< waiting or in flight at a time
+};
+
 struct WalkerCounters {
   std::uint64_t walks = 0;
   std::uint64_t references = 0;

@@ -14,7 +14,7 @@ tlm::tlm_sync_enum MmuModule::from_core(WalkTransaction& transaction, tlm::tlm_p
     take(transaction);
     return tlm::TLM_COMPLETED;
   }
-  transaction.invalidations = invalidations_;
+  if (phase == tlm::BEGIN_REQ) transaction.invalidations = invalidations_;
   return walker->nb_transport_fw(transaction, phase, time);
 }
 

@@ -18,7 +18,9 @@ namespace eptsim::mmu {
 ///
 ///   core ─► MMU ─► walker   BEGIN_REQ   `request`, holds from `requested` until it is answered
 ///   walker ─► MMU ─► core   BEGIN_RESP  `response`, holds from `answered`, taken at once
-///   core ─► MMU             END_RESP    in cycle `answered`: the TLBs take the response
+///   core ─► MMU             END_RESP    in the cycle after: the TLBs take the response
+///   core ─► MMU ─► walker   WITHDRAW    TLM_COMPLETED if the walker had not taken the request yet,
+///                                       which is forgotten then; otherwise nothing has happened
 ///
 /// Of requests that hold from the same cycle the walker takes that with the lower tag first.
 struct WalkTransaction {
@@ -28,6 +30,8 @@ struct WalkTransaction {
   Cycle answered = 0;
   std::uint64_t invalidations = 0;  ///< the MMU's own: how many there had been at BEGIN_REQ
 };
+
+TLM_DECLARE_EXTENDED_PHASE(WITHDRAW);
 
 struct WalkProtocol {
   using tlm_payload_type = WalkTransaction;

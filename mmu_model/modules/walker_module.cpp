@@ -43,8 +43,11 @@ WalkerModule::WalkerModule(const sc_core::sc_module_name& name, const Timeline& 
   dont_initialize();
 }
 
-tlm::tlm_sync_enum WalkerModule::from_requester(WalkTransaction& transaction, tlm::tlm_phase&,
+tlm::tlm_sync_enum WalkerModule::from_requester(WalkTransaction& transaction, tlm::tlm_phase& phase,
                                                 sc_core::sc_time&) {
+  if (phase == WITHDRAW) {
+    return std::erase(waiting_, &transaction) != 0 ? tlm::TLM_COMPLETED : tlm::TLM_ACCEPTED;
+  }
   const auto order = [](const WalkTransaction* waiting) {
     return std::pair(waiting->requested, waiting->request.tag);
   };
