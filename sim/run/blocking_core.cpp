@@ -51,25 +51,33 @@ bool BlockingCore::translate(const mmu::Request& request, std::uint64_t ip) {
   timeline_.keep_pace(cycle_);
   for (;;) {
     const mmu::TlbHit hit = port_.lookup(request);
-    cycle_ += hit.cycles;
-    program_.counted().cycles_by.translation += hit.cycles;
+    if (!program_.has_ideal_tlb()) [[likely]] {
+      cycle_ += hit.cycles;
+      program_.counted().cycles_by.translation += hit.cycles;
+    }
     if (hit) [[likely]] {
       program_.check_use(request, *hit.entry, program_.translated() + 1);
       break;
     }
-    if (walk(request, ip)) break;
+    if (program_.has_ideal_tlb() ? take(request, program_.translate_at_once(request))
+                                 : walk(request, ip)) {
+      break;
+    }
     // A fault was served: the instruction begins anew.
   }
   return !program_.count_access() || program_.reach_milestone(cycle_);
 }
 
-/// Whether the walk translated. A fault was served otherwise.
 bool BlockingCore::walk(const mmu::Request& request, std::uint64_t ip) {
   const mmu::WalkTransaction& walk = port_.walk(program_.context(), request, cycle_);
   program_.counted().cycles_by.translation += walk.answered + 1 - cycle_;
   cycle_ = walk.answered + 1;
   program_.count_walk(walk, ip);
-  const mmu::Outcome& outcome = walk.response.outcome;
+  return take(request, walk.response.outcome);
+}
+
+/// Whether the walk translated. A fault was served otherwise.
+bool BlockingCore::take(const mmu::Request& request, const mmu::Outcome& outcome) {
   if (outcome.kind != mmu::OutcomeKind::kTranslated) {
     program_.serve(request, outcome, cycle_);
     return false;

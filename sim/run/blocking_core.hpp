@@ -26,10 +26,12 @@ class BlockingCore final : public Core {
 
  private:
   void run_program() override;
+  mmu::Cycle now() const override { return cycle_; }
   bool run_record(const Record& record);
   bool access(const Record& record);
   bool translate(const mmu::Request& request, std::uint64_t ip);
   bool walk(const mmu::Request& request, std::uint64_t ip);
+  bool take(const mmu::Request& request, const mmu::Outcome& outcome);
 
   mmu::Cycle cycle_ = 0;  ///< the core's own, ahead of the kernel's
 };

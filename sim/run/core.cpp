@@ -11,10 +11,10 @@ constexpr std::size_t kStackBytes = 1u << 20;  // trace decoders run on it
 }  // namespace
 
 Core::Core(const sc_core::sc_module_name& name, const mmu::Timeline& timeline, mmu::MmuModule& unit,
-           SystemSoftware& software, CoreWork work)
+           SystemSoftware& software, CoreWork work, unsigned number)
     : sc_module(name),
       timeline_(timeline),
-      port_("port", timeline, unit),
+      port_("port", timeline, unit, number),
       program_(software, port_, std::move(work)) {
   SC_HAS_PROCESS(Core);
   SC_THREAD(run);
@@ -34,7 +34,7 @@ void Core::run() {
 }
 
 void Core::report(RunResult& result) const {
-  program_.report(result);
+  program_.report(result, now());
   if (!finished_ || exception_ != nullptr) result.partial = true;
 }
 

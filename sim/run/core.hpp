@@ -17,9 +17,9 @@ namespace eptsim::sim {
 /// MMU, and ends by itself.
 class Core : public sc_core::sc_module {
  public:
-  /// All outlive it.
+  /// All outlive it. `number`: of the core in its machine.
   Core(const sc_core::sc_module_name& name, const mmu::Timeline& timeline, mmu::MmuModule& unit,
-       SystemSoftware& software, CoreWork work);
+       SystemSoftware& software, CoreWork work, unsigned number = 0);
 
   mmu::TranslationPort& port() { return port_; }
 
@@ -36,6 +36,8 @@ class Core : public sc_core::sc_module {
  protected:
   /// The thread: runs the program up to its end.
   virtual void run_program() = 0;
+  /// The core's own time: all cycles before it have passed.
+  virtual mmu::Cycle now() const = 0;
 
   const mmu::Timeline& timeline_;
   mmu::TranslationPort port_;

@@ -5,6 +5,7 @@
 
 #include "ept/arch/address.hpp"
 #include "ept/arch/registers.hpp"
+#include "mmu_model/walk/translate.hpp"
 #include "sim/run/hexadecimal.hpp"
 
 namespace eptsim::sim {
@@ -23,6 +24,7 @@ RunningProgram::RunningProgram(SystemSoftware& software, mmu::TranslationPort& p
       port_(port),
       work_(std::move(work)),
       checks_uses_(work_.settings.machine.stale_check),
+      ideal_tlb_(work_.settings.machine.ideal_tlb),
       batch_(kBatch) {}
 
 bool RunningProgram::is_stopped() {
@@ -61,6 +63,12 @@ void RunningProgram::count_walk(const mmu::WalkTransaction& walk, std::uint64_t 
   const std::uint64_t cycles = walk.response.cycles;
   counted_.pages.add(walk.request.request.address & ~(kTranslatedPage - 1), cycles);
   if (ip != 0) counted_.instruction_addresses.add(ip, cycles);
+}
+
+mmu::Outcome RunningProgram::translate_at_once(const mmu::Request& request) {
+  mmu::Outcome outcome = mmu::translate(*context_, request, work_.memory).outcome;
+  port_.fill(*context_, request, outcome);
+  return outcome;
 }
 
 void RunningProgram::serve(const mmu::Request& request, const mmu::Outcome& outcome,
@@ -173,13 +181,13 @@ void RunningProgram::write_protect(mmu::Cycle& cycle) {
 }
 
 bool RunningProgram::begin() {
-  if (work_.settings.warmup == 0) end_warmup();
+  if (work_.settings.warmup == 0) end_warmup(0);
   set_next_milestone();
   return work_.settings.limit != 0u;
 }
 
 bool RunningProgram::reach_milestone(mmu::Cycle& cycle) {
-  if (!warm_ && translated_ == work_.settings.warmup) end_warmup();
+  if (!warm_ && translated_ == work_.settings.warmup) end_warmup(cycle);
   if (warm_ && counted_.accesses == work_.settings.limit) return false;
   const std::uint64_t interval = work_.settings.machine.protect_interval;
   if (interval != 0 && translated_ % interval == 0) write_protect(cycle);
@@ -202,9 +210,11 @@ void RunningProgram::set_next_milestone() {
   next_milestone_ = std::min(next_stop_, (translated_ / kProgressInterval + 1) * kProgressInterval);
 }
 
-void RunningProgram::end_warmup() {
+void RunningProgram::end_warmup(mmu::Cycle cycle) {
   warm_ = true;
+  warm_since_ = cycle;
   counted_ = {};
+  port_.reset_counters();
   work_.reset_counters();
 }
 
@@ -214,20 +224,21 @@ InputError RunningProgram::error_at_record(const std::string& problem) const {
   return {trace.empty() ? record : trace + ": " + record, problem};
 }
 
-void RunningProgram::report(RunResult& result) const {
+void RunningProgram::report(RunResult& result, mmu::Cycle now) const {
   result.partial = partial_;
   result.translated = translated_;
   if (!warm_) return;
   result.accesses = counted_.accesses;
   result.instructions = counted_.instructions;
   result.events = counted_.events;
-  result.cycles = counted_.cycles_by.sum();
+  result.cycles = now - warm_since_;
   result.cycles_by = counted_.cycles_by;
   result.guest_page_faults = counted_.page_faults;
   result.ept_violations = counted_.ept_violations;
   result.write_protections = counted_.write_protections;
   result.protected_writes = counted_.protected_writes;
   result.stale = counted_.stale;
+  result.walk_queue = port_.counters();
   result.hot_pages = counted_.pages.top(kHotSpots);
   result.hot_instructions = counted_.instruction_addresses.top(kHotSpots);
 }

@@ -22,7 +22,7 @@ namespace eptsim::sim {
 /// What a core is to do, and for whom.
 struct CoreWork {
   const RunSettings& settings;
-  const arch::PhysicalMemory& memory;  ///< what TLB hits are held against, if they are to be
+  arch::PhysicalMemory& memory;  ///< for what is translated at once, or held against it
   TraceReader& trace;
   const std::atomic<bool>& stop;
   std::function<void(std::uint64_t accesses)> progress;  ///< may be empty
@@ -77,6 +77,11 @@ class RunningProgram {
   /// Has software serve a fault that an access met, so that it can be tried again.
   void serve(const mmu::Request& request, const mmu::Outcome& outcome, mmu::Cycle& cycle);
 
+  /// Machine::ideal_tlb.
+  bool has_ideal_tlb() const { return ideal_tlb_; }
+  /// The end of a walk that takes no time and goes by no walker. The TLBs take it.
+  mmu::Outcome translate_at_once(const mmu::Request& request);
+
   /// Takes note of a walk's end and its cost to the page and the instruction, 0 if that isn't
   /// known.
   void count_walk(const mmu::WalkTransaction& walk, std::uint64_t ip);
@@ -124,8 +129,8 @@ class RunningProgram {
   bool reach_milestone(mmu::Cycle& cycle);
 
   bool is_warm() const { return warm_; }
-  /// Writes what was counted: zeros if the warm-up never ended.
-  void report(RunResult& result) const;
+  /// Writes what was counted up to `now`: zeros if the warm-up never ended.
+  void report(RunResult& result, mmu::Cycle now) const;
 
  private:
   void find_stale_use(const mmu::Request& request, const mmu::TlbEntry& entry,
@@ -136,13 +141,14 @@ class RunningProgram {
   void pass_exits(std::uint64_t exits, mmu::Cycle& cycle);
   void write_protect(mmu::Cycle& cycle);
   void set_next_milestone();
-  void end_warmup();
+  void end_warmup(mmu::Cycle cycle);
   InputError error_at_record(const std::string& problem) const;
 
   SystemSoftware& software_;
   mmu::TranslationPort& port_;
   CoreWork work_;
   bool checks_uses_;
+  bool ideal_tlb_;
 
   std::vector<Record> batch_;
   std::uint64_t records_ = 0;
@@ -159,6 +165,7 @@ class RunningProgram {
   std::uint64_t protected_writes_accounted_ = 0;  ///< of software_.protected_writes()
 
   bool warm_ = false;
+  mmu::Cycle warm_since_ = 0;
   bool partial_ = false;
   Counted counted_;
 };

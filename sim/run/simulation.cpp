@@ -12,6 +12,7 @@
 #include "sim/run/blocking_core.hpp"
 #include "sim/run/memory_hash.hpp"
 #include "sim/run/system_software.hpp"
+#include "sim/run/window_core.hpp"
 #include "testbench/paired_walker/paired_walker.hpp"
 #ifdef EPTSIM_HAS_RTL
 #include "testbench/rtl_walker/rtl_walker.hpp"
@@ -48,11 +49,11 @@ class Simulation {
     mmu::run_kernel();
     RunResult result;
     take_exception(result);
-    if (!core_.finished() && result.mismatch.empty()) {
+    if (!core_->finished() && result.mismatch.empty()) {
       throw std::logic_error("the machine stands still: a walk was never answered");
     }
-    core_.report(result);
-    if (core_.is_warm()) {
+    core_->report(result);
+    if (core_->is_warm()) {
       result.l1i = hardware_.mmu().tlbs().l1i();
       result.l1d = hardware_.mmu().tlbs().l1d();
       result.l2 = hardware_.mmu().tlbs().l2();
@@ -72,18 +73,26 @@ class Simulation {
       : pair_(walker.pair),
         hardware_("machine", settings.machine.hardware, std::move(walker.unit)),
         software_(hardware_.dram(), settings.machine, settings.mode),
-        core_("core", hardware_.timeline(), hardware_.mmu(), software_,
-              {.settings = settings,
-               .memory = hardware_.dram(),
-               .trace = trace,
-               .stop = stop,
-               .progress = progress,
-               .reset_counters = [this] { hardware_.reset_counters(); },
-               .after_walk =
-                   [this] {
-                     if (pair_ != nullptr) pair_->require_equal();
-                   }}) {
-    core_.port().mmu.bind(hardware_.mmu().core);
+        core_(make_core(settings, {.settings = settings,
+                                   .memory = hardware_.dram(),
+                                   .trace = trace,
+                                   .stop = stop,
+                                   .progress = progress,
+                                   .reset_counters = [this] { hardware_.reset_counters(); },
+                                   .after_walk =
+                                       [this] {
+                                         if (pair_ != nullptr) pair_->require_equal();
+                                       }})) {
+    core_->port().mmu.bind(hardware_.mmu().core);
+  }
+
+  std::unique_ptr<Core> make_core(const RunSettings& settings, CoreWork work) {
+    if (settings.detail == Detail::kTranslation) {
+      return std::make_unique<BlockingCore>("core", hardware_.timeline(), hardware_.mmu(),
+                                            software_, std::move(work));
+    }
+    return std::make_unique<WindowCore>("core", hardware_.timeline(), hardware_.mmu(),
+                                        hardware_.memory_hierarchy(), software_, std::move(work));
   }
 
   /// What the core's thread met, in `result` if it is no error of the program's own.
@@ -91,7 +100,7 @@ class Simulation {
     try {
       // Of two walkers that differ the second is none to wait for.
       if (pair_ != nullptr) pair_->require_equal();
-      if (core_.exception()) std::rethrow_exception(core_.exception());
+      if (core_->exception()) std::rethrow_exception(core_->exception());
     } catch (const InputError& error) {
       result.error = error;
     } catch (const tb::WalkersDiffer& difference) {
@@ -104,7 +113,7 @@ class Simulation {
   const tb::PairedWalker* pair_;
   mmu::Hardware hardware_;
   SystemSoftware software_;
-  BlockingCore core_;
+  std::unique_ptr<Core> core_;
 };
 
 }  // namespace

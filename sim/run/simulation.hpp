@@ -33,9 +33,32 @@ enum class WalkerKind : std::uint8_t {
   kBoth,   ///< the model, with the Verilated walker beside it and held against it in each cycle
 };
 
+/// How much of the core a run has.
+enum class Detail : std::uint8_t {
+  kFull,         ///< a window of instructions, and the data caches
+  kTranslation,  ///< one instruction a cycle, and an access blocks until it is translated
+};
+
+/// Which loads an access waits for before its address is there.
+enum class Dependence : std::uint8_t {
+  kTrace,  ///< those that the trace tells
+  kNone,
+  kAll,  ///< each load waits for the load before: a pointer chase
+};
+
+/// The core of Detail::kFull: docs/core.md.
+struct CoreSettings {
+  unsigned width = 6;     ///< instructions that enter and that retire in a cycle; at least 1
+  unsigned window = 512;  ///< instructions between entry and retirement; at least 1
+  unsigned loads = 192;   ///< loads from entry until they and all before them are done; at least 1
+  Dependence dependence = Dependence::kTrace;
+};
+
 /// The machine with all that is configured about it: hardware, hypervisor and guest.
 struct Machine {
   mmu::MachineSettings hardware;
+  CoreSettings core;
+  bool ideal_tlb = false;                           ///< translations cost nothing; faults do
   unsigned nested_tlb_ways = 0;                     ///< 0 or all entries: fully associative
   unsigned exit_cycles = 1000;                      ///< VM exit and entry together
   unsigned handler_cycles = 3000;                   ///< the hypervisor's work on an exit
@@ -50,6 +73,7 @@ struct RunSettings {
   Machine machine;  ///< hardware.seed is the seed of everything random in the run
   Mode mode = Mode::kNested;
   WalkerKind walker = WalkerKind::kModel;
+  Detail detail = Detail::kFull;
   bool fetch = true;                   ///< translate the trace's instruction fetches too
   std::uint64_t warmup = 0;            ///< accesses before anything is counted
   std::optional<std::uint64_t> limit;  ///< stop after so many accesses counted (after the warm-up)
@@ -106,6 +130,7 @@ struct RunResult {
   mmu::TlbCounters l2;
   mmu::WalkerCounters walker;
   mmu::MemoryCounters caches;  ///< and DRAM
+  mmu::WalkQueueCounters walk_queue;
 
   std::uint64_t guest_page_faults = 0;  ///< served by the guest's operating system
   std::uint64_t ept_violations = 0;     ///< VM exits by reason

@@ -1,76 +1,12 @@
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <array>
-#include <sstream>
 #include <string>
 
 #include "mmu_model/walker/configurations.hpp"
+#include "sim/run/tests/result_text.hpp"
 #include "sim/run/tests/support.hpp"
 
 namespace eptsim::sim {
 namespace {
-
-void print(std::ostream& out, const char* name, const mmu::TlbCounters& tlb) {
-  out << name << ' ' << tlb.accesses << ' ' << tlb.hits << ' ' << tlb.misses << '\n';
-}
-
-/// Every field of a result, a line each.
-std::string text_of(const RunResult& result) {
-  std::ostringstream out;
-  out << "accesses " << result.accesses << "\ninstructions " << result.instructions << "\ncycles "
-      << result.cycles << "\ntranslation " << result.cycles_by.translation << "\nevents "
-      << result.events << '\n';
-  print(out, "l1i", result.l1i);
-  print(out, "l1d", result.l1d);
-  print(out, "l2", result.l2);
-  const mmu::WalkerCounters& walker = result.walker;
-  out << "walks " << walker.walks << "\nreferences " << walker.references << ' '
-      << walker.guest_references << ' ' << walker.ept_references << "\nflags "
-      << walker.flag_updates << "\nwalk cycles " << walker.cycles << ' ' << walker.guest_cycles
-      << ' ' << walker.ept_cycles << '\n';
-  for (const auto& [cycles, walks] : walker.latency)
-    out << "lat " << cycles << ' ' << walks << '\n';
-  for (const auto& [references, walks] : walker.references_histogram) {
-    out << "refs " << references << ' ' << walks << '\n';
-  }
-  for (const unsigned level : {2u, 3u, 4u}) {
-    print(out, "combined", walker.combined.at(level));
-    print(out, "ept", walker.ept.at(level));
-  }
-  print(out, "nested", walker.nested_tlb);
-  for (const auto& row : walker.matrix) {
-    for (const auto& place : row) {
-      out << place.references << '/' << place.cycles;
-      for (const std::uint64_t served : place.served_by) out << '/' << served;
-      out << ' ';
-    }
-    out << '\n';
-  }
-  for (const auto& level : result.caches.cache) {
-    for (const mmu::MemoryCacheCounters& counted : level.by_origin) {
-      out << "cache " << counted.accesses << ' ' << counted.hits << ' ' << counted.misses << ' '
-          << counted.merged << ' ' << counted.writebacks << '\n';
-    }
-    out << "invalidations " << level.invalidations << '\n';
-  }
-  const mmu::DramCounters& dram = result.caches.dram;
-  out << "dram " << dram.reads << ' ' << dram.writes << ' ' << dram.row_hits << ' '
-      << dram.row_misses << ' ' << dram.row_conflicts << '\n';
-  out << "faults " << result.guest_page_faults << ' ' << result.ept_violations << ' '
-      << result.ept_misconfigurations << ' ' << result.cycles_by.exits << "\nbytes "
-      << result.page_bytes << ' ' << result.guest_table_bytes << ' ' << result.ept_table_bytes
-      << "\nmemory " << result.memory_hash << '\n';
-  for (const auto* spots : {&result.hot_pages, &result.hot_instructions}) {
-    for (const HotSpot& spot : *spots) {
-      out << std::hex << spot.address << std::dec << ' ' << spot.walks << ' ' << spot.walk_cycles
-          << '\n';
-    }
-  }
-  out << result.partial << ' ' << (result.error ? result.error->what() : "done") << '\n';
-  return out.str();
-}
 
 /// Whether a text is a result of a run that had work to do.
 testing::AssertionResult is_of_a_whole_run(const std::string& text) {
@@ -82,39 +18,6 @@ testing::AssertionResult is_of_a_whole_run(const std::string& text) {
 std::string line_of(const std::string& text, const std::string& name) {
   const std::size_t at = text.find("\n" + name + ' ');
   return text.substr(at, text.find('\n', at + 1) - at);
-}
-
-/// Runs in a process of its own, for there is one kernel a process. Returns the result as text.
-std::string run_apart(const RunSettings& settings, const std::vector<Record>& records) {
-  std::array<int, 2> pipe_ends{};
-  if (::pipe(pipe_ends.data()) != 0) return "no pipe";
-  const pid_t child = fork();
-  if (child == 0) {
-    std::string text;
-    try {
-      text = text_of(run(settings, records));
-    } catch (const std::exception& error) {
-      text = std::string("exception: ") + error.what();
-    }
-    std::size_t done = 0;
-    while (done < text.size()) {
-      const ssize_t count = ::write(pipe_ends[1], text.data() + done, text.size() - done);
-      if (count <= 0) _exit(1);
-      done += static_cast<std::size_t>(count);
-    }
-    _exit(0);
-  }
-  ::close(pipe_ends[1]);
-  std::string text;
-  std::array<char, 4096> buffer{};
-  for (ssize_t count; (count = ::read(pipe_ends[0], buffer.data(), buffer.size())) > 0;) {
-    text.append(buffer.data(), static_cast<std::size_t>(count));
-  }
-  ::close(pipe_ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (status != 0) text += "child failed";
-  return text;
 }
 
 /// A program with a stack, code in a loop, a walk through an array and a table that it reads and

@@ -48,7 +48,8 @@ inline Record event(RecordKind kind, std::uint64_t address = 0) {
 inline constexpr std::uint64_t kHeap = 0x7f12'3456'0000;  // in the middle of everything
 inline constexpr std::uint64_t kPageBytes = 4096;
 
-/// Small fully associative TLBs, memory of 10 cycles, exits of 100 + 200 cycles.
+/// A core that waits for each translation, small fully associative TLBs, memory of 10 cycles, exits
+/// of 100 + 200 cycles.
 inline RunSettings small_machine(Mode mode = Mode::kNested) {
   RunSettings settings;
   mmu::MachineSettings& hardware = settings.machine.hardware;
@@ -60,6 +61,7 @@ inline RunSettings small_machine(Mode mode = Mode::kNested) {
   settings.machine.exit_cycles = 100;
   settings.machine.handler_cycles = 200;
   settings.mode = mode;
+  settings.detail = Detail::kTranslation;
   settings.trace_name = "trace";
   return settings;
 }
