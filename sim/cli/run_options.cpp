@@ -19,7 +19,9 @@ void RunOptions::declare(Options& options, bool with_mode) {
   options.number("--seed", seed_, "Seed of what is random, 1 by default");
   options.text("--walker", "KIND", walker_,
                "model (the default), rtl, or both, compared in each cycle");
-  options.text("--detail", "LEVEL", detail_, "translation: TLBs, walker, memory (the default)");
+  options.text("--detail", "LEVEL", detail_,
+               "full (the default): a window of instructions and data caches; translation: what "
+               "walks need, and a core that waits for each");
   options.text("--fetch", "on|off", fetch_,
                "Translate instruction fetches too; on where the trace has them");
   options.text("--format", "NAME", format_, "The trace's format, where its content leaves a doubt");
@@ -77,7 +79,9 @@ RunRequest RunOptions::resolve() const {
   if (settings.walker != WalkerKind::kModel) {
     require_built_walker(settings.machine, "--walker " + *walker_);
   }
-  word_of<int>("--detail", detail_, {{"translation", 0}}, 0, {"full"});
+  settings.detail = word_of<Detail>(
+      "--detail", detail_, {{"full", Detail::kFull}, {"translation", Detail::kTranslation}},
+      Detail::kFull);
   settings.warmup = warmup_.value_or(0);
   settings.limit = limit_;
   if (limit_ && *limit_ == 0) {

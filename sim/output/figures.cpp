@@ -17,7 +17,9 @@ Figures::Figures(const Json& document) {
   cycles = count("/cycles");
   translation_cycles = count("/translation_cycles");
   exit_cycles = count("/vmx/exit_cycles");
-  program_cycles = cycles - translation_cycles - exit_cycles;
+  retiring_cycles = count("/cycles_by/retiring");
+  data_cycles = count("/cycles_by/data");
+  other_cycles = count("/cycles_by/other");
   first_level_hits = count("/tlb/l1d/hits") + count("/tlb/l1i/hits");
   second_level_hits = count("/tlb/l2/hits");
   tlb_misses = accesses - first_level_hits - second_level_hits;

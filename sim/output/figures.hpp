@@ -17,7 +17,9 @@ struct Figures {
   std::uint64_t cycles = 0;
   std::uint64_t translation_cycles = 0;
   std::uint64_t exit_cycles = 0;
-  std::uint64_t program_cycles = 0;  ///< the rest
+  std::uint64_t retiring_cycles = 0;
+  std::uint64_t data_cycles = 0;
+  std::uint64_t other_cycles = 0;
   std::uint64_t first_level_hits = 0;
   std::uint64_t second_level_hits = 0;
   std::uint64_t tlb_misses = 0;  ///< accesses that no TLB level had

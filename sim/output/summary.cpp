@@ -91,6 +91,12 @@ void add_walks(Table& table, const Json& walker, const Figures& figures, bool ne
   table.line("cycles per walk", grouped(figures.cycles_per_walk, 1),
              fmt::format("median {}, 99th percentile {}, longest {}", cycles("p50"), cycles("p99"),
                          cycles("max")));
+  const Json& queue = walker.at("queue");
+  if (const auto most = queue.at("most").get<std::uint64_t>(); most > 1) {
+    table.line("walks at a time", grouped(queue.at("mean").get<double>(), 2),
+               fmt::format("{} at most; {} shared one under way", grouped(most),
+                           grouped(walker.at("merged").get<std::uint64_t>())));
+  }
 }
 
 /// Where walks found what they would have read; nothing for a walker without caches.
@@ -164,9 +170,13 @@ std::string summary(const Json& document, Style style) {
   table.gap();
 
   table.heading("Time", "cycles", "share");
-  table.part("the program itself", figures.program_cycles, figures.cycles);
+  const bool window = document.at("detail") == "full";
+  table.part(window ? "instructions retiring" : "the program itself", figures.retiring_cycles,
+             figures.cycles);
+  if (window) table.part("waiting for data", figures.data_cycles, figures.cycles);
   table.part("lost to translation", figures.translation_cycles, figures.cycles);
   if (nested) table.part("VM exits", figures.exit_cycles, figures.cycles);
+  if (window) table.part("other", figures.other_cycles, figures.cycles);
   table.line("in all", grouped(figures.cycles),
              fmt::format("for {} instructions", grouped(figures.instructions)));
   table.gap();

@@ -7,12 +7,13 @@
 namespace eptsim::sim::report {
 namespace {
 
-std::vector<Part> parts_of(const Run& run) {
+/// A core that waits for each walk: its time is the core's.
+std::vector<Part> parts_of_waiting(const Run& run) {
   const Figures& figures = run.figures();
   const std::uint64_t guest = run.count("/stats/walker/guest_cycles");
   const std::uint64_t ept = run.count("/stats/walker/ept_cycles");
   std::vector<Part> parts = {
-      {"program", "the program itself", figures.program_cycles},
+      {"program", "the program itself", figures.retiring_cycles},
       {"tlb", "look-ups in TLBs and structure caches", figures.translation_cycles - guest - ept},
   };
   if (run.nested()) {
@@ -22,6 +23,19 @@ std::vector<Part> parts_of(const Run& run) {
   } else {
     parts.push_back({"guest", "walks: page-table entries", guest});
   }
+  return parts;
+}
+
+std::vector<Part> parts_of(const Run& run) {
+  if (run.text("/detail") == "translation") return parts_of_waiting(run);
+  const Figures& figures = run.figures();
+  std::vector<Part> parts = {
+      {"program", "instructions retiring", figures.retiring_cycles},
+      {"data", "waiting for data", figures.data_cycles},
+      {"tlb", "waiting for translation", figures.translation_cycles},
+  };
+  if (run.nested()) parts.push_back({"exits", "VM exits", figures.exit_cycles});
+  parts.push_back({"other", "nothing to retire yet", figures.other_cycles});
   return parts;
 }
 

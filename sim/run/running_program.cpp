@@ -232,6 +232,7 @@ void RunningProgram::report(RunResult& result, mmu::Cycle now) const {
   result.instructions = counted_.instructions;
   result.events = counted_.events;
   result.cycles = now - warm_since_;
+  result.replayed = counted_.replayed;
   result.cycles_by = counted_.cycles_by;
   result.guest_page_faults = counted_.page_faults;
   result.ept_violations = counted_.ept_violations;

@@ -102,6 +102,7 @@ class RunningProgram {
     std::uint64_t accesses = 0;
     std::uint64_t instructions = 0;
     std::uint64_t events = 0;
+    std::uint64_t replayed = 0;
     CycleClasses cycles_by;
     std::uint64_t page_faults = 0;
     std::uint64_t ept_violations = 0;

@@ -529,6 +529,7 @@ void WindowCore::begin_anew() {
     access.times = {};
     access.next_waiting = kNowhere;
   }
+  program_.counted().replayed += next_ - head_;
   next_ = head_;
   candidate_ = kNever;
   blocked_ = false;

@@ -103,10 +103,6 @@ class Reader {
 
 const Parameter& require_parameter(std::string_view key, const std::string& place) {
   if (const Parameter* parameter = find_parameter(key)) return *parameter;
-  if (const std::string_view feature = feature_of_later_version(key); !feature.empty()) {
-    throw InputError(place,
-                     "'" + std::string(key) + "': this version has no " + std::string(feature));
-  }
   throw InputError(place, "unknown setting '" + std::string(key) + "'",
                    did_you_mean(key, parameter_keys()));
 }

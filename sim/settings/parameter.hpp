@@ -53,7 +53,4 @@ const Parameter* find_parameter(std::string_view key);
 /// The keys of all settings, for hints.
 std::vector<std::string_view> parameter_keys();
 
-/// What a setting of a later version would need, if `key` names one: "core …". Empty if not.
-std::string_view feature_of_later_version(std::string_view key);
-
 }  // namespace eptsim::sim

@@ -49,6 +49,14 @@ void access(Parameter& parameter, Field mmu::MachineSettings::* field) {
 }
 
 template <typename Field>
+void access(Parameter& parameter, Field CoreSettings::* field) {
+  parameter.get = [field](const Machine& m) { return std::uint64_t{m.core.*field}; };
+  parameter.set = [field](Machine& machine, std::uint64_t value) {
+    machine.core.*field = static_cast<Field>(value);
+  };
+}
+
+template <typename Field>
 Parameter number(std::string key, Type type, std::string_view unit, std::uint64_t minimum,
                  std::uint64_t maximum, Field field, std::string help, std::string note = {}) {
   Parameter parameter;
@@ -346,9 +354,39 @@ void add_dram(std::vector<Parameter>& table) {
   cycles("burst_cycles", 1, &DramSettings::burst_cycles, "of a channel's bus for a line");
 }
 
+void add_core(std::vector<Parameter>& table) {
+  constexpr std::string_view kOf = " (--detail full)";
+  const auto add = [&](std::string key, std::uint64_t maximum, unsigned CoreSettings::* field,
+                       const std::string& help) {
+    table.push_back(
+        number(std::move(key), Type::kNumber, "1", 1, maximum, field, help + std::string(kOf)));
+  };
+  add("core.width", 64, &CoreSettings::width, "instructions that enter and that retire in a cycle");
+  add("core.window", 65'536, &CoreSettings::window, "instructions between entry and retirement");
+  add("core.loads", 65'536, &CoreSettings::loads,
+      "loads that have entered, but aren't done with all accesses before them");
+  Parameter dependence;
+  dependence.key = "core.dependence";
+  dependence.type = Type::kWord;
+  dependence.words = {"trace", "none", "all"};
+  dependence.help =
+      "loads whose data an access's address waits for: as the trace tells, none, or for each load "
+      "the one before" +
+      std::string(kOf);
+  dependence.get = [](const Machine& m) { return static_cast<std::uint64_t>(m.core.dependence); };
+  dependence.set = [](Machine& m, std::uint64_t value) {
+    m.core.dependence = static_cast<Dependence>(value);
+  };
+  table.push_back(std::move(dependence));
+}
+
 std::vector<Parameter> make_parameters() {
   using mmu::MachineSettings;
   std::vector<Parameter> table;
+  add_core(table);
+  table.push_back(on_or_off("tlb.ideal", &Machine::ideal_tlb,
+                            "translate every access at no cost, as no TLB does: the upper bound; "
+                            "faults are still served"));
   TlbParameters("l1i", "L1 instruction TLB", &MachineSettings::l1i).append_to(table);
   TlbParameters("l1d", "L1 data TLB", &MachineSettings::l1d).append_to(table);
   TlbParameters("l2", "second-level TLB", &MachineSettings::l2).append_to(table);
@@ -397,20 +435,6 @@ std::vector<std::string_view> parameter_keys() {
   std::vector<std::string_view> keys;
   for (const Parameter& parameter : parameters()) keys.push_back(parameter.key);
   return keys;
-}
-
-std::string_view feature_of_later_version(std::string_view key) {
-  struct Feature {
-    std::string_view prefix;
-    std::string_view name;
-  };
-  constexpr Feature kFeatures[] = {
-      {"core.", "core but the one that begins one instruction a cycle and waits for every miss"},
-  };
-  for (const Feature& feature : kFeatures) {
-    if (key.starts_with(feature.prefix)) return feature.name;
-  }
-  return {};
 }
 
 std::string Parameter::text(const Machine& machine) const {

@@ -22,10 +22,13 @@ struct RunReport {
   std::uint64_t peak_memory_bytes = 0;
 };
 
-/// What the core of this version is, for people and for stats.json.
-inline constexpr std::string_view kCoreModel = "one instruction a cycle, every miss blocks";
+/// What the core is, for people and for stats.json.
+std::string core_model(const RunSettings& settings);
 
 constexpr std::string_view name(Mode mode) { return mode == Mode::kNative ? "native" : "nested"; }
+constexpr std::string_view name(Detail detail) {
+  return detail == Detail::kFull ? "full" : "translation";
+}
 constexpr std::string_view name(WalkerKind walker) {
   switch (walker) {
     case WalkerKind::kModel: return "model";

@@ -243,11 +243,29 @@ std::vector<Statistic> make_statistics() {
   table.push_back(number("instructions", "1", "instructions begun, as the trace tells",
                          &RunResult::instructions));
   table.push_back(number("cycles", "cycle", "time, all told", &RunResult::cycles));
-  table.push_back(number("translation_cycles", "cycle",
-                         "cycles that the core lost to TLB levels and walks, VM exits not included",
-                         [](const RunResult& r) { return r.cycles_by.translation; }));
+  table.push_back(
+      number("translation_cycles", "cycle",
+             "cycles that the core lost to TLB levels and walks, VM exits not included; "
+             "cycles_by.translation",
+             [](const RunResult& r) { return r.cycles_by.translation; }));
   table.push_back(
       number("translation_share", "1", "translation_cycles over cycles", translation_share));
+
+  const auto add_class = [&](const std::string& key, const std::string& help,
+                             std::uint64_t CycleClasses::* cycles) {
+    table.push_back(number("cycles_by." + key, "cycle", help,
+                           [cycles](const RunResult& r) { return r.cycles_by.*cycles; }));
+  };
+  add_class("retiring", "cycles in which instructions retired", &CycleClasses::retiring);
+  add_class("data", "no instruction retired: the oldest waited for data", &CycleClasses::data);
+  add_class("translation", "the oldest waited for its translation, or to be fetched for one",
+            &CycleClasses::translation);
+  add_class("exits", "VM exits, entries and the hypervisor's handler", &CycleClasses::exits);
+  add_class("other", "none of these: the window had nothing that could retire yet",
+            &CycleClasses::other);
+  table.push_back(number("core.replayed", "1",
+                         "accesses that had begun and began anew, for one before them had faulted",
+                         &RunResult::replayed));
 
   add_cache(table, "tlb.l1d", "first-level data TLB", &RunResult::l1d);
   add_cache(table, "tlb.l1i", "first-level instruction TLB", &RunResult::l1i);
@@ -271,6 +289,18 @@ std::vector<Statistic> make_statistics() {
   table.push_back(of_walker("ept_cycles", "cycle", "of them, waiting for memory at EPT entries",
                             &WalkerCounters::ept_cycles));
   add_latency(table);
+  table.push_back(number("walker.merged", "1",
+                         "misses of a page whose walk was under way, and that shared it",
+                         [](const RunResult& r) { return r.walk_queue.merged; }));
+  table.push_back(number(
+      "walker.queue.mean", "1", "walks waiting or in flight, on average over all cycles",
+      [](const RunResult& r) {
+        return r.cycles == 0
+                   ? 0.0
+                   : static_cast<double>(r.walk_queue.cycles) / static_cast<double>(r.cycles);
+      }));
+  table.push_back(number("walker.queue.most", "1", "walks waiting or in flight at a time, the most",
+                         [](const RunResult& r) { return r.walk_queue.most; }));
   table.push_back({"walker.references_histogram",
                    "1",
                    "walks by the number of their references",

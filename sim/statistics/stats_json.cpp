@@ -32,8 +32,10 @@ Json run_object(const RunSettings& settings) {
   return run;
 }
 
-/// For people: what references of walks go through.
-std::string caches_of(const mmu::MemorySettings& memory) {
+/// For people: what data and references of walks go through.
+std::string caches_of(const RunSettings& settings) {
+  const mmu::MemorySettings& memory = settings.machine.hardware.memory;
+  const bool data = settings.detail == Detail::kFull;
   std::string sizes;
   const auto add = [&](std::string_view name, const mmu::MemoryCacheSettings& cache) {
     if (cache.bytes == 0) return;
@@ -45,10 +47,18 @@ std::string caches_of(const mmu::MemorySettings& memory) {
   add("L2", memory.l2);
   add("L3", memory.l3);
   if (sizes.empty()) return "no data caches: every reference of a walk goes to memory";
-  return fmt::format("{}: for walks alone, which enter at {}", sizes, name(memory.walks_enter_at));
+  return fmt::format("{}: for {}, which enter at {}", sizes,
+                     data ? "data, and walks" : "walks alone", name(memory.walks_enter_at));
 }
 
 }  // namespace
+
+std::string core_model(const RunSettings& settings) {
+  if (settings.detail == Detail::kTranslation) return "one instruction a cycle, every miss blocks";
+  const CoreSettings& core = settings.machine.core;
+  return fmt::format("{} instructions a cycle, a window of {}, {} loads", core.width, core.window,
+                     core.loads);
+}
 
 Json stats_document(const RunReport& report) {
   const RunResult& result = report.result;
@@ -59,9 +69,8 @@ Json stats_document(const RunReport& report) {
       {"schema_version", kSchemaVersion},
       {"eptsim_version", kVersion},
       {"mode", name(report.settings.mode)},
-      {"detail", "translation"},
-      {"model",
-       {{"core", kCoreModel}, {"caches", caches_of(report.settings.machine.hardware.memory)}}},
+      {"detail", name(report.settings.detail)},
+      {"model", {{"core", core_model(report.settings)}, {"caches", caches_of(report.settings)}}},
       {"partial", result.partial},
   };
   if (result.error) document["error"] = result.error->what();

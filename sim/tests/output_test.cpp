@@ -131,6 +131,7 @@ RunReport report_of(Mode mode) {
   RunReport report;
   report.settings.machine = resolve_machine("plain");
   report.settings.mode = mode;
+  report.settings.detail = Detail::kTranslation;
   report.machine_name = "plain";
   report.machine_changes = {"dram.cycles=100"};
   report.trace_path = "a.trace";
@@ -149,6 +150,7 @@ RunReport report_of(Mode mode) {
   result.walker.latency = {{references * 101, 400}};
   result.cycles_by.translation = result.walker.cycles + 7'000;
   result.cycles_by.exits = mode == Mode::kNested ? 4'000 : 0;
+  result.cycles_by.retiring = 40'000;
   result.cycles = 40'000 + result.cycles_by.translation + result.cycles_by.exits;
   return report;
 }
@@ -165,6 +167,25 @@ TEST(Summary, SaysWhereTheTimeWent) {
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   EXPECT_EQ(text.find(" \n"), std::string::npos) << "no spaces at the end of a line";
   EXPECT_EQ(text.find("PARTIAL"), std::string::npos);
+}
+
+TEST(Summary, OfACoreWithAWindowHasACycleInOneClass) {
+  RunReport report = report_of(Mode::kNested);
+  report.settings.detail = Detail::kFull;
+  RunResult& result = report.result;
+  result.cycles_by = {
+      .retiring = 7'000, .data = 20'000, .translation = 60'000, .exits = 4'000, .other = 9'000};
+  result.cycles = 100'000;
+  result.walk_queue = {.merged = 1'234, .cycles = 250'000, .most = 17};
+  const std::string text = summary(stats_document(report), Style{});
+  EXPECT_THAT(text, HasSubstr("6 instructions a cycle, a window of 512, 192 loads\n"));
+  EXPECT_THAT(text, ContainsRegex("\n  instructions retiring +7,000 +7\\.00 %.*"
+                                  "\n  waiting for data +20,000 +20\\.00 %.*"
+                                  "\n  lost to translation +60,000 +60\\.00 %.*"
+                                  "\n  VM exits +4,000 +4\\.00 %.*"
+                                  "\n  other +9,000 +9\\.00 %"));
+  EXPECT_THAT(text, ContainsRegex("\n  walks at a time +2\\.50   17 at most; 1,234 shared one "
+                                  "under way\n"));
 }
 
 TEST(Summary, TellsOfTheWalkersCachesThatWereAsked) {

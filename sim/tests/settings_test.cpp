@@ -328,10 +328,9 @@ TEST(SetOption, WhatIsWrongIsNamedWithTheOption) {
   EXPECT_EQ(refusal_of_set("guest.page=thp"),
             "--set guest.page=thp: guest.page can't be thp, expected 4K, 2M or 1G "
             "(this version has no transparent huge pages)");
-  EXPECT_EQ(
-      refusal_of_set("core.width=4"),
-      "--set core.width=4: 'core.width': this version has no core but the one that begins one "
-      "instruction a cycle and waits for every miss");
+  EXPECT_EQ(refusal_of_set("core.dependence=some"),
+            "--set core.dependence=some: core.dependence can't be some, expected trace, none or "
+            "all");
   EXPECT_EQ(refusal("", {"tlb.l1d.entries=64", "tlb.l1d.entries.4k=64"}),
             "--set tlb.l1d.entries=64: tlb.l1d.entries: a TLB is split by page size or it isn't, "
             "and another setting says otherwise");

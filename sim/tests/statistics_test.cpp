@@ -14,6 +14,7 @@ using mmu::TlbCounters;
 RunReport numbered() {
   RunReport report;
   report.settings.machine = resolve_machine("plain");
+  report.settings.detail = Detail::kTranslation;
   report.machine_name = "plain";
   report.trace_path = "a.trace";
   report.trace_format = "own";
@@ -22,7 +23,9 @@ RunReport numbered() {
   result.accesses = 100;
   result.instructions = 200;
   result.cycles = 400;
-  result.cycles_by.translation = 100;
+  result.cycles_by = {.retiring = 200, .data = 30, .translation = 100, .other = 18};
+  result.replayed = 17;
+  result.walk_queue = {.merged = 19, .cycles = 600, .most = 5};
   result.l1d = {60, 50, 10};
   result.l1i = {40, 38, 2};
   result.l2 = {12, 8, 4};
@@ -79,6 +82,14 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
   EXPECT_EQ(stats.at("cycles"), 400);
   EXPECT_EQ(stats.at("translation_cycles"), 100);
   EXPECT_EQ(stats.at("translation_share"), 0.25);
+  EXPECT_EQ(stats.at("cycles_by"), Json({{"retiring", 200},
+                                         {"data", 30},
+                                         {"translation", 100},
+                                         {"exits", 52'000},
+                                         {"other", 18}}));
+  EXPECT_EQ(stats.at("core"), Json({{"replayed", 17}}));
+  EXPECT_EQ(stats.at("walker").at("merged"), 19);
+  EXPECT_EQ(stats.at("walker").at("queue"), Json({{"mean", 1.5}, {"most", 5}}));
   EXPECT_EQ(stats.at("tlb").at("l1d"), Json({{"accesses", 60}, {"hits", 50}, {"misses", 10}}));
   EXPECT_EQ(stats.at("tlb").at("l1i"), Json({{"accesses", 40}, {"hits", 38}, {"misses", 2}}));
   EXPECT_EQ(stats.at("tlb").at("l2"), Json({{"accesses", 12}, {"hits", 8}, {"misses", 4}}));

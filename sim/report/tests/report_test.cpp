@@ -26,6 +26,7 @@ RunReport run_of(Mode mode) {
   RunReport run;
   run.settings.machine = resolve_machine("plain");
   run.settings.mode = mode;
+  run.settings.detail = Detail::kTranslation;
   run.settings.warmup = 1'500;
   run.machine_name = "plain";
   run.machine_changes = {"dram.cycles=80"};
@@ -66,6 +67,7 @@ RunReport run_of(Mode mode) {
   result.cycles_by.translation = result.walker.cycles + 630'014;
   result.ept_violations = nested ? 2'177 : 0;
   result.cycles_by.exits = nested ? 8'708'000 : 0;
+  result.cycles_by.retiring = result.instructions;
   result.cycles = result.instructions + result.cycles_by.translation + result.cycles_by.exits;
   result.guest_page_faults = 2'137;
   result.page_bytes = 8'753'152;
@@ -96,6 +98,21 @@ std::vector<std::string> row(const Document& document, const std::string& headin
   const auto rows = document.rows(heading);
   EXPECT_EQ(rows.size(), 1u) << heading;
   return rows.empty() ? std::vector<std::string>{} : rows.front();
+}
+
+TEST(Report, OfACoreWithAWindowShowsTheCoresOwnClassesOfCycles) {
+  // Walks beside one another take more cycles than the core lost to them.
+  RunReport run = run_of(Mode::kNested);
+  run.settings.detail = Detail::kFull;
+  run.result.cycles_by = {
+      .retiring = 7'001, .data = 20'002, .translation = 60'003, .exits = 4'004, .other = 8'990};
+  run.result.cycles = 100'000;
+  const Document document(run_report_html(stats_document(run)));
+  EXPECT_EQ(row(document, "instructions retiring")[1], "7,001");
+  EXPECT_EQ(row(document, "waiting for data")[1], "20,002");
+  EXPECT_EQ(row(document, "waiting for translation")[1], "60,003");
+  EXPECT_EQ(row(document, "VM exits")[1], "4,004");
+  EXPECT_EQ(row(document, "nothing to retire yet")[1], "8,990");
 }
 
 TEST(Report, IsWellFormed) {
