@@ -22,7 +22,11 @@ Figures::Figures(const Json& document) {
   other_cycles = count("/cycles_by/other");
   first_level_hits = count("/tlb/l1d/hits") + count("/tlb/l1i/hits");
   second_level_hits = count("/tlb/l2/hits");
-  tlb_misses = accesses - first_level_hits - second_level_hits;
+  lookups = accesses;
+  if (document.at("detail") == "full") {
+    lookups = std::max(lookups, count("/tlb/l1d/accesses") + count("/tlb/l1i/accesses"));
+  }
+  tlb_misses = lookups - first_level_hits - second_level_hits;
   walks = count("/walker/walks");
 
   const auto look_ups = [](const std::string& label, const Json& cache) {

@@ -20,9 +20,11 @@ struct Figures {
   std::uint64_t retiring_cycles = 0;
   std::uint64_t data_cycles = 0;
   std::uint64_t other_cycles = 0;
+  /// Of TLBs, by accesses: more than those where the window's began anew.
+  std::uint64_t lookups = 0;
   std::uint64_t first_level_hits = 0;
   std::uint64_t second_level_hits = 0;
-  std::uint64_t tlb_misses = 0;  ///< accesses that no TLB level had
+  std::uint64_t tlb_misses = 0;  ///< look-ups that no TLB level had
   std::uint64_t walks = 0;
   /// Of one of the machine's caches.
   struct LookUps {

@@ -182,10 +182,10 @@ std::string summary(const Json& document, Style style) {
   table.gap();
 
   table.heading("Translations found in", "accesses", "share");
-  table.part("first-level TLB", figures.first_level_hits, figures.accesses);
-  table.part("second-level TLB", figures.second_level_hits, figures.accesses);
-  table.part("page tables, by a walk", figures.tlb_misses, figures.accesses);
-  table.line("in all", grouped(figures.accesses));
+  table.part("first-level TLB", figures.first_level_hits, figures.lookups);
+  table.part("second-level TLB", figures.second_level_hits, figures.lookups);
+  table.part("page tables, by a walk", figures.tlb_misses, figures.lookups);
+  table.line("in all", grouped(figures.lookups));
   table.gap();
 
   add_walks(table, stats.at("walker"), figures, nested);

@@ -11,11 +11,14 @@ namespace {
 using mmu::Cycle;
 using mmu::kNever;
 
-constexpr unsigned kAccessesPerInstruction = 4;  ///< so many times the window's accesses go in
+/// Accesses from entry until they and all before them are done, beside two for each instruction of
+/// the window.
+constexpr std::uint64_t kSpareAccesses = 64;
+constexpr std::uint64_t kAboutToEnter = 4;
 
 /// Places for what a window of `limit` holds, for as many before it, whose times its entry waits
 /// for, and some that are about to enter.
-std::uint64_t ring_size(std::uint64_t limit) { return std::bit_ceil(2 * limit + 4); }
+std::uint64_t ring_size(std::uint64_t limit) { return std::bit_ceil(2 * limit + kAboutToEnter); }
 
 }  // namespace
 
@@ -26,11 +29,13 @@ WindowCore::WindowCore(const sc_core::sc_module_name& name, const mmu::Timeline&
       memory_(memory),
       number_(number),
       settings_(program_.settings().machine.core),
-      access_limit_(std::uint64_t{kAccessesPerInstruction} * settings_.window),
+      access_limit_(2 * std::uint64_t{settings_.window} + kSpareAccesses),
       entry_(settings_.width),
       retirement_(settings_.width) {
-  accesses_.resize(ring_size(access_limit_));
+  accesses_.resize(std::bit_ceil(access_limit_ + kAboutToEnter));
   access_mask_ = accesses_.size() - 1;
+  left_at_.resize(ring_size(access_limit_));
+  left_mask_ = left_at_.size() - 1;
   loads_.resize(ring_size(settings_.loads));
   load_mask_ = loads_.size() - 1;
   entered_at_.resize(ring_size(settings_.window));
@@ -330,7 +335,7 @@ Cycle WindowCore::earliest_entry(const Access& access) {
   }
   if (next_ >= access_limit_) {
     if (next_ - access_limit_ >= head_) return kNever;
-    earliest = std::max(earliest, at(next_ - access_limit_).left);
+    earliest = std::max(earliest, left_at(next_ - access_limit_));
   }
   if (access.is_load && access.load >= settings_.loads) {
     earliest = std::max(earliest, load_at(access.load - settings_.loads).left);
@@ -588,7 +593,7 @@ void WindowCore::schedule_service(Access& access) {
 /// The oldest access is done.
 void WindowCore::leave(Access& access) {
   last_left_ = std::max(last_left_, access.times.done);
-  access.left = last_left_;
+  left_at(head_) = last_left_;
   if (access.is_load) {
     Load& load = load_at(access.load);
     if (--load.parts_in_window == 0) load.left = last_left_;

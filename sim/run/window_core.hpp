@@ -104,7 +104,6 @@ class WindowCore final : public Core {
     std::uint64_t plain = 0;         ///< of those before its own, the ones that haven't entered
     std::uint64_t instruction = 0;   ///< number of its own, once entered
     Times times;
-    mmu::Cycle left = 0;  ///< it was done, and all before it
     Position next_waiting = kNowhere;
     State state = State::kOutside;
     bool is_access = false;
@@ -193,6 +192,7 @@ class WindowCore final : public Core {
 
   Access& at(Position position) { return accesses_[position & access_mask_]; }
   const Access& at(Position position) const { return accesses_[position & access_mask_]; }
+  mmu::Cycle& left_at(Position position) { return left_at_[position & left_mask_]; }
   Load& load_at(std::uint64_t number) { return loads_[number & load_mask_]; }
   const Load& load_at(std::uint64_t number) const { return loads_[number & load_mask_]; }
   mmu::Cycle& retired_at(std::uint64_t instruction) {
@@ -224,6 +224,8 @@ class WindowCore final : public Core {
   std::vector<Access> accesses_;
   std::uint64_t access_mask_;
   std::uint64_t access_limit_;
+  std::vector<mmu::Cycle> left_at_;  ///< by position: it was done, and all before it
+  std::uint64_t left_mask_;
   Position head_ = 0;
   Position next_ = 0;
   Position tail_ = 0;

@@ -63,7 +63,7 @@ TEST_F(CommandLine, OutputHasTheStatisticsAndTheMachineAndNothingElse) {
   const Ran ran = run("eptsim run t --output out --guest-page 2M --set dram.cycles=50");
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_THAT(ran.out, HasSubstr("Results are in out.\n"));
-  EXPECT_THAT(ran.out, HasSubstr("one instruction a cycle, every miss blocks"));
+  EXPECT_THAT(ran.out, HasSubstr("6 instructions a cycle, a window of 512, 192 loads"));
   EXPECT_THAT(folder_.names(), testing::IsSupersetOf({"out/machine.toml", "out/stats.json"}));
   for (const std::string& name : folder_.names()) {
     EXPECT_EQ(name.find("/."), std::string::npos) << "a temporary file is left: " << name;

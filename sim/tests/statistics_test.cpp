@@ -209,6 +209,9 @@ TEST(StatsDocument, SaysWhatCachesTheMachineHas) {
   report.settings.machine = resolve_machine("default");
   EXPECT_EQ(stats_document(report).at("model").at("caches"),
             "L1D 48 KiB, L2 2 MiB, L3 32 MiB: for walks alone, which enter at l1d");
+  report.settings.detail = Detail::kFull;
+  EXPECT_EQ(stats_document(report).at("model").at("caches"),
+            "L1D 48 KiB, L2 2 MiB, L3 32 MiB: for data, and walks, which enter at l1d");
 }
 
 TEST(StatsDocument, TellsWhereModelAndRtlDiffered) {
