@@ -122,7 +122,7 @@ struct RunResult {
   std::uint64_t accesses = 0;      ///< translated: an access across a page boundary counts twice
   std::uint64_t instructions = 0;  ///< begun, as the trace tells
   std::uint64_t cycles = 0;        ///< of the core, all told
-  std::uint64_t replayed = 0;  ///< accesses that began anew, for one before them had faulted
+  std::uint64_t replayed = 0;      ///< accesses that began anew, for one before them had faulted
   CycleClasses cycles_by;          ///< their sum is `cycles`
   std::uint64_t events = 0;        ///< of the trace: switches and invalidations carried out
 
