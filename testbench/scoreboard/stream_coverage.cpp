@@ -259,9 +259,12 @@ void StreamCoverage::looked_up(unsigned number, const mmu::CacheLookup& lookup, 
   } else {
     walk.last = lookup;
   }
-  if (lookup.combined_level >= 2) walk.hits |= 1u << (kCombinedRow + lookup.combined_level - 2);
-  if (lookup.nested_level >= 1) walk.hits |= 1u << (kNestedRow + lookup.nested_level - 1);
-  if (lookup.ept_level >= 2) walk.hits |= 1u << (kEptRow + lookup.ept_level - 2);
+  const auto hit = [&walk](unsigned row) {
+    walk.hits = static_cast<std::uint16_t>(walk.hits | 1u << row);
+  };
+  if (lookup.combined_level >= 2) hit(kCombinedRow + lookup.combined_level - 2);
+  if (lookup.nested_level >= 1) hit(kNestedRow + lookup.nested_level - 1);
+  if (lookup.ept_level >= 2) hit(kEptRow + lookup.ept_level - 2);
   // A look-up is never a walk's first step: who makes one now was ready when the other made its
   // own.
   if (last_lookup_at_ + 1 == now && last_lookup_ != number) count(kContention, 0, 1);
