@@ -15,6 +15,7 @@
 #include "sim/cli/verify_wave.hpp"
 #include "sim/interrupt.hpp"
 #include "sim/output/output_file.hpp"
+#include "sim/output/temporary_folder.hpp"
 #include "sim/statistics/stats_json.hpp"
 #include "testbench/device/foreign_walkers.hpp"
 #include "testbench/scoreboard/mismatch_text.hpp"
@@ -144,6 +145,8 @@ class VerifyCommand : public Command {
     options.text("--coverage", "FILE|-", coverage_,
                  "Write which bins of the coverage were not reached, and which can't be");
     options.flag("--complete", complete_, "Fail if a bin was not reached");
+    options.text("--line-coverage", "FILE", lines_,
+                 "Write how often each line of the RTL was reached, for verilator_coverage");
     options.footer(
         "Examples:\n"
         "  eptsim verify --walks 1000000 --seed 7\n"
@@ -163,10 +166,13 @@ class VerifyCommand : public Command {
     if (json_ && json_ != "-") file.emplace(*json_);
     std::optional<OutputFile> bins;
     if (coverage_ && coverage_ != "-") bins.emplace(*coverage_);
+    std::optional<OutputFile> lines;
+    if (lines_) lines.emplace(*lines_);
     if (vectors_) return run_vectors(file);
     std::optional<VerifyWave> wave;
     if (wave_) wave.emplace(*wave_, wave_start_, wave_end_);
-    return replay_ ? show_again(features, file, wave) : cross_check(features, file, bins, wave);
+    return replay_ ? show_again(features, file, wave)
+                   : cross_check(features, file, bins, lines, wave);
   }
 
  private:
@@ -206,11 +212,15 @@ class VerifyCommand : public Command {
     if (wave_end_ && *wave_end_ < wave_start_.value_or(0)) {
       throw InputError("--wave-end", "is before --wave-start");
     }
-    if (wave_ && !tb::RtlRecording::built()) {
-      throw InputError("--wave", "this build has no RTL to record");
+    if ((wave_ || lines_) && !tb::RtlRecording::built()) {
+      throw InputError(wave_ ? "--wave" : "--line-coverage", "this build has no RTL to record");
     }
-    if (wave_ && foreign() != nullptr) {
-      throw InputError("--wave", "only the RTL is recorded, not the walker " + configuration());
+    if ((wave_ || lines_) && foreign() != nullptr) {
+      throw InputError(wave_ ? "--wave" : "--line-coverage",
+                       "only the RTL is recorded, not the walker " + configuration());
+    }
+    if (wave_ && lines_) {
+      throw InputError("--line-coverage", "is of a run of its own, without --wave");
     }
     if (walks_ && *walks_ == 0) {
       throw InputError("--walks 0", "nothing would be compared, expected at least 1");
@@ -232,21 +242,30 @@ class VerifyCommand : public Command {
       throw InputError("--replay " + *replay_, "streams compare cycle by cycle, and " +
                                                    configuration() + " has a time of its own");
     }
-    if (replay_ && (coverage_ || complete_)) {
-      throw InputError("--replay", "shows one walk, and takes no --coverage or --complete");
+    if (replay_ && (coverage_ || complete_ || lines_)) {
+      throw InputError("--replay", "shows one walk, and takes no option of coverage");
     }
-    if (vectors_ && (walks_ || seed_ || features_ || replay_ || coverage_ || complete_ || wave_)) {
+    if (vectors_ &&
+        (walks_ || seed_ || features_ || replay_ || coverage_ || complete_ || wave_ || lines_)) {
       throw InputError("--vectors", "are always the same, and take no option but --json");
     }
   }
 
   Status cross_check(tb::Features features, const std::optional<OutputFile>& file,
-                     const std::optional<OutputFile>& bins, std::optional<VerifyWave>& wave) const {
+                     const std::optional<OutputFile>& bins, const std::optional<OutputFile>& lines,
+                     std::optional<VerifyWave>& wave) const {
     const std::uint64_t seed = seed_.value_or(1);
     const std::uint64_t walks = walks_.value_or(kDefaultWalks);
     if (wave && wave->ranged()) wave->begin(configuration());
-    tb::CrossCheck check(voices(wave), seed, features);
-    tb::StreamCheck streams(voices(wave), seed, features);
+    std::optional<tb::RtlRecording> counted;
+    if (lines) counted.emplace(configuration(), tb::Waveform{});
+    const auto taking_part = [&] {
+      tb::Voices voices = this->voices(wave);
+      if (counted) counted->take_part(voices);
+      return voices;
+    };
+    tb::CrossCheck check(taking_part(), seed, features);
+    tb::StreamCheck streams(taking_part(), seed, features);
     if (wave) wave->end_at_mismatch(check);
     if (wave) wave->end_at_mismatch(streams);
     const Interrupt interrupt;
@@ -278,6 +297,11 @@ class VerifyCommand : public Command {
                               .wave = wave_hint()};
     const std::string lists = coverage_text(report);
     if (bins) bins->write(lists);
+    if (lines) {
+      const TemporaryFolder folder("lines");
+      counted->write_lines((folder / "lines").string());
+      lines->write(bytes_of(folder / "lines"));
+    }
     std::string text = verify_summary(report, Style::for_standard_output());
     if (coverage_ == "-") text += "\n" + lists;
     write(report, text, file);
@@ -424,6 +448,7 @@ class VerifyCommand : public Command {
   std::optional<std::string> replay_;
   std::optional<std::string> json_;
   std::optional<std::string> coverage_;
+  std::optional<std::string> lines_;
   bool complete_ = false;
   bool vectors_ = false;
 };

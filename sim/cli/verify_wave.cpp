@@ -1,39 +1,21 @@
 #include "sim/cli/verify_wave.hpp"
 
 #include <fmt/format.h>
-#include <stdlib.h>  // mkdtemp
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <iterator>
-#include <system_error>
 
 #include "sim/input_error.hpp"
 
 namespace eptsim::sim {
 
-namespace fs = std::filesystem;
-
 VerifyWave::VerifyWave(const std::string& file, std::optional<std::uint64_t> first,
                        std::optional<std::uint64_t> last)
     : shown_(file), file_(file), first_(first), last_(last) {}
 
-VerifyWave::~VerifyWave() {
-  recording_.reset();
-  std::error_code ignored;
-  if (!folder_.empty()) fs::remove_all(folder_, ignored);
-}
-
 void VerifyWave::begin(std::string_view configuration) {
   // A folder, for the writer puts files of its own beside the one that it is given.
-  std::string name = (fs::temp_directory_path() / "eptsim-wave-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) {
-    throw InputError(name, std::string("can't be made: ") + std::strerror(errno));
-  }
-  folder_ = name;
-  recording_.emplace(configuration, tb::Waveform{.file = (folder_ / "rtl.fst").string(),
+  folder_.emplace("wave");
+  recording_.emplace(configuration, tb::Waveform{.file = (*folder_ / "rtl.fst").string(),
                                                  .first = first_.value_or(0),
                                                  .last = last_.value_or(mmu::kNever)});
 }
@@ -57,8 +39,7 @@ void VerifyWave::write(bool needed) {
     fmt::print(stderr, "{}\n", error.what());
     return;
   }
-  std::ifstream recorded(folder_ / "rtl.fst", std::ios::binary);
-  file_.write(std::string(std::istreambuf_iterator<char>(recorded), {}));
+  file_.write(bytes_of(*folder_ / "rtl.fst"));
 }
 
 }  // namespace eptsim::sim

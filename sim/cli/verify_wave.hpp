@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 
 #include "sim/output/output_file.hpp"
+#include "sim/output/temporary_folder.hpp"
 #include "testbench/scoreboard/cross_check.hpp"
 #include "testbench/scoreboard/rtl_recording.hpp"
 #include "testbench/scoreboard/stream_check.hpp"
@@ -19,7 +19,6 @@ class VerifyWave {
   /// Finds out now whether `file` can be written. Throws InputError.
   VerifyWave(const std::string& file, std::optional<std::uint64_t> first,
              std::optional<std::uint64_t> last);
-  ~VerifyWave();
   VerifyWave(const VerifyWave&) = delete;
   VerifyWave& operator=(const VerifyWave&) = delete;
 
@@ -46,7 +45,7 @@ class VerifyWave {
   OutputFile file_;
   std::optional<std::uint64_t> first_;
   std::optional<std::uint64_t> last_;
-  std::filesystem::path folder_;  ///< temporary
+  std::optional<TemporaryFolder> folder_;
   std::optional<tb::RtlRecording> recording_;
   bool ended_ = false;
   bool recorded_ = false;  ///< something

@@ -17,6 +17,7 @@ RtlWalker::RtlWalker(std::string_view configuration, const Waveform& waveform)
 RtlWalker::~RtlWalker() = default;
 
 bool RtlWalker::end_waveform() { return pins_->end_waveform(); }
+bool RtlWalker::write_lines(const std::string& file) { return pins_->write_lines(file); }
 
 std::optional<std::string> RtlWalker::unsupported(const mmu::Context& context) {
   using namespace arch;

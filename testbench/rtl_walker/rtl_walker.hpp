@@ -36,6 +36,8 @@ class RtlWalker final : public mmu::WalkerUnit {
 
   /// Records no more, and closes the waveform's file. Whether there is anything in it.
   bool end_waveform();
+  /// Writes how often each line of the RTL was reached, if it is one that records. Whether it is.
+  bool write_lines(const std::string& file);
 
  private:
   std::unique_ptr<WalkerPins> pins_;

@@ -1,6 +1,7 @@
 #include "testbench/rtl_walker/walker_pins.hpp"
 
 #include <verilated.h>
+#include <verilated_cov.h>
 #include <verilated_fst_c.h>
 
 #include <algorithm>
@@ -254,11 +255,12 @@ void PinsOf<Rtl>::sample(mmu::WalkerOutputs& outputs) const {
   }
 }
 
-/// Of a walker that was Verilated with tracing.
+/// Of a walker that was Verilated with tracing, and with counters of its lines.
 template <class Rtl>
 class RecordedPinsOf final : public PinsOf<Rtl> {
  public:
   explicit RecordedPinsOf(const Waveform& waveform) : waveform_(waveform) {
+    if (waveform.file.empty()) return;
     constexpr int kAllLevels = 99;
     this->context_.traceEverOn(true);
     this->rtl_.trace(&fst_, kAllLevels);
@@ -284,6 +286,10 @@ class RecordedPinsOf final : public PinsOf<Rtl> {
   bool end_waveform() override {
     fst_.close();
     return recorded_;
+  }
+  bool write_lines(const std::string& file) override {
+    this->context_.coveragep()->write(file.c_str());
+    return true;
   }
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "mmu_model/walker/walker_unit.hpp"
@@ -22,12 +23,15 @@ class WalkerPins {
   virtual bool active() const = 0;
   /// Ends the waveform, if one is recorded. Whether there is anything in it.
   virtual bool end_waveform() { return false; }
+  /// Writes how often each line of the RTL was reached since it was made, for verilator_coverage.
+  /// Whether that was counted. Throws std::runtime_error if the file can't be written.
+  virtual bool write_lines([[maybe_unused]] const std::string& file) { return false; }
 };
 
 /// Throws std::invalid_argument if no configuration has that name.
 std::unique_ptr<WalkerPins> make_walker_pins(std::string_view configuration);
-/// Those of a walker that records a waveform, which makes it slower. Throws std::runtime_error if
-/// the file can't be written.
+/// Those of a walker that records a waveform and counts lines, which makes it slower. Throws
+/// std::runtime_error if the file can't be written.
 std::unique_ptr<WalkerPins> make_walker_pins(std::string_view configuration,
                                              const Waveform& waveform);
 

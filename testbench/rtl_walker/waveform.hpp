@@ -11,7 +11,7 @@ namespace eptsim::tb {
 /// registers at the end. A later reset takes a cycle. In a walker that is reset once, cycles are
 /// those of its time_i.
 struct Waveform {
-  std::string file;
+  std::string file;  ///< empty: none
   mmu::Cycle first = 0;
   mmu::Cycle last = mmu::kNever;
 };

@@ -38,6 +38,7 @@ void RtlRecording::take_part(Voices& voices) {
 
 bool RtlRecording::built() { return true; }
 bool RtlRecording::end() { return walker_->end_waveform(); }
+void RtlRecording::write_lines(const std::string& file) { walker_->write_lines(file); }
 
 #else
 
@@ -49,6 +50,7 @@ RtlRecording::RtlRecording(std::string_view, const Waveform&) {
 void RtlRecording::take_part(Voices&) {}
 bool RtlRecording::built() { return false; }
 bool RtlRecording::end() { return false; }
+void RtlRecording::write_lines(const std::string&) {}
 
 #endif
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "testbench/rtl_walker/waveform.hpp"
@@ -10,7 +11,7 @@ namespace eptsim::tb {
 
 class RtlWalker;
 
-/// The waveform of the RTL in a cross-check.
+/// The waveform of the RTL in a cross-check, and the lines of it that were reached.
 class RtlRecording {
  public:
   /// Whether this build has the RTL.
@@ -26,6 +27,8 @@ class RtlRecording {
   void take_part(Voices& voices);
   /// Records no more, and closes the file. Whether there is anything in it.
   bool end();
+  /// Writes how often each line was reached, as verilator_coverage reads it.
+  void write_lines(const std::string& file);
 
  private:
   std::unique_ptr<RtlWalker> walker_;

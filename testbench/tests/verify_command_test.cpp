@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "testbench/rtl_walker/tests/fst_times.hpp"
@@ -129,6 +130,33 @@ TEST(VerifyCommand, AWaveformBeginsAndEndsWithTheCyclesAskedFor) {
   std::filesystem::remove(file);
 }
 
+/// Points of a source that a file of line coverage knows, and those reached.
+std::array<unsigned, 2> lines_of(const std::filesystem::path& file, const std::string& source) {
+  std::ifstream stream(file);
+  std::array<unsigned, 2> points{};
+  for (std::string line; std::getline(stream, line);) {
+    if (!line.starts_with("C '") || line.find("/" + source + "\1") == std::string::npos) continue;
+    ++points[0];
+    if (!line.ends_with("' 0")) ++points[1];
+  }
+  return points;
+}
+
+TEST(VerifyCommand, LinesOfTheRtlAreCounted) {
+  const std::filesystem::path file = std::filesystem::temp_directory_path() /
+                                     ("eptsim-verify-" + std::to_string(::getpid()) + ".lines");
+  const std::string option = " --line-coverage " + file.string();
+  EXPECT_EQ(verify("--walks 20" + option).status, 0);
+  const auto few = lines_of(file, "guest_permission_check.sv");
+  const ProgramRun run = verify("--walks 4000" + option);
+  EXPECT_EQ(run.output, verify("--walks 4000").output);
+  const auto many = lines_of(file, "guest_permission_check.sv");
+  EXPECT_EQ(many[0], few[0]);
+  EXPECT_GT(few[1], 0U);
+  EXPECT_GT(many[1], few[1]);
+  std::filesystem::remove(file);
+}
+
 TEST(VerifyCommand, WithoutMismatchAndRangeNoWaveformIsWritten) {
   const ProgramRun run = verify("--walks 100 --wave /dev/full");
   EXPECT_EQ(run.status, 0);
@@ -145,7 +173,7 @@ TEST(VerifyCommand, RefusalsThatThereCanNotBeAreListedWithWhatSpeaksAgainstThem)
 }
 
 TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
-  const std::array<std::array<std::string, 2>, 22> cases{{
+  const std::array<std::array<std::string, 2>, 25> cases{{
       {"--replay 11", "--replay 11: not a seed and a walk's number"},
       {"--replay 1:2x", "expected SEED:N"},
       {"--replay 1:s", "expected SEED:N"},
@@ -167,6 +195,9 @@ TEST(VerifyCommand, WhatItCannotDoIsRefusedByName) {
       {"--wave-start 5", "--wave-start: says nothing without --wave"},
       {"--wave walk.fst --wave-start 5 --wave-end 4", "--wave-end: is before --wave-start"},
       {"--configuration second --wave walk.fst", "--wave: only the RTL is recorded"},
+      {"--configuration second --line-coverage lines", "--line-coverage: only the RTL is recorded"},
+      {"--replay 1:2 --line-coverage lines", "takes no option of coverage"},
+      {"--wave walk.fst --line-coverage lines", "is of a run of its own"},
       {"--walks 10 --json /nowhere/at/all.json", "/nowhere/at/all.json"},
   }};
   for (const auto& [arguments, message] : cases) {
