@@ -28,35 +28,34 @@ module nested_tlb #(
 
   localparam int unsigned IndexBits = Entries > 1 ? $clog2(Entries) : 1;
 
-  logic [Entries-1:0] valid_q, kept, fitting;
+  logic [Entries-1:0] valid_q, hits, kept, fitting;
   logic [39:0] page_q [Entries];  // bits within the page are 0
   logic [39:0] mask_q [Entries];  // and 0 here
   logic [39:0] root_q [Entries];
   logic [63:0] leaf_q [Entries];
   logic [2:0] level_q [Entries];
   logic [$bits(rights_i)-1:0] rights_q [Entries];
-  logic [IndexBits-1:0] hit_index, fill_index, victim;
+  logic [IndexBits-1:0] hit_index, free_index, fill_index, victim;
   logic [39:0] mask;
-  logic hit, answers;
+  logic answers;
 
   always_comb begin
-    hit = 1'b0;
-    hit_index = '0;
+    hits = '0;
     if (ask_i) begin
       for (int entry = 0; entry < Entries; entry = entry + 1) begin
         if ((gpa_i & mask_q[entry]) == page_q[entry] && valid_q[entry]) begin
           if (root_q[entry] == root_i) begin
-            hit = 1'b1;
-            hit_index = entry[IndexBits-1:0];
+            hits[entry] = 1'b1;
           end
         end
       end
     end
   end
 
+  lowest_set #(.Bits(Entries), .IndexBits(IndexBits)) u_hit (.bits_i(hits), .index_o(hit_index));
   assign leaf_o = leaf_q[hit_index];
   assign rights_o = rights_q[hit_index];
-  assign answers = hit & (~writes_page_i | leaf_o[arch_pkg::EptEntryDirty]);
+  assign answers = (hits != '0) & (~writes_page_i | leaf_o[arch_pkg::EptEntryDirty]);
   assign level_o = answers ? level_q[hit_index] : 3'd0;
 
   // What covers any of the same addresses gives way.
@@ -67,7 +66,6 @@ module nested_tlb #(
       default: mask = '1;
     endcase
     kept = valid_q;
-    fill_index = victim;
     if (fill_i) begin
       for (int entry = 0; entry < Entries; entry = entry + 1) begin
         if ((gpa_i & mask & mask_q[entry]) == (page_q[entry] & mask)) begin
@@ -76,13 +74,14 @@ module nested_tlb #(
           end
         end
       end
-      for (int entry = Entries - 1; entry >= 0; entry = entry - 1) begin
-        if (!kept[entry]) begin
-          fill_index = entry[IndexBits-1:0];
-        end
-      end
     end
   end
+
+  lowest_set #(.Bits(Entries), .IndexBits(IndexBits)) u_free (
+    .bits_i(fill_i ? ~kept : '0),
+    .index_o(free_index)
+  );
+  assign fill_index = (&kept) ? victim : free_index;
 
   tree_plru #(.Entries(Entries), .IndexBits(IndexBits)) u_tree_plru (
     .clk_i(clk_i),

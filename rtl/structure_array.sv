@@ -35,33 +35,32 @@ module structure_array #(
 
   localparam int unsigned IndexBits = Entries > 1 ? $clog2(Entries) : 1;
 
-  logic [Entries-1:0] valid_q, wide_q, kept, fitting;
+  logic [Entries-1:0] valid_q, wide_q, hits, kept, fitting;
   logic [AddressBits-1:0] address_q [Entries];
   logic [SpaceBits-1:0] space_q [Entries];
   logic [DataBits-1:0] data_q [Entries];
-  logic [IndexBits-1:0] hit_index, fill_index, victim;
+  logic [IndexBits-1:0] hit_index, free_index, fill_index, victim;
 
   always_comb begin
-    hit_o = 1'b0;
-    hit_index = '0;
+    hits = '0;
     if (ask_i) begin
       for (int entry = 0; entry < Entries; entry = entry + 1) begin
         if (valid_q[entry] && address_q[entry] == address_i && wide_q[entry] == wide_i) begin
           if (space_q[entry] == space_i) begin
-            hit_o = 1'b1;
-            hit_index = entry[IndexBits-1:0];
+            hits[entry] = 1'b1;
           end
         end
       end
     end
   end
 
+  lowest_set #(.Bits(Entries), .IndexBits(IndexBits)) u_hit (.bits_i(hits), .index_o(hit_index));
+  assign hit_o = hits != '0;
   assign data_o = data_q[hit_index];
 
   // What covers any of the same addresses gives way.
   always_comb begin
     kept = valid_q;
-    fill_index = victim;
     if (fill_i) begin
       for (int entry = 0; entry < Entries; entry = entry + 1) begin
         if (address_q[entry][AddressBits-1:1] == address_i[AddressBits-1:1] &&
@@ -71,13 +70,14 @@ module structure_array #(
           end
         end
       end
-      for (int entry = Entries - 1; entry >= 0; entry = entry - 1) begin
-        if (!kept[entry]) begin
-          fill_index = entry[IndexBits-1:0];
-        end
-      end
     end
   end
+
+  lowest_set #(.Bits(Entries), .IndexBits(IndexBits)) u_free (
+    .bits_i(fill_i ? ~kept : '0),
+    .index_o(free_index)
+  );
+  assign fill_index = (&kept) ? victim : free_index;
 
   tree_plru #(.Entries(Entries), .IndexBits(IndexBits)) u_tree_plru (
     .clk_i(clk_i),
