@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <span>
@@ -8,51 +7,11 @@
 
 #include "mmu_model/memory/memory_hierarchy.hpp"
 #include "sim/run/core.hpp"
+#include "sim/run/in_order.hpp"
+#include "sim/run/window_access.hpp"
 #include "sim/trace/record.hpp"
 
 namespace eptsim::sim {
-
-/// Instructions that go by in order, `width` a cycle: where they have got to.
-class InOrder {
- public:
-  explicit InOrder(unsigned width) : width_(width) {}
-
-  /// The cycle in which the next may go by, not before `earliest`.
-  mmu::Cycle next(mmu::Cycle earliest) const {
-    return earliest > cycle_ ? earliest : used_ < width_ ? cycle_ : cycle_ + 1;
-  }
-  /// Lets it.
-  mmu::Cycle pass(mmu::Cycle earliest) {
-    const mmu::Cycle cycle = next(earliest);
-    used_ = cycle == cycle_ ? used_ + 1 : 1;
-    cycle_ = cycle;
-    return cycle;
-  }
-  /// The cycle of the last.
-  mmu::Cycle cycle() const { return cycle_; }
-  /// None goes by before `cycle`.
-  void hold_until(mmu::Cycle cycle) {
-    if (cycle <= cycle_) return;
-    cycle_ = cycle;
-    used_ = 0;
-  }
-  /// Lets `count` go by one after the other, at full width.
-  void skip(std::uint64_t count) {
-    const std::uint64_t place = used_ + count - 1;
-    cycle_ += place / width_;
-    used_ = static_cast<unsigned>(place % width_) + 1;
-  }
-  /// The next is the first of `cycle`, which may lie before what passed already.
-  void restart(mmu::Cycle cycle) {
-    cycle_ = cycle;
-    used_ = 0;
-  }
-
- private:
-  unsigned width_;
-  mmu::Cycle cycle_ = 0;
-  unsigned used_ = 0;  ///< of that cycle
-};
 
 /// A core with a window: docs/core.md says to the cycle what it does. Instructions enter and retire
 /// in order, accesses are translated and made when their addresses are there, several walks at a
@@ -70,54 +29,13 @@ class WindowCore final : public Core {
              CoreWork work, unsigned number = 0);
 
  private:
-  /// A place in the program: accesses are numbered in the order of the trace.
-  using Position = std::uint64_t;
-  static constexpr Position kNowhere = ~Position{0};
+  using Access = window::Access;
+  using Load = window::Load;
+  using Position = window::Position;
+  using State = window::State;
+  using Waits = window::Waits;
+  static constexpr Position kNowhere = window::kNowhere;
 
-  enum class State : std::uint8_t {
-    kOutside,     ///< not entered, or a fetch that waits for nothing yet
-    kReady,       ///< has an event: it looks its TLBs up
-    kWaiting,     ///< for the data of another load, or for a walk
-    kTranslated,  ///< has an event: it goes to the caches; of a fetch: it may enter
-    kFaulted,     ///< software must serve it, from cycle `translated` on
-    kServing,     ///< has an event: it is the oldest, and software serves it
-    kDone,
-  };
-
-  /// When things happened to an access.
-  struct Times {
-    mmu::Cycle entered = 0;     ///< of a fetch: it was looked up
-    mmu::Cycle ready = 0;       ///< its address was there
-    mmu::Cycle translated = 0;  ///< or refused; before that, not sooner
-    mmu::Cycle done = mmu::kNever;
-  };
-  /// One translation's worth of an access; or instructions alone, at an event or the trace's end.
-  struct Access {
-    mmu::Request request;
-    std::uint64_t hpa = 0;
-    std::uint64_t bytes = 0;  ///< in this page
-    std::uint64_t ip = 0;
-    std::uint64_t number = 0;        ///< of the access, from 1
-    std::uint64_t load = 0;          ///< its number, if it is one
-    std::uint64_t producer = 0;      ///< number, from 1, of the load that its address comes from
-    std::uint64_t instructions = 0;  ///< that begin with it, its own the last
-    std::uint64_t plain = 0;         ///< of those before its own, the ones that haven't entered
-    std::uint64_t instruction = 0;   ///< number of its own, once entered
-    Times times;
-    Position next_waiting = kNowhere;
-    State state = State::kOutside;
-    bool is_access = false;
-    bool is_fetch = false;
-    bool is_load = false;
-    bool begins() const { return instructions != 0; }
-  };
-  struct Load {
-    unsigned parts_left = 0;       ///< that aren't done
-    unsigned parts_in_window = 0;  ///< or yet to enter
-    mmu::Cycle data = 0;           ///< of the parts that are done
-    mmu::Cycle left = mmu::kNever;
-    Position waiting = kNowhere;  ///< the accesses whose addresses come from it
-  };
   struct Event {
     mmu::Cycle cycle;
     Position position;
@@ -128,17 +46,6 @@ class WindowCore final : public Core {
   struct Fault {
     Position position;
     mmu::Outcome outcome;
-  };
-  /// What an instruction waited for, as far as its accesses are done.
-  struct Waits {
-    bool open = false;
-    bool last_is_load = false;
-    Times last;  ///< of the access done last
-    mmu::Cycle fetch_from = 0;
-    mmu::Cycle fetch_to = 0;
-    std::uint64_t instruction = 0;
-
-    void add(const Access& access);
   };
   /// Why no more enters until the window is empty.
   enum class Stop : std::uint8_t { kNone, kEnd, kMilestone, kEvent, kSwitch, kError };
