@@ -232,6 +232,44 @@ TEST(Walk, IsLostTimeBeforeTheData) {
   expect_classes(result, {.retiring = 1, .data = kMemory, .translation = kL2Cycles + kNativeWalk});
 }
 
+/// A page that no TLB has is walked for from cycle 0 on, and a store to it is ready in `cycle`:
+/// because it enters then, or because its address comes from a load of another page, whose data is
+/// there then.
+RunResult run_ready_in(std::uint64_t cycle, bool by_load) {
+  const std::uint64_t other = kHeap + kPageBytes;
+  std::vector<Record> records = {event(RecordKind::kInvlpg, kHeap), write(kHeap)};
+  const auto instructions = static_cast<std::uint32_t>(by_load ? cycle - kMemory : cycle);
+  if (by_load) records.push_back(with_instructions(read(other), instructions));
+  records.push_back(by_load ? depending(write(kHeap + 8), 1)
+                            : with_instructions(write(kHeap + 8), instructions));
+  return run_warm(window_machine(1, 512), {kHeap, other}, records);
+}
+
+/// The cycle in which that walk's answer is taken.
+constexpr std::uint64_t kAnswered = kL2Cycles + kNativeWalk;
+
+void expect_merged(const RunResult& result) {
+  EXPECT_EQ(result.l1d.misses, 2u);
+  EXPECT_EQ(result.walk_queue.merged, 1u);
+  EXPECT_EQ(result.walker.walks, 1u);
+}
+void expect_filled(const RunResult& result) {
+  EXPECT_EQ(result.l1d.misses, 1u);
+  EXPECT_EQ(result.walk_queue.merged, 0u);
+  EXPECT_EQ(result.walker.walks, 1u);
+}
+
+TEST(Walk, HasFilledNoTlbBeforeItsAnswer) { expect_merged(run_ready_in(kAnswered - 1, false)); }
+TEST(Walk, HasFilledTheTlbsForWhatEntersInTheCycleOfItsAnswer) {
+  expect_filled(run_ready_in(kAnswered, false));
+}
+TEST(Walk, IsSharedByWhatIsReadyTheCycleBeforeItsAnswer) {
+  expect_merged(run_ready_in(kAnswered - 1, true));
+}
+TEST(Walk, HasFilledTheTlbsForWhatIsReadyInTheCycleOfItsAnswer) {
+  expect_filled(run_ready_in(kAnswered, true));
+}
+
 /// Reads of two pages that no TLB has.
 RunResult run_two_walks(unsigned slots) {
   RunSettings settings = window_machine(4, 64);
