@@ -18,13 +18,17 @@ struct TlbGeometry {
 
 enum class Replacement : std::uint8_t { kLru, kTreePlru, kFifo, kRandom };
 
-/// One TLB level. Split by page size if `split`, else `unified` holds every size.
+/// One TLB level. Split by page size if `split`, else `unified` holds every size. Of one that is
+/// split, `k4_m2` holds 4 KiB and 2 MiB pages if `shares_4k_2m`, else `k4` and `m2` do.
 struct TlbSettings {
   bool split = false;
+  bool shares_4k_2m = false;
   TlbGeometry unified = {};
-  TlbGeometry k4 = {};      ///< 4 KiB
-  TlbGeometry m2 = {};      ///< 2 MiB
+  TlbGeometry k4 = {};  ///< 4 KiB
+  TlbGeometry m2 = {};  ///< 2 MiB
+  TlbGeometry k4_m2 = {};
   TlbGeometry g1 = {};      ///< 1 GiB
+  unsigned coalesce = 1;    ///< 4 KiB pages that an entry may hold: 1, 2, 4 or 8
   unsigned hit_cycles = 0;  ///< added to an access that hits here
   Replacement replacement = Replacement::kLru;
 };

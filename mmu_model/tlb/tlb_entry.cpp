@@ -69,7 +69,38 @@ TlbEntry piece_of(const TlbEntry& entry, std::uint64_t linear, arch::PageSize si
   piece.frame = entry.hpa_of(linear) & ~(arch::bytes(size) - 1);
   piece.gpa = entry.gpa_of(linear) & ~(arch::bytes(size) - 1);
   piece.size = size;
+  piece.group_bits = 0;
+  piece.pages = 1;
   return piece;
+}
+
+TlbEntry group_of(const TlbEntry& entry, std::uint64_t linear, unsigned group_bits) {
+  constexpr std::uint64_t kPage = arch::bytes(arch::PageSize::k4K);
+  const std::uint64_t offset = linear & ((kPage << group_bits) - kPage);
+  TlbEntry group = piece_of(entry, linear, arch::PageSize::k4K);
+  group.frame -= offset;
+  group.gpa -= offset;
+  group.group_bits = static_cast<std::uint8_t>(group_bits);
+  group.pages = 0;
+  const std::uint64_t first = linear - (linear & (kPage - 1)) - offset;
+  for (unsigned i = 0; i < 1u << group_bits; ++i) {
+    const std::uint64_t page = first + i * kPage;
+    const bool within = ((page ^ linear) & ~(entry.bytes() - 1)) == 0;
+    const std::uint64_t index = (page & (entry.bytes() - 1)) / arch::bytes(entry.size);
+    if (within && (entry.pages >> index & 1) != 0)
+      group.pages |= static_cast<std::uint8_t>(1u << i);
+  }
+  return group;
+}
+
+bool can_join(const TlbEntry& a, const TlbEntry& b) {
+  return ((a.frame | a.gpa) & (a.bytes() - 1)) == 0 && a.frame == b.frame && a.gpa == b.gpa &&
+         a.space == b.space && a.space_mask == b.space_mask && a.guest_size == b.guest_size &&
+         a.ept_size == b.ept_size && a.walk_size == b.walk_size && a.memory_type == b.memory_type &&
+         a.guest_rights == b.guest_rights && a.ept_rights == b.ept_rights &&
+         a.protection_key == b.protection_key && a.dirty == b.dirty && a.global == b.global &&
+         a.shadow_stack == b.shadow_stack && a.mode_based_execute == b.mode_based_execute &&
+         a.verified == b.verified;
 }
 
 bool allows(const WalkContext& context, const TlbEntry& entry, const Request& request) {

@@ -43,7 +43,7 @@ struct alignas(64) TlbEntry {
   std::uint64_t allowed = 0;
   std::uint64_t frame = 0;                          ///< host-physical address of the first byte
   std::uint64_t gpa = 0;                            ///< guest-physical address of the first byte
-  arch::PageSize size = arch::PageSize::k4K;        ///< what this entry covers
+  arch::PageSize size = arch::PageSize::k4K;        ///< what this entry covers, or each page of it
   arch::PageSize guest_size = arch::PageSize::k4K;  ///< the guest page it is a piece of
   arch::PageSize ept_size = arch::PageSize::k4K;    ///< the EPT page; meaningless with EPT off
   arch::PageSize walk_size = arch::PageSize::k4K;   ///< what the walk found: `size` or more
@@ -57,13 +57,14 @@ struct alignas(64) TlbEntry {
   // The controls of the walk that made it: no change of them removes it.
   bool mode_based_execute = false;  ///< without it nothing is known of user-mode fetches
   bool verified = false;            ///< guest-paging verification was asked for
+  // A group of pages: 2^group_bits of them, aligned in linear addresses, of which `frame` and `gpa`
+  // are where the first is or would be. Most entries are a group of one.
+  std::uint8_t group_bits = 0;
+  std::uint8_t pages = 1;  ///< those that are here, a bit each
 
-  std::uint64_t hpa_of(std::uint64_t linear) const {
-    return frame | (linear & (arch::bytes(size) - 1));
-  }
-  std::uint64_t gpa_of(std::uint64_t linear) const {
-    return gpa | (linear & (arch::bytes(size) - 1));
-  }
+  std::uint64_t bytes() const { return arch::bytes(size) << group_bits; }
+  std::uint64_t hpa_of(std::uint64_t linear) const { return frame + (linear & (bytes() - 1)); }
+  std::uint64_t gpa_of(std::uint64_t linear) const { return gpa + (linear & (bytes() - 1)); }
 };
 static_assert(sizeof(TlbEntry) == 64);
 
@@ -74,8 +75,17 @@ TlbEntry make_tlb_entry(const WalkContext& context, const Outcome& outcome);
 /// What a walk would have said of `linear`, which `entry` translates in `context`.
 Outcome outcome_of(const WalkContext& context, const TlbEntry& entry, std::uint64_t linear);
 
-/// The piece of `size` that holds `linear`, of an entry at least as large.
+/// The piece of `size` that holds `linear`, of an entry at least as large: a group of one.
 TlbEntry piece_of(const TlbEntry& entry, std::uint64_t linear, arch::PageSize size);
+
+/// What `entry`, of 4 KiB pages or larger, says of the group of 2^group_bits pages of 4 KiB that
+/// holds `linear`: all those of its pages that lie there.
+TlbEntry group_of(const TlbEntry& entry, std::uint64_t linear, unsigned group_bits);
+
+/// Whether one entry can stand for the pages of both, two entries of one group: if their pages
+/// follow one another in guest- and host-physical memory as they do in linear addresses, the whole
+/// group is aligned there to its size, and everything else that is known of them is the same.
+bool can_join(const TlbEntry& a, const TlbEntry& b);
 
 /// Whether the rules let `request` through `entry` without a walk. Not for a write where a D flag
 /// is still clear, and not where the access would fault: then memory is asked again (SDM 31.4.3.3

@@ -9,9 +9,13 @@ TlbLevel::TlbLevel(const TlbSettings& settings, std::uint64_t seed)
   arrays_.reserve(kSizes.size());  // array_of_ points into it
   const auto add = [&](const TlbGeometry& geometry) -> TlbArray* {
     if (geometry.entries == 0) return nullptr;
-    return &arrays_.emplace_back(geometry, settings.replacement, seed + arrays_.size());
+    return &arrays_.emplace_back(geometry, settings.coalesce, settings.replacement,
+                                 seed + arrays_.size());
   };
-  if (settings.split) {
+  if (settings.split && settings.shares_4k_2m) {
+    TlbArray* const small = add(settings.k4_m2);
+    array_of_ = {small, small, add(settings.g1)};
+  } else if (settings.split) {
     array_of_ = {add(settings.k4), add(settings.m2), add(settings.g1)};
   } else {
     array_of_.fill(add(settings.unified));
@@ -32,8 +36,8 @@ void TlbLevel::fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& en
       array_of_[i]->drop(vpid, linear, kSizes[i], entry);
     }
   }
-  array_of_[held - 1]->fill(vpid, linear,
-                            size == entry.size ? entry : piece_of(entry, linear, size));
+  TlbArray& array = *array_of_[held - 1];
+  array.fill(vpid, linear, array.fitted(entry, linear, size));
 }
 
 void TlbLevel::invalidate(const InvalidationScope& scope) {

@@ -12,8 +12,9 @@
 
 namespace eptsim::mmu {
 
-/// One TLB level: an array for each page size, or one for all. A page too large for the arrays that
-/// there are is held in pieces of the largest size that fits; one that fits nowhere is not held.
+/// One TLB level: an array for each page size, one for all, or one for 4 KiB and 2 MiB pages and
+/// one for 1 GiB. A page too large for the arrays that there are is held in pieces of the largest
+/// size that fits; one that fits nowhere is not held.
 class TlbLevel {
  public:
   TlbLevel(const TlbSettings& settings, std::uint64_t seed);

@@ -32,7 +32,7 @@ void apply(Machine& machine, const std::vector<Given>& given, Places& places) {
       if (!shaping && !setting.parameter->applies_to(machine)) {
         const bool sized = setting.parameter->key.find("ways.") != std::string::npos;
         throw InputError(setting.place, setting.parameter->key + " isn't a setting of this machine",
-                         sized ? "this TLB isn't split by page size: set ways, or entries.4k too"
+                         sized ? "give the entries of this array too: that is how it comes to be"
                                : "this TLB is split by page size: set ways.4k, .2m or .1g");
       }
       setting.parameter->set(machine, setting.value);

@@ -53,9 +53,18 @@ void check_array(const TlbGeometry& array, mmu::Replacement replacement, const s
 }
 
 void check_tlb(const TlbSettings& tlb, const std::string& name, const std::vector<Places>& places) {
+  if (!std::has_single_bit(tlb.coalesce)) {
+    throw InputError(
+        place_of(places, {name + ".coalesce"}),
+        name + ".coalesce can't be " + std::to_string(tlb.coalesce) + ", expected 1, 2, 4 or 8");
+  }
   if (!tlb.split) return check_array(tlb.unified, tlb.replacement, name, "", places);
-  check_array(tlb.k4, tlb.replacement, name, ".4k", places);
-  check_array(tlb.m2, tlb.replacement, name, ".2m", places);
+  if (tlb.shares_4k_2m) {
+    check_array(tlb.k4_m2, tlb.replacement, name, ".4k-2m", places);
+  } else {
+    check_array(tlb.k4, tlb.replacement, name, ".4k", places);
+    check_array(tlb.m2, tlb.replacement, name, ".2m", places);
+  }
   check_array(tlb.g1, tlb.replacement, name, ".1g", places);
 }
 

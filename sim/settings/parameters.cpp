@@ -95,8 +95,9 @@ Parameter on_or_off(std::string key, Field field, std::string help) {
   return parameter;
 }
 
-/// The settings of one TLB. It holds all page sizes in one array, or has an array for each: which
-/// of the two follows from whether `entries` or `entries.4k` and its like are given.
+/// The settings of one TLB. It holds all page sizes in one array, or has an array for each, or one
+/// for the two smaller: which of them follows from whether `entries`, `entries.4k` and `.2m`, or
+/// `entries.4k-2m` are given. `entries.1g` goes with both of the latter.
 class TlbParameters {
  public:
   TlbParameters(std::string_view name, std::string_view what,
@@ -104,10 +105,25 @@ class TlbParameters {
       : prefix_("tlb." + std::string(name) + "."), what_(what), tlb_(tlb) {}
 
   void append_to(std::vector<Parameter>& table) const {
-    append_array(table, "", "every page size", &TlbSettings::unified);
-    append_array(table, ".4k", "4 KiB pages", &TlbSettings::k4);
-    append_array(table, ".2m", "2 MiB pages", &TlbSettings::m2);
-    append_array(table, ".1g", "1 GiB pages", &TlbSettings::g1);
+    append_array(table, Shape::kUnified, "", "every page size", &TlbSettings::unified);
+    append_array(table, Shape::kBySize, ".4k", "4 KiB pages", &TlbSettings::k4);
+    append_array(table, Shape::kBySize, ".2m", "2 MiB pages", &TlbSettings::m2);
+    append_array(table, Shape::kShared, ".4k-2m", "4 KiB and 2 MiB pages", &TlbSettings::k4_m2);
+    append_array(table, Shape::kSplit, ".1g", "1 GiB pages", &TlbSettings::g1);
+
+    Parameter coalesce = start("coalesce", what_ +
+                                               ": 4 KiB pages that one entry may hold, 1, 2, 4 "
+                                               "or 8 (1: no coalescing)");
+    coalesce.unit = "1";
+    coalesce.minimum = 1;
+    coalesce.maximum = 8;
+    coalesce.get = [tlb = tlb_](const Machine& m) {
+      return std::uint64_t{(m.hardware.*tlb).coalesce};
+    };
+    coalesce.set = [tlb = tlb_](Machine& m, std::uint64_t value) {
+      (m.hardware.*tlb).coalesce = static_cast<unsigned>(value);
+    };
+    table.push_back(std::move(coalesce));
 
     Parameter hit = start("hit_cycles", what_ + ": cycles that a hit here adds");
     hit.unit = "cycle";
@@ -140,11 +156,35 @@ class TlbParameters {
     return parameter;
   }
 
-  void append_array(std::vector<Parameter>& table, const std::string& suffix,
+  /// The arrays that a setting is about; kSplit is either of the two that aren't unified.
+  enum class Shape : std::uint8_t { kUnified, kBySize, kShared, kSplit };
+
+  static bool is(const TlbSettings& tlb, Shape shape) {
+    switch (shape) {
+      case Shape::kUnified: return !tlb.split;
+      case Shape::kBySize: return tlb.split && !tlb.shares_4k_2m;
+      case Shape::kShared: return tlb.split && tlb.shares_4k_2m;
+      case Shape::kSplit: break;
+    }
+    return tlb.split;
+  }
+  /// Makes it so; arrays that come new have no entries.
+  static void make(TlbSettings& tlb, Shape shape) {
+    if (is(tlb, shape)) return;
+    if (shape == Shape::kUnified) {
+      tlb.unified.ways = tlb.shares_4k_2m ? tlb.k4_m2.ways : tlb.k4.ways;
+    } else {
+      tlb.k4 = tlb.m2 = tlb.k4_m2 = {};
+      if (!tlb.split) tlb.g1 = {};
+    }
+    tlb.split = shape != Shape::kUnified;
+    tlb.shares_4k_2m = shape == Shape::kShared;
+  }
+
+  void append_array(std::vector<Parameter>& table, Shape shape, const std::string& suffix,
                     const std::string& pages, TlbGeometry TlbSettings::* array) const {
-    const bool split = !suffix.empty();
-    const auto applies = [tlb = tlb_, split](const Machine& machine) {
-      return (machine.hardware.*tlb).split == split;
+    const auto applies = [tlb = tlb_, shape](const Machine& machine) {
+      return is(machine.hardware.*tlb, shape);
     };
 
     Parameter entries = start("entries" + suffix, what_ + ": entries, " + pages + " (0: off)");
@@ -155,11 +195,9 @@ class TlbParameters {
     entries.get = [tlb = tlb_, array](const Machine& machine) {
       return std::uint64_t{(machine.hardware.*tlb.*array).entries};
     };
-    entries.set = [tlb = tlb_, array, split](Machine& machine, std::uint64_t value) {
+    entries.set = [tlb = tlb_, array, shape](Machine& machine, std::uint64_t value) {
       TlbSettings& settings = machine.hardware.*tlb;
-      if (settings.split && !split) settings.unified.ways = settings.k4.ways;
-      if (!settings.split && split) settings.k4 = settings.m2 = settings.g1 = {};
-      settings.split = split;
+      make(settings, shape);
       (settings.*array).entries = static_cast<unsigned>(value);
     };
     table.push_back(std::move(entries));

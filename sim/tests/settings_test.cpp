@@ -201,6 +201,25 @@ TEST(MachineFile, ATlbGivenBySizesHasNoArrayForTheOthers) {
   EXPECT_EQ(machine.hardware.l2.m2.entries, 0u);
 }
 
+TEST(MachineFile, ATlbMayShareAnArrayBetweenThe4KAnd2MPagesAndHaveOneFor1G) {
+  constexpr const char* kText =
+      "[tlb.l2]\nentries.4k-2m = 1536\nways.4k-2m = 12\nentries.1g = 16\nways.1g = 4\n"
+      "coalesce = 4\n[tlb.l1d]\nentries.4k-2m = 64\nways.4k-2m = 4\n";
+  const Machine machine = resolve_machine_text(kText, "m.toml");
+  const mmu::TlbSettings& l2 = machine.hardware.l2;
+  EXPECT_TRUE(l2.split);
+  EXPECT_TRUE(l2.shares_4k_2m);
+  EXPECT_EQ(l2.k4_m2.entries, 1536u);
+  EXPECT_EQ(l2.k4_m2.ways, 12u);
+  EXPECT_EQ(l2.g1.entries, 16u);
+  EXPECT_EQ(l2.coalesce, 4u);
+  const mmu::TlbSettings& l1d = machine.hardware.l1d;  // split by size in plain
+  EXPECT_EQ(l1d.k4.entries + l1d.m2.entries, 0u);
+  EXPECT_EQ(l1d.g1.entries, 8u) << "as in plain";
+  const std::string written = machine_as_toml(machine);
+  EXPECT_EQ(machine_as_toml(resolve_machine_text(written, "m.toml")), written);
+}
+
 struct Refused {
   const char* text;
   const char* says;
@@ -292,6 +311,12 @@ TEST(MachineFile, WhatIsWrongIsNamedWithItsPlace) {
        "this TLB is split by page size: set ways.4k, .2m or .1g"},
       {"tlb.l2.entries.2m = 16\n",
        "m.toml:1:21: tlb.l2.ways.2m isn't given, and tlb.l2.entries.2m is 16"},
+      {"tlb.l2.entries.4k-2m = 1536\n",
+       "m.toml:1:24: tlb.l2.ways.4k-2m isn't given, and tlb.l2.entries.4k-2m is 1536"},
+      {"tlb.l1d.entries.4k-2m = 64\ntlb.l1d.ways.4k-2m = 4\ntlb.l1d.ways.2m = 4\n",
+       "m.toml:3:19: tlb.l1d.ways.2m isn't a setting of this machine | give the entries of this "
+       "array too: that is how it comes to be"},
+      {"tlb.l2.coalesce = 3\n", "m.toml:1:19: tlb.l2.coalesce can't be 3, expected 1, 2, 4 or 8"},
       {"cpu.maxphyaddr = 36\n",
        "m.toml:1:18: dram.bytes = 1099511627776 is more than addresses of cpu.maxphyaddr = 36 bits "
        "reach, expected at most 68719476736"},
