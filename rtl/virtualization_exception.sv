@@ -16,7 +16,6 @@ module virtualization_exception #(
   input  logic [63:0]           linear_i,  // 0 where the request has none
   input  logic [51:0]           gpa_i,
   input  logic [15:0]           eptp_index_i,
-  input  logic [63:0]           cycles_i,
   // The next access to the area: if due_i the load, otherwise a store.
   output logic                  stores_o,
   output logic [51:0]           address_o,
@@ -32,7 +31,12 @@ module virtualization_exception #(
   logic [2:0] field;
   logic delivered;
 
-  assign field = loaded_i ? 3'd0 : field_q[slot_i] + 3'd1;
+  always_comb begin
+    field = 3'd0;
+    if (stored_i) begin
+      field = field_q[slot_i] + 3'd1;
+    end
+  end
   assign delivered = stored_i & (field == 3'd6);
   assign stores_o = (loaded_i & ~busy_i) | (stored_i & ~delivered);
 
@@ -57,7 +61,6 @@ module virtualization_exception #(
     response_o = report_i;
     if (loaded_i | stored_i) begin
       response_o = violation_q[slot_i];
-      response_o.cycles = cycles_i;
       if (delivered) begin
         response_o.outcome = walker_pkg::OutcomeVirtualizationException;
       end

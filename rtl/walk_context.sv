@@ -1,11 +1,10 @@
-// What each walk was asked for, in what context and when: taken with the request.
+// What each walk was asked for, and in what context: taken with the request.
 
 module walk_context #(
   parameter int unsigned Walks = 1,
   parameter int unsigned SlotBits = 1
 ) (
   input  logic                 clk_i,
-  input  logic [63:0]          time_i,
 
   input  logic                 take_i,
   input  logic [SlotBits-1:0]  take_slot_i,
@@ -19,8 +18,7 @@ module walk_context #(
   output walker_pkg::mode_t    mode_o,
   output walker_pkg::annex_t   annex_o,
   output walker_pkg::space_t   space_o,
-  output logic [15:0]          pml_index_o,
-  output logic [63:0]          cycles_o  // since it was taken
+  output logic [15:0]          pml_index_o
 );
 
   walker_pkg::mode_t mode_taken;
@@ -42,7 +40,6 @@ module walk_context #(
   logic [$bits(space_o)-1:0] space_q [Walks];
   logic [$bits(request_o)-1:0] request_q [Walks];
   logic [15:0] pml_index_q [Walks];
-  logic [63:0] start_q [Walks];
 
   always_ff @(posedge clk_i) begin
     if (take_i) begin
@@ -51,7 +48,6 @@ module walk_context #(
       space_q[take_slot_i] <= space_taken;
       request_q[take_slot_i] <= request_i;
       pml_index_q[take_slot_i] <= context_i.pml_index;
-      start_q[take_slot_i] <= time_i;
     end
     if (logged_i) begin
       pml_index_q[slot_i] <= pml_index_o - 16'd1;
@@ -63,6 +59,5 @@ module walk_context #(
   assign annex_o = annex_q[slot_i];
   assign space_o = space_q[slot_i];
   assign pml_index_o = pml_index_q[slot_i];
-  assign cycles_o = time_i - start_q[slot_i];
 
 endmodule

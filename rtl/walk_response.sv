@@ -8,7 +8,6 @@ module walk_response (
   input  walker_pkg::access_t       access_i,
   input  logic                      user_i,  // a user-mode access
   input  logic [15:0]               references_i,
-  input  logic [63:0]               cycles_i,
   input  logic [15:0]               pml_index_i,
   input  logic                      linear_refused_i,
   input  walker_pkg::reason_e       linear_reason_i,
@@ -117,7 +116,6 @@ module walk_response (
     if (responds_i) begin
       response_o.tag = tag_i;
       response_o.references = references_i;
-      response_o.cycles = cycles_i;
       response_o.pml_index = pml_index_i;
       if (linear_refused_i) begin
         response_o.outcome = walker_pkg::OutcomeGeneralProtection;

@@ -8,8 +8,6 @@ module walk_step #(
   parameter bit HasGuestPhysical = 1'b0
 ) (
   input  logic                        clk_i,
-  input  logic [63:0]                 time_i,
-
   input  logic                        take_i,
   input  logic [SlotBits-1:0]         take_slot_i,
   input  walker_pkg::request_t        request_i,
@@ -26,7 +24,7 @@ module walk_step #(
   output logic                        issues_o,
   output logic                        looks_up_o,
   output logic                        responds_o,
-  output walker_pkg::response_t       response_o,
+  output walker_pkg::response_t       response_o,  // but for its cycles
 
   // The memory request of any walk.
   input  logic [SlotBits-1:0]         memory_slot_i,
@@ -73,7 +71,7 @@ module walk_step #(
   walker_pkg::op_e op;
   logic [2:0] guest_level, ept_level;
   logic [51:0] gpa, address;
-  logic [63:0] expected, desired, cycles;
+  logic [63:0] expected, desired;
   logic [15:0] pml_index;
   walker_pkg::guest_rights_t guest_rights_so_far;
 
@@ -82,7 +80,6 @@ module walk_step #(
 
   walk_context #(.Walks(Walks), .SlotBits(SlotBits)) u_walk_context (
     .clk_i(clk_i),
-    .time_i(time_i),
     .take_i(take_i),
     .take_slot_i(take_slot_i),
     .request_i(request_i),
@@ -93,8 +90,7 @@ module walk_step #(
     .mode_o(mode),
     .annex_o(annex),
     .space_o(space_o),
-    .pml_index_o(pml_index),
-    .cycles_o(cycles)
+    .pml_index_o(pml_index)
   );
 
   assign swapped = answered_i & (answer_i == expected) &
@@ -405,7 +401,6 @@ module walk_step #(
     .linear_i(request.linear ? request.address : '0),
     .gpa_i(gpa),
     .eptp_index_i(annex.eptp_index),
-    .cycles_i(cycles),
     .stores_o(ve_stores),
     .address_o(ve_address),
     .size_o(ve_size),
@@ -458,7 +453,6 @@ module walk_step #(
     .access_i(access),
     .user_i(user),
     .references_i(references),
-    .cycles_i(cycles),
     .pml_index_i(logged ? pml_index - 16'd1 : pml_index),
     .linear_refused_i(refused_at_once),
     .linear_reason_i(linear_reason),

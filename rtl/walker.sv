@@ -142,7 +142,6 @@ module walker #(
     .HasGuestPhysical(EptPml4e + EptPdpte + EptPde + NestedTlb != 0)
   ) u_walk_step (
     .clk_i(clk_i),
-    .time_i(time_i),
     .take_i(taken),
     .take_slot_i(free_slot),
     .request_i(request_i),
@@ -260,12 +259,17 @@ module walker #(
     .slot_o(response_slot)
   );
 
+  logic [63:0] start_q [Walks];  // when the walk was taken
   logic [$bits(response_o)-1:0] responses_q [Walks];
   assign response_o = responses_q[response_slot];
 
+  // The cycles, the last field, are left 0 by the step.
   always_ff @(posedge clk_i) begin
+    if (taken) begin
+      start_q[free_slot] <= time_i;
+    end
     if (responds) begin
-      responses_q[slot] <= response_d;
+      responses_q[slot] <= response_d | {{$bits(response_d) - 64{1'b0}}, time_i - start_q[slot]};
     end
   end
 

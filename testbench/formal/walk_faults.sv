@@ -29,7 +29,6 @@
 
 module walk_faults_proof (
   input logic                      clk_i,
-  input logic [63:0]               time_i,
   input logic                      take_i,
   input walker_pkg::request_t      request_i,
   input walker_pkg::context_t      context_i,
@@ -64,7 +63,6 @@ module walk_faults_proof (
     .HasGuestPhysical  (1'b1)
   ) u_step (
     .clk_i,
-    .time_i,
     .take_i,
     .take_slot_i       (1'b0),
     .request_i,

@@ -30,7 +30,6 @@
 
 module walk_references_proof (
   input logic                      clk_i,
-  input logic [63:0]               time_i,
   input logic                      chosen_i,
   input logic                      take_i,
   input logic                      take_slot_i,
@@ -74,7 +73,6 @@ module walk_references_proof (
     .HasGuestPhysical  (1'b1)
   ) u_step (
     .clk_i,
-    .time_i,
     .take_i,
     .take_slot_i,
     .request_i,
