@@ -173,6 +173,17 @@ tl::expected<GuestLeaf, GuestWalkError> GuestTables::walk(Gva gva) const {
   return leaf_at(*slot, gva);
 }
 
+std::optional<PageSize> GuestTables::room_at(Gva gva) const {
+  if (!is_linear_address(gva)) return std::nullopt;
+  const auto slot = find(gva, 1);
+  if (!slot || kPresent.any(slot->entry)) return std::nullopt;
+  for (const PageSize size : {PageSize::k1G, PageSize::k4M, PageSize::k2M}) {
+    const unsigned level = leaf_level(size);
+    if (level != 0 && level <= slot->level) return size;
+  }
+  return PageSize::k4K;
+}
+
 GuestState GuestTables::state() const {
   GuestState state;
   state.cr0 = arch::cr0::kPe.mask() | arch::cr0::kWp.mask() | arch::cr0::kPg.mask();

@@ -135,6 +135,9 @@ class GuestTables {
   [[nodiscard]] tl::expected<GuestLeaf, GuestUnmapError> unmap(
       arch::Gva gva, arch::PageSize size = arch::PageSize::k4K);
   [[nodiscard]] tl::expected<GuestLeaf, GuestWalkError> walk(arch::Gva gva) const;
+  /// The largest page around `gva` that `map` would take, tables being there for smaller ones or
+  /// not: nothing where a page is mapped, or for what is no linear address of the paging mode.
+  [[nodiscard]] std::optional<arch::PageSize> room_at(arch::Gva gva) const;
 
   /// Registers of a guest that runs on these tables: protection, paging and write protection on,
   /// the mode's bits of CR4 and EFER, execute-disable where the mode has it, and in PAE paging the

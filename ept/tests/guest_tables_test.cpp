@@ -95,6 +95,27 @@ TEST(GuestTables, MapPagesOfEverySizeInEveryMode) {
   }
 }
 
+TEST(GuestTables, HaveRoomForWhatTheyWouldMap) {
+  for (const PagingMode mode : kModes) {
+    Guest guest({.mode = mode});
+    const std::vector<PageSize> sizes = sizes_of(mode);
+    const Gva place(kGiB);
+    EXPECT_EQ(guest.tables().room_at(place + 5), sizes.back()) << name(mode);
+    ASSERT_TRUE(guest.tables().map(place, Gpa(2 * kGiB)));
+    EXPECT_EQ(guest.tables().room_at(place), std::nullopt);
+    EXPECT_EQ(guest.tables().room_at(place + 4096), PageSize::k4K);
+    ASSERT_TRUE(guest.tables().unmap(place));
+    EXPECT_EQ(guest.tables().room_at(place), PageSize::k4K) << "its table stays";
+    const auto refused = guest.tables().map(place, Gpa(2 * kGiB), {.size = sizes.back()});
+    EXPECT_EQ(refused.error(), GuestMapError::kCoversSmallerPages);
+  }
+  Guest guest({.mode = PagingMode::k4Level});
+  ASSERT_TRUE(guest.tables().map(Gva(0), Gpa(2 * kGiB), {.size = PageSize::k2M}));
+  EXPECT_EQ(guest.tables().room_at(Gva(2 * kMiB)), PageSize::k2M);
+  EXPECT_EQ(guest.tables().room_at(Gva(kGiB)), PageSize::k1G);
+  EXPECT_EQ(guest.tables().room_at(Gva(1ull << 47)), std::nullopt) << "not canonical";
+}
+
 TEST(GuestTables, PutNeighboursOf32BitEntriesSideBySide) {
   Guest guest({.mode = PagingMode::k32Bit});
   for (std::uint64_t page = 0; page < 1024; ++page) {
