@@ -11,9 +11,9 @@ void RunOptions::declare(Options& options, bool with_mode) {
                "Machine: default (if not given), plain, or a TOML file");
   options.texts("--set", "KEY=VALUE", set_,
                 "Change one setting; may be repeated, the last of a key wins");
-  if (with_mode) options.text("--mode", "MODE", mode_, "native or nested (the default)");
-  options.text("--guest-page", "SIZE", guest_page_, "Guest pages: 4K, 2M or 1G");
-  options.text("--ept-page", "SIZE", ept_page_, "EPT pages: 4K, 2M or 1G");
+  if (with_mode) options.text("--mode", "MODE", mode_, "native, nested (the default) or shadow");
+  options.text("--guest-page", "SIZE", guest_page_, "Guest pages: 4K, 2M, 1G or thp");
+  options.text("--ept-page", "SIZE", ept_page_, "EPT pages: 4K, 2M, 1G or thp");
   options.number("--warmup", warmup_, "Count nothing in the first N accesses");
   options.number("--limit", limit_, "Stop after N accesses counted");
   options.number("--seed", seed_, "Seed of what is random, 1 by default");
@@ -68,9 +68,10 @@ RunRequest RunOptions::resolve() const {
   RunSettings& settings = request.settings;
   settings.machine = resolve_machine(request.machine_name, assignments);
   settings.machine.hardware.seed = seed_.value_or(1);
-  settings.mode =
-      word_of<Mode>("--mode", mode_, {{"native", Mode::kNative}, {"nested", Mode::kNested}},
-                    Mode::kNested, {"shadow"});
+  settings.mode = word_of<Mode>(
+      "--mode", mode_,
+      {{"native", Mode::kNative}, {"nested", Mode::kNested}, {"shadow", Mode::kShadow}},
+      Mode::kNested);
   if (settings.mode == Mode::kNative) refuse_without_hypervisor(assignments);
   settings.walker = word_of<WalkerKind>(
       "--walker", walker_,

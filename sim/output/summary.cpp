@@ -50,8 +50,11 @@ std::string pages(const Json& document) {
   const Json& machine = document.at("machine");
   const auto guest = machine.at("guest").at("page").get<std::string>();
   if (document.at("mode") == "native") return fmt::format("native, {} pages", guest);
-  return fmt::format("nested, {} guest pages on {} EPT pages", guest,
-                     machine.at("hypervisor").at("page").get<std::string>());
+  const auto host = machine.at("hypervisor").at("page").get<std::string>();
+  if (document.at("mode") == "shadow") {
+    return fmt::format("shadow paging, {} guest pages on {} host pages", guest, host);
+  }
+  return fmt::format("nested, {} guest pages on {} EPT pages", guest, host);
 }
 
 void add_facts(Table& table, const Json& document) {
@@ -175,7 +178,7 @@ std::string summary(const Json& document, Style style) {
              figures.cycles);
   if (window) table.part("waiting for data", figures.data_cycles, figures.cycles);
   table.part("lost to translation", figures.translation_cycles, figures.cycles);
-  if (nested) table.part("VM exits", figures.exit_cycles, figures.cycles);
+  if (document.at("mode") != "native") table.part("VM exits", figures.exit_cycles, figures.cycles);
   if (window) table.part("other", figures.other_cycles, figures.cycles);
   table.line("in all", grouped(figures.cycles),
              fmt::format("for {} instructions", grouped(figures.instructions)));
@@ -206,9 +209,19 @@ std::string summary(const Json& document, Style style) {
                  fmt::format("all pages were write-protected {}x", grouped(times)));
     }
   }
+  const bool shadow = document.at("mode") == "shadow";
+  if (shadow) {
+    table.line("exits, page fault", grouped(count("/vmx/exits/page_fault")));
+    table.line("exits, guest table written", grouped(count("/vmx/exits/guest_table_write")));
+    table.line("exits, CR access", grouped(count("/vmx/exits/cr_access")));
+    table.line("exits, INVLPG", grouped(count("/vmx/exits/invlpg")));
+  }
   table.line("memory: program's pages", size_text(count("/memory/page_bytes")));
   table.line("memory: guest tables", size_text(count("/memory/guest_table_bytes")));
   if (nested) table.line("memory: EPT", size_text(count("/memory/ept_table_bytes")));
+  if (shadow) {
+    table.line("memory: shadow tables", size_text(count("/memory/shadow_table_bytes")));
+  }
   if (document.at(Json::json_pointer("/machine/simulation/stale_check")) == "on") {
     add_stale(table, stats.at("stale"));
   }

@@ -23,19 +23,29 @@ ept::ExtendedPageTable make_table(arch::PhysicalMemory& memory, ept::FrameAlloca
 }  // namespace
 
 Hypervisor::Hypervisor(arch::PhysicalMemory& memory, PhysicalFrames& frames, unsigned maxphyaddr,
-                       arch::PageSize page)
+                       PagePolicy policy)
     : frames_(frames),
       table_frames_(frames),
-      page_(page),
+      policy_(policy),
       ept_(make_table(memory, table_frames_, frames, maxphyaddr)) {}
 
 void Hypervisor::handle_violation(arch::Gpa gpa) {
   ++violations_;
+  back(gpa);
+}
+
+void Hypervisor::back(arch::Gpa gpa) {
   if (make_writable(gpa)) return;
-  const auto frame = frames_.take(page_);
-  if (!frame) throw out_of_memory(frames_, "an EPT page of " + std::string(name(page_)));
-  auto mapped = ept_.map(gpa.align_down(arch::bytes(page_)), arch::Hpa(*frame), ept::kAllAccess,
-                         {.size = page_});
+  arch::PageSize size = policy_.largest;
+  while (!is_empty(gpa, size)) size = next_smaller(size);
+  auto frame = frames_.take(size);
+  for (; !frame && size != arch::PageSize::k4K; frame = frames_.take(size)) {
+    ++no_large_frame_;
+    size = next_smaller(size);
+  }
+  if (!frame) throw out_of_memory(frames_, "an EPT page");
+  auto mapped = ept_.map(gpa.align_down(arch::bytes(size)), arch::Hpa(*frame), ept::kAllAccess,
+                         {.size = size});
   if (!mapped) {
     if (mapped.error() == ept::MapError::kOutOfMemory) {
       throw out_of_memory(frames_, "an EPT table");
@@ -45,7 +55,16 @@ void Hypervisor::handle_violation(arch::Gpa gpa) {
         ", where mapping a page is refused: " + std::string(name(mapped.error())));
   }
   pending_.merge(std::move(*mapped));
-  mapped_bytes_ += arch::bytes(page_);
+  mapped_.add(size);
+}
+
+/// Whether a page of `size` around `gpa` would cover no other. The smallest never does: nothing is
+/// mapped at `gpa` itself.
+bool Hypervisor::is_empty(arch::Gpa gpa, arch::PageSize size) const {
+  if (size == arch::PageSize::k4K) return true;
+  const arch::Gpa begin = gpa.align_down(arch::bytes(size));
+  const ept::Mappings around = ept_.mappings({begin, begin + arch::bytes(size)});
+  return around.begin() == around.end();
 }
 
 /// Gives a write-protected page its right back, which owes nothing: one that was lacking may be

@@ -7,6 +7,7 @@
 #include "ept/arch/physical_memory.hpp"
 #include "ept/extended_page_table.hpp"
 #include "ept/guest_tables.hpp"
+#include "sim/run/page_policy.hpp"
 #include "sim/run/physical_frames.hpp"
 #include "sim/run/table_frames.hpp"
 
@@ -14,14 +15,15 @@ namespace eptsim::sim {
 
 /// The hypervisor's policy: the virtual machine's memory is given on first touch. On an EPT
 /// violation the page around the guest-physical address gets a frame, and an EPT leaf with all
-/// rights and write-back memory. All pages have one size. Nothing is ever taken away but the right
-/// to write, to learn which pages are written, as live migration does. EPT accessed and dirty flags
-/// are off.
+/// rights and write-back memory. The page is as large as the policy wants, unless something around
+/// it is mapped already or no frame is large enough; the guest's memory counts as one area. Nothing
+/// is ever taken away but the right to write, to learn which pages are written, as live migration
+/// does. EPT accessed and dirty flags are off.
 class Hypervisor final : public ept::GuestPhysicalMap {
  public:
   /// Throws InputError if there is no room for the EPT's root. Both outlive it.
   Hypervisor(arch::PhysicalMemory& memory, PhysicalFrames& frames, unsigned maxphyaddr,
-             arch::PageSize page);
+             PagePolicy policy);
 
   std::uint64_t eptp() const { return ept_.eptp(); }
 
@@ -29,6 +31,8 @@ class Hypervisor final : public ept::GuestPhysicalMap {
   /// write-protected: it is made writable again. Throws InputError if memory has run out,
   /// std::logic_error if a violation there can't be.
   void handle_violation(arch::Gpa gpa);
+  /// The same in the course of another exit's handler.
+  void back(arch::Gpa gpa);
 
   /// Takes the right to write from every page, the guest's tables included. Owes an INVEPT.
   void write_protect();
@@ -48,20 +52,24 @@ class Hypervisor final : public ept::GuestPhysicalMap {
   void complete();
 
   /// Host-physical memory that backs the guest's.
-  std::uint64_t mapped_bytes() const { return mapped_bytes_; }
+  const MappedBytes& mapped() const { return mapped_; }
+  /// Times that a page became smaller because no frame was large enough.
+  std::uint64_t no_large_frame() const { return no_large_frame_; }
   std::uint64_t table_bytes() const { return table_frames_.bytes(); }
 
  private:
   bool make_writable(arch::Gpa gpa);
+  bool is_empty(arch::Gpa gpa, arch::PageSize size) const;
 
   PhysicalFrames& frames_;
   TableFrames<arch::Hpa> table_frames_;
-  arch::PageSize page_;
+  PagePolicy policy_;
   ept::ExtendedPageTable ept_;
   ept::PendingInvalidation pending_;
   std::uint64_t violations_ = 0;
   std::uint64_t protected_writes_ = 0;
-  std::uint64_t mapped_bytes_ = 0;
+  MappedBytes mapped_;
+  std::uint64_t no_large_frame_ = 0;
 };
 
 }  // namespace eptsim::sim

@@ -7,10 +7,17 @@ namespace {
 unsigned level_of(arch::PageSize size) { return arch::leaf_level(size) - 1; }
 std::uint64_t bytes_of_level(unsigned level) { return arch::bytes(arch::page_of_level(level + 1)); }
 
+/// Spreads neighbours all over: the last step of SplitMix64.
+constexpr std::uint64_t mixed(std::uint64_t value) {
+  value = (value ^ (value >> 30)) * 0xbf58'476d'1ce4'e5b9;
+  value = (value ^ (value >> 27)) * 0x94d0'49bb'1331'11eb;
+  return value ^ (value >> 31);
+}
+
 }  // namespace
 
-PhysicalFrames::PhysicalFrames(std::uint64_t bytes)
-    : bytes_(bytes & ~(arch::bytes(arch::PageSize::k4K) - 1)) {
+PhysicalFrames::PhysicalFrames(std::uint64_t bytes, Fragmentation fragmentation)
+    : bytes_(bytes & ~(arch::bytes(arch::PageSize::k4K) - 1)), fragmentation_(fragmentation) {
   const std::uint64_t first = arch::bytes(arch::PageSize::k4K);
   if (bytes_ > first) add(first, bytes_, 2);
 }
@@ -32,9 +39,21 @@ void PhysicalFrames::add(std::uint64_t begin, std::uint64_t end, unsigned level)
 }
 
 std::optional<std::uint64_t> PhysicalFrames::take(arch::PageSize size) {
-  const auto frame = take_level(level_of(size));
-  if (frame) taken_bytes_ += arch::bytes(size);
+  const unsigned level = level_of(size);
+  const auto frame = take_level(level);
+  if (!frame) return std::nullopt;
+  if (is_broken(*frame, level)) {
+    free_[level - 1].push_front({*frame, *frame + arch::bytes(size)});
+    return std::nullopt;
+  }
+  taken_bytes_ += arch::bytes(size);
   return frame;
+}
+
+bool PhysicalFrames::is_broken(std::uint64_t frame, unsigned level) const {
+  if (level == 0 || fragmentation_.percent == 0) return false;
+  // A frame's lowest bits are free to tell the sizes apart.
+  return mixed(mixed(fragmentation_.seed) + (frame | level)) % 100 < fragmentation_.percent;
 }
 
 std::optional<std::uint64_t> PhysicalFrames::take_level(unsigned level) {

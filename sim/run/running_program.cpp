@@ -88,11 +88,11 @@ void RunningProgram::act(const Record& record, mmu::Cycle& cycle) {
     case RecordKind::kMapChange:
       if (!is_current(record)) enter(record, cycle);
       software_.unmap(asid_, record.address);
-      port_.invalidate(invalidation::invlpg(current_tags(*context_), record.address), cycle);
+      invlpg(record.address, cycle);
       return;
     case RecordKind::kInvlpg:
       if (!is_current(record)) enter(record, cycle);
-      port_.invalidate(invalidation::invlpg(current_tags(*context_), record.address), cycle);
+      invlpg(record.address, cycle);
       return;
     default: break;
   }
@@ -100,11 +100,15 @@ void RunningProgram::act(const Record& record, mmu::Cycle& cycle) {
   const mmu::CurrentTags current = current_tags(*context_);
   switch (record.kind) {
     case RecordKind::kMovCr3:
+      software_.intercept_cr_access();
+      account_for_software(cycle);
       port_.invalidate(invalidation::mov_to_cr3(current, context_->raw.cr3, false), cycle);
       return;
     case RecordKind::kMovCr4: {
       // Which bits changed isn't told: as if one had that removes all.
       const std::uint64_t cr4 = context_->raw.cr4;
+      software_.intercept_cr_access();
+      account_for_software(cycle);
       port_.invalidate(invalidation::mov_to_cr4(current, cr4, cr4 ^ arch::cr4::kPge.mask()), cycle);
       return;
     }
@@ -114,9 +118,17 @@ void RunningProgram::act(const Record& record, mmu::Cycle& cycle) {
   }
 }
 
+void RunningProgram::invlpg(std::uint64_t linear, mmu::Cycle& cycle) {
+  software_.intercept_invlpg();
+  account_for_software(cycle);
+  port_.invalidate(mmu::invalidation::invlpg(current_tags(*context_), linear), cycle);
+}
+
 /// A type for one address space concerns the current one, or one that nothing is cached of. One
 /// that doesn't exist made the instruction fail, here as below.
-void RunningProgram::invpcid(const Record& record, mmu::Cycle cycle) {
+void RunningProgram::invpcid(const Record& record, mmu::Cycle& cycle) {
+  software_.intercept_invlpg();
+  account_for_software(cycle);
   if (record.size > kLastType) return;
   const auto type = static_cast<mmu::InvpcidType>(record.size);
   const bool one_space = type == mmu::InvpcidType::kAddress || type == mmu::InvpcidType::kSingle;
@@ -142,6 +154,7 @@ void RunningProgram::enter(const Record& record, mmu::Cycle& cycle) {
                           ", vCPU " + std::to_string(record.vcpu) +
                           "), expected one: this version simulates one core");
   } else {
+    software_.intercept_cr_access();
     port_.invalidate(
         mmu::invalidation::mov_to_cr3(current_tags(*context_), context_->raw.cr3, false), cycle);
   }
@@ -156,7 +169,10 @@ void RunningProgram::account_for_software(mmu::Cycle& cycle) {
   const std::uint64_t exits = software_.ept_violations() - exits_accounted_;
   exits_accounted_ += exits;
   counted_.ept_violations += exits;
-  pass_exits(exits, cycle);
+  const ShadowExits shadow = software_.shadow_exits() - shadow_accounted_;
+  shadow_accounted_ += shadow;
+  counted_.shadow_exits += shadow;
+  pass_exits(exits + shadow.sum(), cycle);
   counted_.page_faults += software_.page_faults() - faults_accounted_;
   faults_accounted_ = software_.page_faults();
   counted_.protected_writes += software_.protected_writes() - protected_writes_accounted_;
@@ -236,6 +252,7 @@ void RunningProgram::report(RunResult& result, mmu::Cycle now) const {
   result.cycles_by = counted_.cycles_by;
   result.guest_page_faults = counted_.page_faults;
   result.ept_violations = counted_.ept_violations;
+  result.shadow_exits = counted_.shadow_exits;
   result.write_protections = counted_.write_protections;
   result.protected_writes = counted_.protected_writes;
   result.stale = counted_.stale;

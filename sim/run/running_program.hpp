@@ -106,6 +106,7 @@ class RunningProgram {
     CycleClasses cycles_by;
     std::uint64_t page_faults = 0;
     std::uint64_t ept_violations = 0;
+    ShadowExits shadow_exits;
     std::uint64_t write_protections = 0;
     std::uint64_t protected_writes = 0;
     StaleAccesses stale;
@@ -136,7 +137,8 @@ class RunningProgram {
  private:
   void find_stale_use(const mmu::Request& request, const mmu::TlbEntry& entry,
                       std::uint64_t number);
-  void invpcid(const Record& record, mmu::Cycle cycle);
+  void invlpg(std::uint64_t linear, mmu::Cycle& cycle);
+  void invpcid(const Record& record, mmu::Cycle& cycle);
   void invvpid(const Record& record, mmu::Cycle cycle);
   void account_for_software(mmu::Cycle& cycle);
   void pass_exits(std::uint64_t exits, mmu::Cycle& cycle);
@@ -162,6 +164,7 @@ class RunningProgram {
   std::uint64_t next_stop_ = 0;
   std::uint64_t next_milestone_ = 0;              ///< that, or sooner if progress is due
   std::uint64_t exits_accounted_ = 0;             ///< of software_.ept_violations()
+  ShadowExits shadow_accounted_;                  ///< of software_.shadow_exits()
   std::uint64_t faults_accounted_ = 0;            ///< of software_.page_faults()
   std::uint64_t protected_writes_accounted_ = 0;  ///< of software_.protected_writes()
 

@@ -61,8 +61,18 @@ class Simulation {
       result.caches = hardware_.memory_hierarchy().counters();
     }
     result.page_bytes = software_.page_bytes();
+    result.guest_mapped = software_.guest_mapped();
+    if (shadow_) {
+      result.shadow_mapped = software_.shadow_mapped();
+      result.shadow_table_bytes = software_.shadow_table_bytes();
+      result.host_map_bytes = software_.host_table_bytes();
+    } else {
+      result.ept_mapped = software_.host_mapped();
+      result.ept_table_bytes = software_.host_table_bytes();
+    }
+    result.guest_no_large_frame = software_.guest_no_large_frame();
+    result.host_no_large_frame = software_.host_no_large_frame();
     result.guest_table_bytes = software_.guest_table_bytes();
-    result.ept_table_bytes = software_.ept_table_bytes();
     result.memory_hash = hash_of_memory(hardware_.dram());
     return result;
   }
@@ -70,9 +80,10 @@ class Simulation {
  private:
   Simulation(const RunSettings& settings, Walker walker, TraceReader& trace,
              const std::atomic<bool>& stop, const std::function<void(std::uint64_t)>& progress)
-      : pair_(walker.pair),
+      : shadow_(settings.mode == Mode::kShadow),
+        pair_(walker.pair),
         hardware_("machine", settings.machine.hardware, std::move(walker.unit)),
-        software_(hardware_.dram(), settings.machine, settings.mode),
+        software_(hardware_.dram(), settings.machine, settings.mode, LinearAreas(trace.areas())),
         core_(make_core(settings, {.settings = settings,
                                    .memory = hardware_.dram(),
                                    .trace = trace,
@@ -110,6 +121,7 @@ class Simulation {
     }
   }
 
+  bool shadow_;
   const tb::PairedWalker* pair_;
   mmu::Hardware hardware_;
   SystemSoftware software_;

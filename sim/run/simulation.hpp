@@ -10,12 +10,13 @@
 #include <vector>
 
 #include "ept/arch/access.hpp"
-#include "ept/arch/page_size.hpp"
 #include "mmu_model/caches/stale_check.hpp"
 #include "mmu_model/counters.hpp"
 #include "mmu_model/settings.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 #include "sim/input_error.hpp"
+#include "sim/run/page_policy.hpp"
+#include "sim/run/shadow_exits.hpp"
 #include "sim/trace/reader.hpp"
 
 /// The run of one trace through one machine: plain settings in, plain counters out. Names, units,
@@ -25,6 +26,7 @@ namespace eptsim::sim {
 enum class Mode : std::uint8_t {
   kNative,  ///< the program on bare metal: guest paging alone, EPT off
   kNested,  ///< the program in a virtual machine: guest paging through the EPT
+  kShadow,  ///< in one without EPT: the hypervisor's shadow tables, which hardware walks
 };
 
 enum class WalkerKind : std::uint8_t {
@@ -58,15 +60,17 @@ struct CoreSettings {
 struct Machine {
   mmu::MachineSettings hardware;
   CoreSettings core;
-  bool ideal_tlb = false;                           ///< translations cost nothing; faults do
-  unsigned nested_tlb_ways = 0;                     ///< 0 or all entries: fully associative
-  unsigned exit_cycles = 1000;                      ///< VM exit and entry together
-  unsigned handler_cycles = 3000;                   ///< the hypervisor's work on an exit
-  arch::PageSize guest_page = arch::PageSize::k4K;  ///< 4K, 2M or 1G
-  arch::PageSize ept_page = arch::PageSize::k4K;    ///< 4K, 2M or 1G
-  std::uint64_t protect_interval = 0;  ///< accesses between write protections by the hypervisor
-  bool invalidate = true;              ///< the hypervisor does the INVEPTs that it owes
-  bool stale_check = false;            ///< hold every use of cached translations against memory
+  bool ideal_tlb = false;          ///< translations cost nothing; faults do
+  unsigned nested_tlb_ways = 0;    ///< 0 or all entries: fully associative
+  unsigned exit_cycles = 1000;     ///< VM exit and entry together
+  unsigned handler_cycles = 3000;  ///< the hypervisor's work on an exit
+  PagePolicy guest_page;
+  PagePolicy ept_page;
+  unsigned guest_fragmentation = 0;       ///< percent of the guest's memory without large frames
+  unsigned hypervisor_fragmentation = 0;  ///< of the host's
+  std::uint64_t protect_interval = 0;     ///< accesses between write protections by the hypervisor
+  bool invalidate = true;                 ///< the hypervisor does the INVEPTs that it owes
+  bool stale_check = false;               ///< hold every use of cached translations against memory
 };
 
 struct RunSettings {
@@ -136,13 +140,21 @@ struct RunResult {
   std::uint64_t guest_page_faults = 0;  ///< served by the guest's operating system
   std::uint64_t ept_violations = 0;     ///< VM exits by reason
   std::uint64_t ept_misconfigurations = 0;
+  ShadowExits shadow_exits;             ///< with Mode::kShadow, by reason
   std::uint64_t write_protections = 0;  ///< by the hypervisor, of all pages
   std::uint64_t protected_writes = 0;   ///< EPT violations by writes to write-protected pages
 
   // Memory in use at the end, warm-up included.
-  std::uint64_t page_bytes = 0;         ///< the program's pages, in host-physical memory
-  std::uint64_t guest_table_bytes = 0;  ///< guest paging structures
+  std::uint64_t page_bytes = 0;            ///< the program's pages, in host-physical memory
+  MappedBytes guest_mapped;                ///< by the guest's tables, by page size
+  MappedBytes ept_mapped;                  ///< by the EPT
+  MappedBytes shadow_mapped;               ///< by shadow tables
+  std::uint64_t guest_no_large_frame = 0;  ///< pages that fragmentation made smaller
+  std::uint64_t host_no_large_frame = 0;   ///< EPT pages that it did
+  std::uint64_t guest_table_bytes = 0;     ///< guest paging structures
   std::uint64_t ept_table_bytes = 0;
+  std::uint64_t host_map_bytes = 0;  ///< what stands for the EPT under shadow paging
+  std::uint64_t shadow_table_bytes = 0;
   std::string memory_hash;  ///< of all that host-physical memory holds: hash_of_memory
 
   /// The kHotSpots most expensive, most walk cycles first, equals by lower address. No instructions

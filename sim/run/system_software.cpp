@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "ept/arch/fault.hpp"
 #include "sim/run/hexadecimal.hpp"
@@ -12,6 +13,14 @@ namespace {
 
 /// What an EPT of 4 levels reaches.
 constexpr unsigned kGuestPhysicalBits = 48;
+/// So that guest and host are broken in different places.
+constexpr std::uint64_t kOfGuest = 1ull << 32;
+
+Fragmentation host_fragmentation(const Machine& machine, Mode mode) {
+  return {.percent = mode == Mode::kNative ? machine.guest_fragmentation
+                                           : machine.hypervisor_fragmentation,
+          .seed = machine.hardware.seed};
+}
 
 std::uint64_t checked_memory(const Machine& machine) {
   const mmu::MachineSettings& hardware = machine.hardware;
@@ -26,47 +35,87 @@ std::uint64_t checked_memory(const Machine& machine) {
 
 }  // namespace
 
-SystemSoftware::SystemSoftware(mmu::Dram& memory, const Machine& machine, Mode mode)
+SystemSoftware::SystemSoftware(mmu::Dram& memory, const Machine& machine, Mode mode,
+                               LinearAreas areas)
     : maxphyaddr_(machine.hardware.maxphyaddr),
       invalidates_(machine.invalidate),
-      host_frames_(checked_memory(machine)) {
+      host_frames_(checked_memory(machine), host_fragmentation(machine, mode)) {
   if (mode == Mode::kNative) {
-    guest_ =
-        std::make_unique<Guest>(memory, identity_, host_frames_, maxphyaddr_, machine.guest_page);
+    guest_ = std::make_unique<Guest>(memory, identity_, host_frames_, maxphyaddr_,
+                                     machine.guest_page, std::move(areas));
     return;
   }
-  guest_frames_.emplace(std::min(host_frames_.bytes(), std::uint64_t{1} << kGuestPhysicalBits));
+  guest_frames_.emplace(
+      std::min(host_frames_.bytes(), std::uint64_t{1} << kGuestPhysicalBits),
+      Fragmentation{machine.guest_fragmentation, machine.hardware.seed + kOfGuest});
   hypervisor_ = std::make_unique<Hypervisor>(memory, host_frames_, maxphyaddr_, machine.ept_page);
   guest_ = std::make_unique<Guest>(memory, *hypervisor_, *guest_frames_, maxphyaddr_,
-                                   machine.guest_page);
+                                   machine.guest_page, std::move(areas));
+  if (mode == Mode::kShadow) {
+    if (machine.protect_interval != 0) {
+      throw InputError(
+          "hypervisor.protect_interval",
+          "this version write-protects no shadow tables, expected 0 with --mode shadow");
+    }
+    shadow_.emplace(memory, *hypervisor_, host_frames_, maxphyaddr_);
+  }
 }
 
 const mmu::WalkContext& SystemSoftware::context(std::uint16_t asid) {
-  if (const auto known = contexts_.find(asid); known != contexts_.end()) return known->second;
+  if (const auto found = contexts_.find(asid); found != contexts_.end()) return found->second;
+  mmu::Context context = shadow_ || !hypervisor_ ? registers(asid) : registers_in_ept(asid);
+  if (shadow_) context.cr3 = shadow_->root(asid).value();
+  return add(contexts_, asid, context);
+}
+
+const mmu::WalkContext& SystemSoftware::guest_context(std::uint16_t asid) {
+  const auto found = guest_contexts_.find(asid);
+  if (found != guest_contexts_.end()) return found->second;
+  return add(guest_contexts_, asid, registers_in_ept(asid));
+}
+
+mmu::Context SystemSoftware::registers_in_ept(std::uint16_t asid) {
+  mmu::Context context = registers(asid);
+  context.ept_enabled = true;
+  context.eptp = hypervisor_->eptp();
+  return context;
+}
+
+mmu::Context SystemSoftware::registers(std::uint16_t asid) {
   const ept::GuestState state = guest_->state(asid);
   mmu::Context context;
-  context.ept_enabled = hypervisor_ != nullptr;
-  if (hypervisor_) context.eptp = hypervisor_->eptp();
   context.cr0 = state.cr0;
   context.cr3 = state.cr3;
   context.cr4 = state.cr4;
   context.efer = state.efer;
   context.vpid = hypervisor_ ? 1 : 0;
   context.cpu.maxphyaddr = maxphyaddr_;
+  return context;
+}
+
+const mmu::WalkContext& SystemSoftware::add(Contexts& contexts, std::uint16_t asid,
+                                            const mmu::Context& context) {
   if (const auto error = mmu::check(context)) throw InputError(error->key, error->text);
-  return contexts_.emplace(asid, context).first->second;
+  return contexts.emplace(asid, context).first->second;
 }
 
 void SystemSoftware::serve(std::uint16_t asid, const mmu::Request& request,
                            const mmu::Outcome& outcome) {
   switch (outcome.kind) {
-    case mmu::OutcomeKind::kPageFault:
-      if (!arch::error_code::kPresent.any(outcome.error_code)) {
-        ++page_faults_;
-        guest_->handle_page_fault(asid, request.address, arch::is_write(request.access));
-        return;
+    case mmu::OutcomeKind::kPageFault: {
+      std::uint32_t error_code = outcome.error_code;
+      if (shadow_) {
+        ++shadow_exits_.page_faults;
+        const auto injected = shadow_->handle_page_fault(asid, guest_context(asid), request);
+        if (!injected) return;
+        error_code = *injected;
       }
-      break;
+      if (arch::error_code::kPresent.any(error_code)) break;
+      ++page_faults_;
+      guest_->handle_page_fault(asid, request.address, arch::is_write(request.access));
+      count_table_write();
+      return;
+    }
     case mmu::OutcomeKind::kEptViolation:
       hypervisor_->handle_violation(arch::Gpa(outcome.gpa));
       return;
@@ -82,7 +131,22 @@ void SystemSoftware::serve(std::uint16_t asid, const mmu::Request& request,
 }
 
 void SystemSoftware::unmap(std::uint16_t asid, std::uint64_t linear) {
-  guest_->unmap(asid, linear);
+  const auto page = guest_->unmap(asid, linear);
+  if (!page) return;
+  count_table_write();
+  if (shadow_) shadow_->forget(asid, *page);
+}
+
+/// One store puts a page, or a table with it, into tables that are in use or takes it out. A new
+/// table is filled before: it isn't write-protected then.
+void SystemSoftware::count_table_write() {
+  if (shadow_) ++shadow_exits_.guest_table_writes;
+}
+
+ShadowExits SystemSoftware::shadow_exits() const {
+  ShadowExits exits = shadow_exits_;
+  if (shadow_) exits.page_faults += hypervisor_->violations();
+  return exits;
 }
 
 bool SystemSoftware::write_protect() {
@@ -94,13 +158,19 @@ mmu::InvalidationScopes SystemSoftware::take_owed_invalidation() {
   if (!hypervisor_) return {};
   const bool owed = hypervisor_->pending().needs_invept();
   hypervisor_->complete();
+  if (shadow_) {
+    // Of any VPID that the machine's processors have.
+    const bool remove = shadow_->take_owed() && invalidates_;
+    return remove ? mmu::invalidation::invvpid(mmu::InvvpidType::kAll, 0, 0)
+                  : mmu::InvalidationScopes{};
+  }
   if (!owed || !invalidates_) return {};
   return mmu::invalidation::invept(mmu::InveptType::kSingle, hypervisor_->eptp());
 }
 
-// In nested mode the guest's tables lie in backed memory too.
+// In a virtual machine the guest's tables lie in backed memory too.
 std::uint64_t SystemSoftware::page_bytes() const {
-  return hypervisor_ ? hypervisor_->mapped_bytes() - guest_->table_bytes() : guest_->page_bytes();
+  return hypervisor_ ? hypervisor_->mapped().sum() - guest_->table_bytes() : guest_->mapped().sum();
 }
 
 }  // namespace eptsim::sim

@@ -12,6 +12,8 @@
 #include "sim/run/guest.hpp"
 #include "sim/run/hypervisor.hpp"
 #include "sim/run/physical_frames.hpp"
+#include "sim/run/shadow_exits.hpp"
+#include "sim/run/shadow_paging.hpp"
 #include "sim/run/simulation.hpp"
 
 namespace eptsim::sim {
@@ -21,12 +23,14 @@ namespace eptsim::sim {
 /// reports. It works at once; what that costs is the core's business.
 ///
 ///   nested   guest frames ── EPT ──► host frames      guest-physical memory is as large as the
-///   native   guest frames are host frames             host's, and backed on first touch
+///   shadow   guest frames ── host map ──► host frames host's, and backed on first touch
+///   native   guest frames are host frames
 class SystemSoftware {
  public:
   /// Throws InputError for a machine that can't be: memory larger than MAXPHYADDR reaches or too
   /// small for the first tables, or registers that VM entry or this build refuses.
-  SystemSoftware(mmu::Dram& memory, const Machine& machine, Mode mode);
+  /// `areas`: those of the traced programs.
+  SystemSoftware(mmu::Dram& memory, const Machine& machine, Mode mode, LinearAreas areas = {});
 
   /// What the processor translates with in address space `asid`. Stays where it is. The first use
   /// builds the address space, which may cost exits. Throws InputError if memory has run out.
@@ -41,8 +45,18 @@ class SystemSoftware {
   /// caller's.
   void unmap(std::uint16_t asid, std::uint64_t linear);
 
+  /// The guest executes MOV to CR3 or CR4, or INVLPG or INVPCID, which exits under shadow paging.
+  /// What the instruction removes from the TLBs, the hypervisor removes in its place: it is the
+  /// caller's as ever.
+  void intercept_cr_access() { shadow_exits_.cr_accesses += shadow_ ? 1 : 0; }
+  void intercept_invlpg() { shadow_exits_.invlpgs += shadow_ ? 1 : 0; }
+
   /// The hypervisor write-protects every page. Whether there is a hypervisor.
   bool write_protect();
+
+  /// What the guest believes to translate with, under shadow paging: its own tables, and the host
+  /// map as an EPT.
+  const mmu::WalkContext& guest_context(std::uint16_t asid);
 
   /// What the last changes of the EPT owe, if anything: the caller must remove it from the TLBs
   /// before the next access. Nothing ever if the hypervisor is one that forgets.
@@ -50,7 +64,12 @@ class SystemSoftware {
 
   std::uint64_t page_faults() const { return page_faults_; }
   /// All VM exits for EPT violations, the ones in the guest's handler included.
-  std::uint64_t ept_violations() const { return hypervisor_ ? hypervisor_->violations() : 0; }
+  std::uint64_t ept_violations() const {
+    return hypervisor_ && !shadow_ ? hypervisor_->violations() : 0;
+  }
+  /// All VM exits of shadow paging. Page faults include those of the guest's kernel at the first
+  /// touch of a page for its tables.
+  ShadowExits shadow_exits() const;
 
   /// Of them, for writes to write-protected pages.
   std::uint64_t protected_writes() const {
@@ -58,19 +77,41 @@ class SystemSoftware {
   }
 
   std::uint64_t page_bytes() const;
+  const MappedBytes& guest_mapped() const { return guest_->mapped(); }
+  /// By the EPT, or the host map.
+  MappedBytes host_mapped() const { return hypervisor_ ? hypervisor_->mapped() : MappedBytes{}; }
+  MappedBytes shadow_mapped() const { return shadow_ ? shadow_->mapped() : MappedBytes{}; }
+  /// Times that a page became smaller because no frame was large enough, in each dimension.
+  std::uint64_t guest_no_large_frame() const { return guest_->no_large_frame(); }
+  std::uint64_t host_no_large_frame() const {
+    return hypervisor_ ? hypervisor_->no_large_frame() : 0;
+  }
   std::uint64_t guest_table_bytes() const { return guest_->table_bytes(); }
-  std::uint64_t ept_table_bytes() const { return hypervisor_ ? hypervisor_->table_bytes() : 0; }
+  /// Of the EPT, or the host map.
+  std::uint64_t host_table_bytes() const { return hypervisor_ ? hypervisor_->table_bytes() : 0; }
+  std::uint64_t shadow_table_bytes() const { return shadow_ ? shadow_->table_bytes() : 0; }
 
  private:
+  using Contexts = std::map<std::uint16_t, mmu::WalkContext>;
+
+  mmu::Context registers(std::uint16_t asid);
+  mmu::Context registers_in_ept(std::uint16_t asid);
+  static const mmu::WalkContext& add(Contexts& contexts, std::uint16_t asid,
+                                     const mmu::Context& context);
+  void count_table_write();
+
   unsigned maxphyaddr_;
   bool invalidates_;
   PhysicalFrames host_frames_;
-  std::optional<PhysicalFrames> guest_frames_;  ///< nested
-  std::unique_ptr<Hypervisor> hypervisor_;      ///< nested
+  std::optional<PhysicalFrames> guest_frames_;  ///< but for native
+  std::unique_ptr<Hypervisor> hypervisor_;      ///< but for native
+  std::optional<ShadowPaging> shadow_;
   ept::IdentityGuestPhysicalMap identity_;
   std::unique_ptr<Guest> guest_;
-  std::map<std::uint16_t, mmu::WalkContext> contexts_;
+  Contexts contexts_;
+  Contexts guest_contexts_;  ///< shadow
   std::uint64_t page_faults_ = 0;
+  ShadowExits shadow_exits_;
 };
 
 }  // namespace eptsim::sim

@@ -19,7 +19,8 @@ using mmu::TlbGeometry;
 using mmu::TlbSettings;
 using Type = Parameter::Type;
 
-constexpr std::array kPageSizes = {PageSize::k4K, PageSize::k2M, PageSize::k1G};
+constexpr std::array<PagePolicy, 4> kPagePolicies = {PageSize::k4K, PageSize::k2M, PageSize::k1G,
+                                                     PagePolicy::transparent_huge_pages()};
 constexpr std::array kReplacements = {Replacement::kLru, Replacement::kTreePlru, Replacement::kFifo,
                                       Replacement::kRandom};
 constexpr std::array<std::string_view, 4> kReplacementWords = {"lru", "tree-plru", "fifo",
@@ -71,15 +72,16 @@ Parameter number(std::string key, Type type, std::string_view unit, std::uint64_
   return parameter;
 }
 
-Parameter page_size(std::string key, PageSize Machine::* field, std::string help) {
+Parameter page_policy(std::string key, PagePolicy Machine::* field, std::string help) {
   Parameter parameter;
   parameter.key = std::move(key);
   parameter.type = Type::kWord;
-  for (const PageSize size : kPageSizes) parameter.words.push_back(arch::name(size));
+  for (const PagePolicy policy : kPagePolicies) {
+    parameter.words.push_back(policy.transparent ? "thp" : arch::name(policy.largest));
+  }
   parameter.help = std::move(help);
-  parameter.note = "this version has no transparent huge pages";
-  parameter.get = [field](const Machine& m) { return index_of(kPageSizes, m.*field); };
-  parameter.set = [field](Machine& m, std::uint64_t value) { m.*field = kPageSizes.at(value); };
+  parameter.get = [field](const Machine& m) { return index_of(kPagePolicies, m.*field); };
+  parameter.set = [field](Machine& m, std::uint64_t value) { m.*field = kPagePolicies.at(value); };
   return parameter;
 }
 
@@ -444,10 +446,20 @@ std::vector<Parameter> make_parameters() {
                          "accesses from one write protection of all pages to the next (0: never)"));
   table.push_back(on_or_off("hypervisor.invalidate", &Machine::invalidate,
                             "whether the hypervisor does the INVEPTs that it owes"));
-  table.push_back(page_size("hypervisor.page", &Machine::ept_page,
-                            "page size with which the hypervisor backs the guest"));
-  table.push_back(page_size("guest.page", &Machine::guest_page,
-                            "page size that the guest's operating system gives the program"));
+  table.push_back(page_policy("hypervisor.page", &Machine::ept_page,
+                              "page size with which the hypervisor backs the guest; thp: 2M where "
+                              "nothing is in the way"));
+  table.push_back(number("hypervisor.fragmentation", Type::kNumber, "percent", 0, 100,
+                         &Machine::hypervisor_fragmentation,
+                         "share of the host's large frames, 2M and 1G, that are not to be had: "
+                         "smaller pages are given"));
+  table.push_back(page_policy("guest.page", &Machine::guest_page,
+                              "page size that the guest's operating system gives the program; thp: "
+                              "2M where the program's memory has room for it"));
+  table.push_back(number("guest.fragmentation", Type::kNumber, "percent", 0, 100,
+                         &Machine::guest_fragmentation,
+                         "share of the guest's large frames, 2M and 1G, that are not to be had: "
+                         "smaller pages are given"));
   table.push_back(on_or_off("simulation.lockstep", &MachineSettings::lockstep,
                             "leave nothing to be computed ahead of the kernel; no result depends "
                             "on it"));

@@ -25,7 +25,14 @@ struct RunReport {
 /// What the core is, for people and for stats.json.
 std::string core_model(const RunSettings& settings);
 
-constexpr std::string_view name(Mode mode) { return mode == Mode::kNative ? "native" : "nested"; }
+constexpr std::string_view name(Mode mode) {
+  switch (mode) {
+    case Mode::kNative: return "native";
+    case Mode::kNested: return "nested";
+    case Mode::kShadow: return "shadow";
+  }
+  return "?";
+}
 constexpr std::string_view name(Detail detail) {
   return detail == Detail::kFull ? "full" : "translation";
 }

@@ -236,6 +236,19 @@ void add_stale(std::vector<Statistic>& table) {
        stale_accesses});
 }
 
+void add_mapped(std::vector<Statistic>& table, const std::string& key, const std::string& what,
+                MappedBytes RunResult::* mapped) {
+  constexpr std::array kSizes = {std::pair{"4k", arch::PageSize::k4K},
+                                 std::pair{"2m", arch::PageSize::k2M},
+                                 std::pair{"1g", arch::PageSize::k1G}};
+  for (const auto& [name, size] : kSizes) {
+    table.push_back(
+        number(key + "." + name, "byte",
+               fmt::format("bytes mapped by {} in pages of {} at the end", what, arch::name(size)),
+               [mapped, size = size](const RunResult& r) { return (r.*mapped)[size]; }));
+  }
+}
+
 std::vector<Statistic> make_statistics() {
   std::vector<Statistic> table;
   table.push_back(number("accesses", "1", "accesses translated; two for one across a page boundary",
@@ -328,6 +341,17 @@ std::vector<Statistic> make_statistics() {
                          &RunResult::ept_violations));
   table.push_back(number("vmx.exits.ept_misconfig", "1", "VM exits for EPT misconfigurations",
                          &RunResult::ept_misconfigurations));
+  const auto add_shadow_exit = [&](const std::string& key, const std::string& what,
+                                   std::uint64_t ShadowExits::* count) {
+    table.push_back(number("vmx.exits." + key, "1", "VM exits of shadow paging for " + what,
+                           [count](const RunResult& r) { return r.shadow_exits.*count; }));
+  };
+  add_shadow_exit("page_fault", "page faults: the guest's own, and shadow entries not made yet",
+                  &ShadowExits::page_faults);
+  add_shadow_exit("guest_table_write", "stores to the guest's write-protected tables",
+                  &ShadowExits::guest_table_writes);
+  add_shadow_exit("cr_access", "MOV to CR3 and CR4", &ShadowExits::cr_accesses);
+  add_shadow_exit("invlpg", "INVLPG and INVPCID", &ShadowExits::invlpgs);
   table.push_back(number("vmx.exit_cycles", "cycle",
                          "cycles of VM exits, entries and the hypervisor's handler",
                          [](const RunResult& r) { return r.cycles_by.exits; }));
@@ -337,14 +361,31 @@ std::vector<Statistic> make_statistics() {
   table.push_back(number("hypervisor.protected_writes", "1",
                          "EPT violations by writes to write-protected pages",
                          &RunResult::protected_writes));
+  table.push_back(number("hypervisor.no_large_frame", "1",
+                         "times that its pages became smaller because no frame was large enough, "
+                         "warm-up included",
+                         &RunResult::host_no_large_frame));
   table.push_back(number("guest.page_faults", "1", "page faults served by the guest's system",
                          &RunResult::guest_page_faults));
+  table.push_back(number("guest.no_large_frame", "1",
+                         "times that its pages became smaller because no frame was large enough, "
+                         "warm-up included",
+                         &RunResult::guest_no_large_frame));
   table.push_back(number("memory.page_bytes", "byte", "the program's pages at the end",
                          &RunResult::page_bytes));
+  add_mapped(table, "memory.guest_mapped", "the guest's tables", &RunResult::guest_mapped);
+  add_mapped(table, "memory.ept_mapped", "the EPT", &RunResult::ept_mapped);
+  add_mapped(table, "memory.shadow_mapped", "shadow tables", &RunResult::shadow_mapped);
   table.push_back(number("memory.guest_table_bytes", "byte", "guest paging structures at the end",
                          &RunResult::guest_table_bytes));
   table.push_back(number("memory.ept_table_bytes", "byte", "extended page tables at the end",
                          &RunResult::ept_table_bytes));
+  table.push_back(number("memory.shadow_table_bytes", "byte", "shadow tables at the end",
+                         &RunResult::shadow_table_bytes));
+  table.push_back(number("memory.host_map_bytes", "byte",
+                         "with shadow paging, the hypervisor's map of the guest's memory, which "
+                         "hardware doesn't walk, at the end",
+                         &RunResult::host_map_bytes));
   add_stale(table);
   table.push_back(
       hot_list("hot.pages", "4 KiB pages whose walks cost most cycles", &RunResult::hot_pages));

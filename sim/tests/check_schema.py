@@ -35,6 +35,7 @@ with tempfile.TemporaryDirectory() as folder:
         result_of("run", str(trace), "--set", "dram.cycles=5", "--ept-page", "2M"),
         result_of("run", str(trace), "--machine", "plain", "--set", "dram.model=banked"),
         result_of("run", str(trace), "--detail", "translation"),
+        result_of("run", str(trace), "--mode", "shadow", "--guest-page", "thp"),
         result_of("run", str(damaged), status=2),
     ]
     both = result_of("compare", str(trace))

@@ -252,12 +252,9 @@ TEST(MachineFile, WhatIsWrongIsNamedWithItsPlace) {
        "m.toml:1:14: dram.bytes can't be 64GB, expected a size from 1 MiB to 4 PiB, as in 64GiB or "
        "64G"},
       {"guest.page = \"2N\"\n",
-       "m.toml:1:14: guest.page can't be 2N, expected 4K, 2M or 1G "
-       "(this version has no transparent huge pages) | "
+       "m.toml:1:14: guest.page can't be 2N, expected 4K, 2M, 1G or thp | "
        "did you mean '2M'?"},
-      {"guest.page = 4096\n",
-       "m.toml:1:14: guest.page can't be 4096, expected 4K, 2M or 1G "
-       "(this version has no transparent huge pages)"},
+      {"guest.page = 4096\n", "m.toml:1:14: guest.page can't be 4096, expected 4K, 2M, 1G or thp"},
       {"walker.slots = 0\n",
        "m.toml:1:16: walker.slots can't be 0, expected a whole number from 1 to 16"},
       {"psc.pde.entries = 24\n",
@@ -350,9 +347,12 @@ TEST(SetOption, WhatIsWrongIsNamedWithTheOption) {
             "100000");
   EXPECT_EQ(refusal_of_set("dram.cycles"),
             "--set dram.cycles: no value, expected key=value as in tlb.l2.entries=2048");
-  EXPECT_EQ(refusal_of_set("guest.page=thp"),
-            "--set guest.page=thp: guest.page can't be thp, expected 4K, 2M or 1G "
-            "(this version has no transparent huge pages)");
+  EXPECT_EQ(refusal_of_set("guest.page=huge"),
+            "--set guest.page=huge: guest.page can't be huge, expected 4K, 2M, 1G or thp");
+  EXPECT_EQ(refusal_of_set("hypervisor.page=thp"), "accepted");
+  EXPECT_EQ(refusal_of_set("guest.fragmentation=101"),
+            "--set guest.fragmentation=101: guest.fragmentation can't be 101, expected a whole "
+            "number from 0 to 100");
   EXPECT_EQ(refusal_of_set("core.dependence=some"),
             "--set core.dependence=some: core.dependence can't be some, expected trace, none or "
             "all");

@@ -43,6 +43,16 @@ RunReport numbered() {
   result.walker.latency = {{95, 1}, {115, 1}, {110, 2}};
   result.walker.references_histogram = {{9, 1}, {24, 2}, {100, 1}};
   result.walker.served_by = {41, 25, 15, 5};
+  result.shadow_exits = {
+      .page_faults = 61, .guest_table_writes = 62, .cr_accesses = 63, .invlpgs = 64};
+  result.shadow_mapped.add(arch::PageSize::k2M);
+  result.guest_mapped.add(arch::PageSize::k1G);
+  result.ept_mapped.add(arch::PageSize::k4K);
+  result.ept_mapped.add(arch::PageSize::k4K);
+  result.shadow_table_bytes = 65;
+  result.host_map_bytes = 66;
+  result.guest_no_large_frame = 67;
+  result.host_no_large_frame = 68;
   result.walker.matrix[4][4] = {7, 35, {1, 2, 3, 1}};
   result.walker.matrix[4][0] = {6, 30, {6, 0, 0, 0}};
   result.walker.matrix[0][1] = {5, 25, {0, 1, 0, 4}};
@@ -134,7 +144,12 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
                                     {"row_hits", 703},
                                     {"row_misses", 604},
                                     {"row_conflicts", 505}}));
-  EXPECT_EQ(stats.at("vmx").at("exits"), Json({{"ept_violation", 12}, {"ept_misconfig", 1}}));
+  EXPECT_EQ(stats.at("vmx").at("exits"), Json({{"ept_violation", 12},
+                                               {"ept_misconfig", 1},
+                                               {"page_fault", 61},
+                                               {"guest_table_write", 62},
+                                               {"cr_access", 63},
+                                               {"invlpg", 64}}));
   EXPECT_EQ(stats.at("vmx").at("exit_cycles"), 52'000);
   EXPECT_EQ(stats.at("hot").at("pages").at(0).at("address"), "0xffff800000001000");
   EXPECT_EQ(stats.at("hot").at("instructions"), Json::array());
@@ -161,10 +176,24 @@ TEST(Statistics, TheMatrixHasThe24PlacesOfANestedWalkInItsOrder) {
                                  {"served_by", {{"l1d", 0}, {"l2", 1}, {"l3", 0}, {"dram", 4}}}}));
 }
 
+TEST(Statistics, TellWhatIsMappedByPageSizeInEachDimension) {
+  const Json stats = stats_object(numbered().settings, numbered().result);
+  const Json& memory = stats.at("memory");
+  EXPECT_EQ(memory.at("guest_mapped"), Json({{"4k", 0}, {"2m", 0}, {"1g", 1 << 30}}));
+  EXPECT_EQ(memory.at("ept_mapped"), Json({{"4k", 8192}, {"2m", 0}, {"1g", 0}}));
+  EXPECT_EQ(memory.at("shadow_mapped"), Json({{"4k", 0}, {"2m", 1 << 21}, {"1g", 0}}));
+  EXPECT_EQ(memory.at("shadow_table_bytes"), 65);
+  EXPECT_EQ(memory.at("host_map_bytes"), 66);
+  EXPECT_EQ(stats.at("guest").at("no_large_frame"), 67);
+  EXPECT_EQ(stats.at("hypervisor").at("no_large_frame"), 68);
+}
+
 TEST(Statistics, TheMatrixHasFourPlacesForANativeWalkAnd35ForFiveLevels) {
   RunReport report = numbered();
   report.settings.mode = Mode::kNative;
   report.result.walker.matrix = {};
+  EXPECT_EQ(stats_object(report.settings, report.result).at("walker").at("matrix").size(), 4u);
+  report.settings.mode = Mode::kShadow;
   EXPECT_EQ(stats_object(report.settings, report.result).at("walker").at("matrix").size(), 4u);
   report.settings.mode = Mode::kNested;
   report.result.walker.matrix[5][5].references = 1;

@@ -76,6 +76,12 @@ void OwnTraceReader::check_index(std::uint64_t offset) {
   found_index_ = true;
 }
 
+std::vector<LinearArea> OwnTraceReader::areas() const {
+  std::vector<LinearArea> areas;
+  for (const own::PageHint& hint : header_.page_hints) areas.push_back({hint.begin, hint.end});
+  return areas;
+}
+
 bool OwnTraceReader::next_block() {
   const auto offset = stream_.offset();
   const auto start = stream_.peek(own::kBlockHeaderBytes);

@@ -23,6 +23,7 @@ class OwnTraceReader final : public TraceReader {
   std::size_t read(std::span<Record> records) override;
   std::string_view format() const override { return kOwnFormatName; }
   bool has_fetches() const override { return header_.fetches; }
+  std::vector<LinearArea> areas() const override;
   std::optional<std::uint64_t> total_accesses() const override { return total_; }
   std::optional<double> fraction_read() const override { return stream_.fraction_read(); }
 

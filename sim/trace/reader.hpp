@@ -6,10 +6,17 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sim/trace/record.hpp"
 
 namespace eptsim::sim {
+
+/// Linear addresses from `begin` up to `end`.
+struct LinearArea {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
 
 /// A trace being read, in whatever format, front to back.
 class TraceReader {
@@ -25,6 +32,8 @@ class TraceReader {
   virtual std::string_view format() const = 0;
   /// Whether the trace has instruction fetches.
   virtual bool has_fetches() const = 0;
+  /// Where the program had memory, as far as the trace tells: nothing if it doesn't.
+  virtual std::vector<LinearArea> areas() const { return {}; }
   /// Accesses in the whole trace, where the file says so in advance.
   virtual std::optional<std::uint64_t> total_accesses() const { return std::nullopt; }
   /// Part of the input consumed, 0 to 1, where its size is known (not for a pipe): for progress.

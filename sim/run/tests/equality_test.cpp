@@ -167,6 +167,17 @@ TEST(Equality, LockstepChangesNothingOnANativeMachineWithLargePages) {
   EXPECT_EQ(ahead, run_apart(settings, program()));
 }
 
+TEST(Equality, LockstepChangesNothingUnderShadowPaging) {
+  RunSettings settings = machine_with_memory();
+  settings.mode = Mode::kShadow;
+  settings.machine.guest_page = PagePolicy::transparent_huge_pages();
+  settings.machine.guest_fragmentation = 50;
+  const std::string ahead = run_apart(settings, program());
+  EXPECT_TRUE(is_of_a_whole_run(ahead));
+  settings.machine.hardware.lockstep = true;
+  EXPECT_EQ(ahead, run_apart(settings, program()));
+}
+
 #ifdef EPTSIM_HAS_RTL
 TEST(Equality, TheRtlWalkerGivesTheModelsResult) {
   RunSettings settings = machine();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <vector>
 
 namespace eptsim::sim {
 namespace {
@@ -72,6 +73,63 @@ TEST(PhysicalFrames, AFrameGivenBackIsTheNextToGo) {
   pool.give_back(*first, PageSize::k4K);
   EXPECT_EQ(pool.taken_bytes(), 4096u);
   EXPECT_EQ(pool.take(PageSize::k4K), first);
+}
+
+/// How many of `count` requests for frames of `size` are refused.
+unsigned refused(PhysicalFrames& pool, PageSize size, unsigned count) {
+  unsigned none = 0;
+  for (unsigned i = 0; i < count; ++i) none += pool.take(size) ? 0 : 1;
+  return none;
+}
+
+TEST(FragmentedFrames, RefuseLargeFramesInTheirShareHoweverLargeTheMemory) {
+  for (const unsigned percent : {10u, 50u, 90u}) {
+    PhysicalFrames pool(1ull << 44, {.percent = percent, .seed = 1});
+    EXPECT_NEAR(refused(pool, PageSize::k2M, 10'000), percent * 100, 200) << percent;
+    EXPECT_NEAR(refused(pool, PageSize::k1G, 10'000), percent * 100, 200) << percent;
+  }
+}
+
+TEST(FragmentedFrames, HaveTheirExtremes) {
+  PhysicalFrames whole(16 * kGiB, {.percent = 0, .seed = 1});
+  EXPECT_EQ(refused(whole, PageSize::k2M, 1000), 0u);
+  PhysicalFrames broken(16 * kGiB, {.percent = 100, .seed = 1});
+  EXPECT_EQ(refused(broken, PageSize::k2M, 1000), 1000u);
+  EXPECT_EQ(refused(broken, PageSize::k1G, 10), 10u);
+  EXPECT_EQ(refused(broken, PageSize::k4K, 10), 0u);
+}
+
+TEST(FragmentedFrames, LoseNoSmallFrame) {
+  // Whatever was refused before, every small frame can be had, once.
+  PhysicalFrames pool(8 * kMiB, {.percent = 60, .seed = 5});
+  while (pool.take(PageSize::k2M)) {
+  }
+  std::set<std::uint64_t> frames;
+  const std::uint64_t large = pool.taken_bytes();
+  while (const auto frame = pool.take(PageSize::k4K)) EXPECT_TRUE(frames.insert(*frame).second);
+  EXPECT_EQ(frames.size() * 4096 + large, 8 * kMiB - 4096);
+}
+
+TEST(FragmentedFrames, AreTheSmallOnesInOrderOnceNoLargeOneIsToBeHad) {
+  PhysicalFrames broken(64 * kMiB, {.percent = 100, .seed = 1});
+  PhysicalFrames small(64 * kMiB);
+  for (unsigned i = 0; i < 4000; ++i) {
+    if (i % 300 == 0) {
+      EXPECT_FALSE(broken.take(PageSize::k2M));
+    }
+    ASSERT_EQ(broken.take(PageSize::k4K), small.take(PageSize::k4K));
+  }
+}
+
+TEST(FragmentedFrames, AreTheSameForTheSameSeedAndOthersForAnother) {
+  const auto pattern = [](std::uint64_t seed) {
+    PhysicalFrames pool(kGiB, {.percent = 50, .seed = seed});
+    std::vector<bool> given;
+    for (unsigned i = 0; i < 200; ++i) given.push_back(pool.take(PageSize::k2M).has_value());
+    return given;
+  };
+  EXPECT_EQ(pattern(1), pattern(1));
+  EXPECT_NE(pattern(1), pattern(2));
 }
 
 TEST(PhysicalFrames, AMemoryOfOnePageHasNothingToGive) {

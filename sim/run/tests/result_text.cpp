@@ -64,7 +64,9 @@ std::string text_of(const RunResult& result) {
   out << "dram " << dram.reads << ' ' << dram.writes << ' ' << dram.row_hits << ' '
       << dram.row_misses << ' ' << dram.row_conflicts << '\n';
   out << "faults " << result.guest_page_faults << ' ' << result.ept_violations << ' '
-      << result.ept_misconfigurations << ' ' << result.cycles_by.exits << "\nbytes "
+      << result.ept_misconfigurations << ' ' << result.shadow_exits.page_faults << ' '
+      << result.shadow_exits.guest_table_writes << ' ' << result.shadow_exits.cr_accesses << ' '
+      << result.shadow_exits.invlpgs << ' ' << result.cycles_by.exits << "\nbytes "
       << result.page_bytes << ' ' << result.guest_table_bytes << ' ' << result.ept_table_bytes
       << "\nmemory " << result.memory_hash << '\n';
   for (const auto* spots : {&result.hot_pages, &result.hot_instructions}) {

@@ -141,6 +141,14 @@ TEST_F(OwnFormat, AStraightLoopOverAnArrayCostsNearlyNothing) {
   EXPECT_LT(content_of(write(records, own::kDefaultBlockRecords)).size(), 2000u);
 }
 
+TEST_F(OwnFormat, PageHintsAreTheProgramsAreas) {
+  const auto areas = open_trace(write(program_like(10, 3)))->areas();
+  ASSERT_EQ(areas.size(), 2u);
+  EXPECT_EQ(areas[1].begin, 0x7f0000000000u);
+  EXPECT_EQ(areas[1].end, 0x7f0040000000u);
+  EXPECT_TRUE(open_trace("generate:chase")->areas().empty());
+}
+
 TEST_F(OwnFormat, HeaderAndCountsComeBack) {
   const auto records = program_like(10'000, 3);
   const auto path = write(records);
