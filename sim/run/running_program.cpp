@@ -205,11 +205,22 @@ bool RunningProgram::begin() {
 bool RunningProgram::reach_milestone(mmu::Cycle& cycle) {
   if (!warm_ && translated_ == work_.settings.warmup) end_warmup(cycle);
   if (warm_ && counted_.accesses == work_.settings.limit) return false;
+  if (warm_ && counted_.accesses == intervals_.next_end()) intervals_.end(total());
   const std::uint64_t interval = work_.settings.machine.protect_interval;
   if (interval != 0 && translated_ % interval == 0) write_protect(cycle);
   if (work_.progress && translated_ % kProgressInterval == 0) work_.progress(translated_);
   set_next_milestone();
   return true;
+}
+
+Interval RunningProgram::total() const {
+  Interval total{.accesses = counted_.accesses,
+                 .instructions = counted_.instructions,
+                 .cycles = counted_.cycles_by.sum(),
+                 .translation_cycles = counted_.cycles_by.translation,
+                 .exit_cycles = counted_.cycles_by.exits};
+  work_.count_units(total);
+  return total;
 }
 
 void RunningProgram::set_next_milestone() {
@@ -224,6 +235,10 @@ void RunningProgram::set_next_milestone() {
     if (left < next_stop_ - translated_) next_stop_ = translated_ + left;
   }
   next_milestone_ = std::min(next_stop_, (translated_ / kProgressInterval + 1) * kProgressInterval);
+  if (warm_) {
+    next_milestone_ =
+        std::min(next_milestone_, translated_ + (intervals_.next_end() - counted_.accesses));
+  }
 }
 
 void RunningProgram::end_warmup(mmu::Cycle cycle) {
@@ -255,6 +270,7 @@ void RunningProgram::report(RunResult& result, mmu::Cycle now) const {
   result.shadow_exits = counted_.shadow_exits;
   result.write_protections = counted_.write_protections;
   result.protected_writes = counted_.protected_writes;
+  result.timeline = intervals_.up_to(total());
   result.stale = counted_.stale;
   result.walk_queue = port_.counters();
   result.hot_pages = counted_.pages.top(kHotSpots);

@@ -13,6 +13,7 @@
 #include "mmu_model/modules/translation_port.hpp"
 #include "sim/input_error.hpp"
 #include "sim/run/hot_spots.hpp"
+#include "sim/run/intervals.hpp"
 #include "sim/run/simulation.hpp"
 #include "sim/run/system_software.hpp"
 #include "sim/trace/reader.hpp"
@@ -28,6 +29,8 @@ struct CoreWork {
   std::function<void(std::uint64_t accesses)> progress;  ///< may be empty
   std::function<void()> reset_counters;  ///< of the other units, when the warm-up ends
   std::function<void()> after_walk;      ///< may throw, which ends the run
+  /// Writes what the other units have counted into the members that are theirs.
+  std::function<void(Interval&)> count_units;
 };
 
 /// What a record's access is to the MMU.
@@ -143,6 +146,8 @@ class RunningProgram {
   void account_for_software(mmu::Cycle& cycle);
   void pass_exits(std::uint64_t exits, mmu::Cycle& cycle);
   void write_protect(mmu::Cycle& cycle);
+  /// What was counted so far, as the timeline has it.
+  Interval total() const;
   void set_next_milestone();
   void end_warmup(mmu::Cycle cycle);
   InputError error_at_record(const std::string& problem) const;
@@ -162,7 +167,7 @@ class RunningProgram {
 
   std::uint64_t translated_ = 0;
   std::uint64_t next_stop_ = 0;
-  std::uint64_t next_milestone_ = 0;              ///< that, or sooner if progress is due
+  std::uint64_t next_milestone_ = 0;              ///< that, or sooner: an interval's end, progress
   std::uint64_t exits_accounted_ = 0;             ///< of software_.ept_violations()
   ShadowExits shadow_accounted_;                  ///< of software_.shadow_exits()
   std::uint64_t faults_accounted_ = 0;            ///< of software_.page_faults()
@@ -172,6 +177,7 @@ class RunningProgram {
   mmu::Cycle warm_since_ = 0;
   bool partial_ = false;
   Counted counted_;
+  Intervals intervals_;
 };
 
 }  // namespace eptsim::sim

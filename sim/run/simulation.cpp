@@ -93,7 +93,8 @@ class Simulation {
                                    .after_walk =
                                        [this] {
                                          if (pair_ != nullptr) pair_->require_equal();
-                                       }})) {
+                                       },
+                                   .count_units = [this](Interval& sum) { count_units(sum); }})) {
     core_->port().mmu.bind(hardware_.mmu().core);
   }
 
@@ -104,6 +105,14 @@ class Simulation {
     }
     return std::make_unique<WindowCore>("core", hardware_.timeline(), hardware_.mmu(),
                                         hardware_.memory_hierarchy(), software_, std::move(work));
+  }
+
+  void count_units(Interval& sum) {
+    const mmu::TlbHierarchy& tlbs = hardware_.mmu().tlbs();
+    sum.first_level_misses = tlbs.l1i().misses + tlbs.l1d().misses;
+    sum.tlb_misses = sum.first_level_misses - tlbs.l2().hits;
+    sum.walks = hardware_.walker_counters().walks;
+    sum.walk_cycles = hardware_.walker_counters().cycles;
   }
 
   /// What the core's thread met, in `result` if it is no error of the program's own.

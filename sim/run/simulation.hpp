@@ -15,6 +15,7 @@
 #include "mmu_model/settings.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 #include "sim/input_error.hpp"
+#include "sim/run/intervals.hpp"
 #include "sim/run/page_policy.hpp"
 #include "sim/run/shadow_exits.hpp"
 #include "sim/trace/reader.hpp"
@@ -161,6 +162,10 @@ struct RunResult {
   /// where the trace doesn't tell them.
   std::vector<HotSpot> hot_pages;
   std::vector<HotSpot> hot_instructions;
+
+  /// The run cut into equal parts, in order: they sum to the whole. None if the warm-up never
+  /// ended.
+  std::vector<Interval> timeline;
 
   StaleAccesses stale;
 

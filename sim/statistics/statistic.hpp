@@ -20,6 +20,7 @@ struct Statistic {
   struct Member {
     std::string name;
     std::string_view unit;
+    std::string help = {};  ///< one line; may be empty where the name says all
   };
 
   std::string key;        ///< "tlb.l2.hits": where it stands in `stats`

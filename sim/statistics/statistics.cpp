@@ -3,68 +3,15 @@
 #include <array>
 #include <utility>
 
-#include "sim/statistics/latency.hpp"
+#include "sim/statistics/declaration.hpp"
 #include "sim/statistics/statistic.hpp"
 
 namespace eptsim::sim {
 namespace {
 
 using Getter = std::function<Json(const RunSettings&, const RunResult&)>;
-using mmu::TlbCounters;
-using mmu::WalkerCounters;
 
 std::string hexadecimal(std::uint64_t value) { return fmt::format("{:#x}", value); }
-
-/// A statistic that is a plain number of the result.
-template <typename Function>
-Statistic number(std::string key, std::string_view unit, std::string help, Function function) {
-  Getter get = [function](const RunSettings&, const RunResult& result) {
-    return Json(std::invoke(function, result));
-  };
-  return {std::move(key), unit, std::move(help), {}, std::move(get)};
-}
-
-Statistic of_walker(std::string key, std::string_view unit, std::string help,
-                    std::uint64_t WalkerCounters::* counter) {
-  return number("walker." + std::move(key), unit, std::move(help),
-                [counter](const RunResult& result) { return result.walker.*counter; });
-}
-
-/// The counters of one TLB or structure cache, which `of` finds in a result.
-template <typename Of>
-void add_cache(std::vector<Statistic>& table, const std::string& key, const std::string& what,
-               Of of) {
-  const auto add = [&](const std::string& name, const std::string& help,
-                       std::uint64_t TlbCounters::* counter) {
-    table.push_back(
-        number(key + "." + name, "1", what + ": " + help,
-               [of, counter](const RunResult& r) { return std::invoke(of, r).*counter; }));
-  };
-  add("accesses", "lookups", &TlbCounters::accesses);
-  add("hits", "lookups that found what they looked for", &TlbCounters::hits);
-  add("misses", "lookups that didn't", &TlbCounters::misses);
-}
-
-/// Lookups go from the PDE up, and no further once one has hit.
-void add_structure_caches(std::vector<Statistic>& table) {
-  struct Array {
-    std::string name;
-    std::size_t level;
-    std::string entry;
-  };
-  const std::array<Array, 3> arrays = {
-      {{"pml4e", 4, "PML4E"}, {"pdpte", 3, "PDPTE"}, {"pde", 2, "PDE"}}};
-  const auto add = [&](const std::string& group, const std::string& what, auto caches) {
-    for (const auto& [name, level, entry] : arrays) {
-      add_cache(table, group + "." + name, what + " of " + entry + "s",
-                [caches, level](const RunResult& r) { return (r.walker.*caches)[level]; });
-    }
-  };
-  add("psc", "paging-structure cache", &WalkerCounters::combined);
-  add("ept_psc", "EPT paging-structure cache", &WalkerCounters::ept);
-  add_cache(table, "nested_tlb", "nested TLB",
-            [](const RunResult& r) { return r.walker.nested_tlb; });
-}
 
 /// Of caches that data and walks share, what each of the two did there.
 void add_memory(std::vector<Statistic>& table) {
@@ -91,6 +38,11 @@ void add_memory(std::vector<Statistic>& table) {
       add("accesses", "accesses", &MemoryCacheCounters::accesses);
       add("hits", "accesses that found their line", &MemoryCacheCounters::hits);
       add("misses", "accesses that didn't", &MemoryCacheCounters::misses);
+      table.push_back(hit_rate(cache + "." + origins[origin].name,
+                               what + ", " + origins[origin].what,
+                               [level, origin](const RunResult& r) -> const MemoryCacheCounters& {
+                                 return r.caches.cache[level].by_origin[origin];
+                               }));
       add("merged", "of the misses, those whose line was on its way already",
           &MemoryCacheCounters::merged);
       add("writebacks", "dirty lines that they made leave", &MemoryCacheCounters::writebacks);
@@ -112,65 +64,6 @@ void add_memory(std::vector<Statistic>& table) {
       &mmu::DramCounters::row_misses);
   add("row_conflicts", "banked DRAM: accesses to a bank in which another row was open",
       &mmu::DramCounters::row_conflicts);
-}
-
-Json served_by(const mmu::LevelCounts& counts) {
-  Json levels = Json::object();
-  for (std::size_t level = 0; level < counts.size(); ++level) {
-    levels[std::string(name(static_cast<mmu::MemoryLevel>(level)))] = counts[level];
-  }
-  return levels;
-}
-
-double translation_share(const RunResult& result) {
-  if (result.cycles == 0) return 0.0;
-  return static_cast<double>(result.cycles_by.translation) / static_cast<double>(result.cycles);
-}
-
-void add_latency(std::vector<Statistic>& table) {
-  const auto add = [&](const std::string& key, const std::string& help,
-                       auto Distribution::* member) {
-    table.push_back(number("walker.latency." + key, "cycle", help, [member](const RunResult& r) {
-      return distribution_of(r.walker.latency).*member;
-    }));
-  };
-  add("mean", "cycles of a walk, the mean", &Distribution::mean);
-  add("p50", "cycles that half of the walks do not exceed", &Distribution::p50);
-  add("p99", "cycles that 99 of 100 walks do not exceed", &Distribution::p99);
-  add("max", "cycles of the longest walk", &Distribution::max);
-}
-
-Json references_histogram(const RunSettings&, const RunResult& result) {
-  Json histogram = Json::object();
-  for (const auto& [references, walks] : result.walker.references_histogram) {
-    histogram[std::to_string(references)] = walks;
-  }
-  return histogram;
-}
-
-/// The places of a walk, in the order in which it comes to them: guest level 4 to 0, for each the
-/// EPT levels 4 to 1 and then the guest entry. Level 5 only where there is one.
-Json matrix(const RunSettings& settings, const RunResult& result) {
-  const auto& places = result.walker.matrix;
-  std::size_t guest_levels = 4;
-  std::size_t ept_levels = settings.mode == Mode::kNested ? 4 : 0;
-  for (std::size_t level = 0; level < places.size(); ++level) {
-    if (places.at(5).at(level).references > 0) guest_levels = 5;
-    if (places.at(level).at(5).references > 0) ept_levels = 5;
-  }
-  Json list = Json::array();
-  for (std::size_t guest = guest_levels + 1; guest-- > 0;) {
-    for (std::size_t ept = ept_levels + 1; ept-- > 0;) {
-      if (guest == 0 && ept == 0) continue;  // the data itself is no reference of the walk
-      const mmu::PlaceCounters& place = places.at(guest).at(ept);
-      list.push_back({{"guest_level", guest},
-                      {"ept_level", ept},
-                      {"references", place.references},
-                      {"cycles", place.cycles},
-                      {"served_by", served_by(place.served_by)}});
-    }
-  }
-  return list;
 }
 
 Statistic hot_list(std::string key, std::string help, std::vector<HotSpot> RunResult::* list) {
@@ -249,6 +142,55 @@ void add_mapped(std::vector<Statistic>& table, const std::string& key, const std
   }
 }
 
+void add_tlb(std::vector<Statistic>& table, const std::string& name, const std::string& what,
+             mmu::TlbCounters RunResult::* tlb) {
+  add_cache(table, "tlb." + name, what, tlb);
+  table.push_back(number(
+      "tlb." + name + ".mpki", "1", what + ": misses per thousand instructions",
+      [tlb](const RunResult& r) { return 1000 * quotient((r.*tlb).misses, r.instructions); }));
+}
+
+struct TimelineColumn {
+  const char* name;
+  std::string_view unit;
+  const char* help;
+  std::uint64_t Interval::* value;
+};
+constexpr std::array kTimeline = {
+    TimelineColumn{"accesses", "1", "as many in each interval, the last one's may be fewer",
+                   &Interval::accesses},
+    TimelineColumn{"instructions", "1", "", &Interval::instructions},
+    TimelineColumn{"cycles", "cycle", "", &Interval::cycles},
+    TimelineColumn{"translation_cycles", "cycle", "", &Interval::translation_cycles},
+    TimelineColumn{"exit_cycles", "cycle", "", &Interval::exit_cycles},
+    TimelineColumn{"first_level_misses", "1", "of the first-level TLBs, data and instructions",
+                   &Interval::first_level_misses},
+    TimelineColumn{"tlb_misses", "1", "look-ups that no TLB level had", &Interval::tlb_misses},
+    TimelineColumn{"walks", "1", "", &Interval::walks},
+    TimelineColumn{"walk_cycles", "cycle", "cycles of the walks that ended",
+                   &Interval::walk_cycles}};
+
+Statistic timeline() {
+  std::vector<Statistic::Member> members;
+  for (const TimelineColumn& column : kTimeline) {
+    members.push_back({column.name, column.unit, column.help});
+  }
+  return {"timeline", "",
+          "the run, cut into at most 200 intervals of equally many accesses; each member sums to "
+          "what the whole run has",
+          std::move(members), [](const RunSettings&, const RunResult& result) {
+            Json list = Json::array();
+            for (const Interval& interval : result.timeline) {
+              Json object = Json::object();
+              for (const TimelineColumn& column : kTimeline) {
+                object[column.name] = interval.*column.value;
+              }
+              list.push_back(std::move(object));
+            }
+            return list;
+          }};
+}
+
 std::vector<Statistic> make_statistics() {
   std::vector<Statistic> table;
   table.push_back(number("accesses", "1", "accesses translated; two for one across a page boundary",
@@ -262,7 +204,8 @@ std::vector<Statistic> make_statistics() {
              "cycles_by.translation",
              [](const RunResult& r) { return r.cycles_by.translation; }));
   table.push_back(
-      number("translation_share", "1", "translation_cycles over cycles", translation_share));
+      number("translation_share", "1", "translation_cycles over cycles",
+             [](const RunResult& r) { return quotient(r.cycles_by.translation, r.cycles); }));
 
   const auto add_class = [&](const std::string& key, const std::string& help,
                              std::uint64_t CycleClasses::* cycles) {
@@ -280,61 +223,10 @@ std::vector<Statistic> make_statistics() {
                          "accesses that had begun and began anew, for one before them had faulted",
                          &RunResult::replayed));
 
-  add_cache(table, "tlb.l1d", "first-level data TLB", &RunResult::l1d);
-  add_cache(table, "tlb.l1i", "first-level instruction TLB", &RunResult::l1i);
-  add_cache(table, "tlb.l2", "second-level TLB", &RunResult::l2);
-  add_structure_caches(table);
-
-  table.push_back(
-      of_walker("walks", "1", "page walks, those that faulted included", &WalkerCounters::walks));
-  table.push_back(of_walker("references", "1", "reads of paging-structure entries",
-                            &WalkerCounters::references));
-  table.push_back(of_walker("guest_references", "1", "of them, guest entries",
-                            &WalkerCounters::guest_references));
-  table.push_back(
-      of_walker("ept_references", "1", "of them, EPT entries", &WalkerCounters::ept_references));
-  table.push_back(of_walker("flag_updates", "1",
-                            "compare-and-swaps that set accessed and dirty flags",
-                            &WalkerCounters::flag_updates));
-  table.push_back(of_walker("cycles", "cycle", "cycles of all walks", &WalkerCounters::cycles));
-  table.push_back(of_walker("guest_cycles", "cycle", "of them, waiting for memory at guest entries",
-                            &WalkerCounters::guest_cycles));
-  table.push_back(of_walker("ept_cycles", "cycle", "of them, waiting for memory at EPT entries",
-                            &WalkerCounters::ept_cycles));
-  add_latency(table);
-  table.push_back(number("walker.merged", "1",
-                         "misses of a page whose walk was under way, and that shared it",
-                         [](const RunResult& r) { return r.walk_queue.merged; }));
-  table.push_back(number(
-      "walker.queue.mean", "1", "walks waiting or in flight, on average over all cycles",
-      [](const RunResult& r) {
-        return r.cycles == 0
-                   ? 0.0
-                   : static_cast<double>(r.walk_queue.cycles) / static_cast<double>(r.cycles);
-      }));
-  table.push_back(number("walker.queue.most", "1", "walks waiting or in flight at a time, the most",
-                         [](const RunResult& r) { return r.walk_queue.most; }));
-  table.push_back({"walker.references_histogram",
-                   "1",
-                   "walks by the number of their references",
-                   {},
-                   references_histogram});
-  for (std::size_t level = 0; level < mmu::kMemoryLevels; ++level) {
-    const auto at = static_cast<mmu::MemoryLevel>(level);
-    const std::string_view what = at == mmu::MemoryLevel::kL1d  ? "the L1 data cache"
-                                  : at == mmu::MemoryLevel::kL2 ? "the L2 cache"
-                                  : at == mmu::MemoryLevel::kL3 ? "the L3 cache"
-                                                                : "DRAM";
-    table.push_back(number("walker.served_by." + std::string(name(at)), "1",
-                           fmt::format("references that {} served", what),
-                           [level](const RunResult& r) { return r.walker.served_by[level]; }));
-  }
-  table.push_back({"walker.matrix",
-                   "",
-                   "the places of a walk; guest_level 0 is the data's address, ept_level 0 the "
-                   "guest entry itself",
-                   {{"references", "1"}, {"cycles", "cycle"}, {"served_by", "1"}},
-                   matrix});
+  add_tlb(table, "l1d", "first-level data TLB", &RunResult::l1d);
+  add_tlb(table, "l1i", "first-level instruction TLB", &RunResult::l1i);
+  add_tlb(table, "l2", "second-level TLB", &RunResult::l2);
+  add_walker(table);
   add_memory(table);
 
   table.push_back(number("vmx.exits.ept_violation", "1", "VM exits for EPT violations",
@@ -387,6 +279,7 @@ std::vector<Statistic> make_statistics() {
                          "hardware doesn't walk, at the end",
                          &RunResult::host_map_bytes));
   add_stale(table);
+  table.push_back(timeline());
   table.push_back(
       hot_list("hot.pages", "4 KiB pages whose walks cost most cycles", &RunResult::hot_pages));
   table.push_back(hot_list("hot.instructions", "instructions whose walks cost most cycles",

@@ -43,6 +43,15 @@ with tempfile.TemporaryDirectory() as folder:
 
 for document in documents:
     validator.validate(document)
+    stats = document["stats"]
+    for member in ("accesses", "instructions", "cycles", "translation_cycles"):
+        in_intervals = sum(interval[member] for interval in stats["timeline"])
+        assert in_intervals == stats[member], (member, in_intervals, stats[member])
+    walks = sum(bin["walks"] for bin in stats["walker"]["latency"]["histogram"])
+    assert walks == stats["walker"]["walks"], walks
+    for level, references in stats["walker"]["served_by"].items():
+        parts = [stats["walker"][part + "_served_by"][level] for part in ("guest", "ept")]
+        assert sum(parts) == references, (level, parts)
 
 # The schema must be one that can fail.
 broken = dict(documents[0], stats=dict(documents[0]["stats"], accesses="300"))

@@ -53,6 +53,8 @@ RunReport numbered() {
   result.host_map_bytes = 66;
   result.guest_no_large_frame = 67;
   result.host_no_large_frame = 68;
+  result.timeline = {{64, 150, 300, 60, 50'000, 9, 3, 3, 300},
+                     {36, 50, 100, 40, 2'000, 3, 1, 1, 130}};
   result.walker.matrix[4][4] = {7, 35, {1, 2, 3, 1}};
   result.walker.matrix[4][0] = {6, 30, {6, 0, 0, 0}};
   result.walker.matrix[0][1] = {5, 25, {0, 1, 0, 4}};
@@ -100,11 +102,19 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
   EXPECT_EQ(stats.at("core"), Json({{"replayed", 17}}));
   EXPECT_EQ(stats.at("walker").at("merged"), 19);
   EXPECT_EQ(stats.at("walker").at("queue"), Json({{"mean", 1.5}, {"most", 5}}));
-  EXPECT_EQ(stats.at("tlb").at("l1d"), Json({{"accesses", 60}, {"hits", 50}, {"misses", 10}}));
-  EXPECT_EQ(stats.at("tlb").at("l1i"), Json({{"accesses", 40}, {"hits", 38}, {"misses", 2}}));
-  EXPECT_EQ(stats.at("tlb").at("l2"), Json({{"accesses", 12}, {"hits", 8}, {"misses", 4}}));
+  EXPECT_EQ(stats.at("tlb").at("l1d"), Json({{"accesses", 60},
+                                             {"hits", 50},
+                                             {"misses", 10},
+                                             {"hit_rate", 50.0 / 60.0},
+                                             {"mpki", 50.0}}));
+  EXPECT_EQ(stats.at("tlb").at("l1i").at("hit_rate"), 0.95);
+  EXPECT_EQ(stats.at("tlb").at("l1i").at("mpki"), 10.0);
+  EXPECT_EQ(stats.at("tlb").at("l2").at("mpki"), 20.0);
   const auto cache = [](std::uint64_t accesses, std::uint64_t hits, std::uint64_t misses) {
-    return Json({{"accesses", accesses}, {"hits", hits}, {"misses", misses}});
+    return Json({{"accesses", accesses},
+                 {"hits", hits},
+                 {"misses", misses},
+                 {"hit_rate", static_cast<double>(hits) / static_cast<double>(accesses)}});
   };
   EXPECT_EQ(
       stats.at("psc"),
@@ -121,16 +131,27 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
   EXPECT_EQ(walker.at("cycles"), 430);
   EXPECT_EQ(walker.at("guest_cycles"), 75);
   EXPECT_EQ(walker.at("ept_cycles"), 355);
-  EXPECT_EQ(walker.at("latency"),
-            Json({{"mean", 107.5}, {"p50", 110}, {"p99", 115}, {"max", 115}}));
+  EXPECT_EQ(walker.at("walks_per_kilo_instruction"), 20.0);
+  EXPECT_EQ(walker.at("latency"), Json({{"mean", 107.5},
+                                        {"p50", 110},
+                                        {"p90", 115},
+                                        {"p99", 115},
+                                        {"max", 115},
+                                        {"histogram",
+                                         {{{"from", 80}, {"to", 95}, {"walks", 1}},
+                                          {{"from", 96}, {"to", 111}, {"walks", 2}},
+                                          {{"from", 112}, {"to", 127}, {"walks", 1}}}}}));
   EXPECT_EQ(walker.at("references_histogram").dump(), R"({"9":1,"24":2,"100":1})")
       << "by number, not by spelling";
   EXPECT_EQ(walker.at("served_by"), Json({{"l1d", 41}, {"l2", 25}, {"l3", 15}, {"dram", 5}}));
+  EXPECT_EQ(walker.at("guest_served_by"), Json({{"l1d", 6}, {"l2", 0}, {"l3", 0}, {"dram", 0}}));
+  EXPECT_EQ(walker.at("ept_served_by"), Json({{"l1d", 1}, {"l2", 3}, {"l3", 3}, {"dram", 5}}));
   const auto memory_cache = [](std::uint64_t accesses, std::uint64_t hits, std::uint64_t misses,
                                std::uint64_t merged, std::uint64_t writebacks) {
     return Json({{"accesses", accesses},
                  {"hits", hits},
                  {"misses", misses},
+                 {"hit_rate", static_cast<double>(hits) / static_cast<double>(accesses)},
                  {"merged", merged},
                  {"writebacks", writebacks}});
   };
@@ -151,6 +172,16 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
                                                {"cr_access", 63},
                                                {"invlpg", 64}}));
   EXPECT_EQ(stats.at("vmx").at("exit_cycles"), 52'000);
+  EXPECT_EQ(stats.at("timeline").size(), 2u);
+  EXPECT_EQ(stats.at("timeline").at(1), Json({{"accesses", 36},
+                                              {"instructions", 50},
+                                              {"cycles", 100},
+                                              {"translation_cycles", 40},
+                                              {"exit_cycles", 2'000},
+                                              {"first_level_misses", 3},
+                                              {"tlb_misses", 1},
+                                              {"walks", 1},
+                                              {"walk_cycles", 130}}));
   EXPECT_EQ(stats.at("hot").at("pages").at(0).at("address"), "0xffff800000001000");
   EXPECT_EQ(stats.at("hot").at("instructions"), Json::array());
 }
@@ -206,12 +237,16 @@ TEST(Statistics, EveryCountHasItsUnit) {
   EXPECT_EQ(units.at("walker.cycles"), "cycle");
   EXPECT_EQ(units.at("memory.page_bytes"), "byte");
   EXPECT_EQ(units.at("walker.matrix[].cycles"), "cycle");
+  EXPECT_EQ(units.at("timeline[].walk_cycles"), "cycle");
 }
 
 TEST(Statistics, NothingCountedGivesZerosAndNoDivision) {
   const Json stats = stats_object({}, {});
   EXPECT_EQ(stats.at("translation_share"), 0.0);
   EXPECT_EQ(stats.at("walker").at("latency").at("mean"), 0.0);
+  EXPECT_EQ(stats.at("walker").at("latency").at("histogram"), Json::array());
+  EXPECT_EQ(stats.at("tlb").at("l2").at("hit_rate"), 0.0);
+  EXPECT_EQ(stats.at("tlb").at("l2").at("mpki"), 0.0);
 }
 
 TEST(StatsDocument, SaysWhatRanOnWhatMachine) {
@@ -274,12 +309,43 @@ TEST(StatsDocument, APathThatIsNoUtf8IsStillJson) {
 TEST(Distribution, PercentilesAreTheSmallestValueThatEnoughDoNotExceed) {
   std::map<std::uint64_t, std::uint64_t> histogram = {{10, 50}, {20, 49}, {1000, 1}};
   EXPECT_EQ(distribution_of(histogram).p50, 10u);
+  EXPECT_EQ(distribution_of(histogram).p90, 20u);
   EXPECT_EQ(distribution_of(histogram).p99, 20u);
   EXPECT_EQ(distribution_of(histogram).max, 1000u);
   histogram[1000] = 2;  // 101 in all: the 99th percentile is the hundredth
   EXPECT_EQ(distribution_of(histogram).p99, 1000u);
   EXPECT_EQ(distribution_of(histogram).p50, 20u) << "the fifty-first";
   EXPECT_EQ(distribution_of({{7, 1}}).p50, 7u);
+}
+
+TEST(LatencyBins, EachNumberOfCyclesIsInOneBinAndTheyAreNarrow) {
+  std::map<std::uint64_t, std::uint64_t> histogram;
+  for (std::uint64_t cycles = 0; cycles < 5'000; ++cycles) histogram[cycles] = cycles + 1;
+  const std::vector<LatencyBin> bins = bins_of(histogram);
+  std::uint64_t next = 0;
+  for (const LatencyBin& bin : bins) {
+    ASSERT_EQ(bin.first, next) << "no gaps";
+    ASSERT_LE(4 * (bin.last - bin.first), bin.first);
+    std::uint64_t walks = 0;
+    for (std::uint64_t cycles = bin.first; cycles <= std::min<std::uint64_t>(bin.last, 4'999);
+         ++cycles) {
+      walks += cycles + 1;
+    }
+    ASSERT_EQ(bin.walks, walks) << bin.first;
+    next = bin.last + 1;
+  }
+  EXPECT_EQ(next, 5'120u) << "four bins from 4,096 to 8,191, of which two hold walks";
+}
+
+TEST(LatencyBins, GoFromTheShortestWalkToTheLongest) {
+  const std::vector<LatencyBin> bins = bins_of({{13, 5}, {40, 7}});
+  ASSERT_EQ(bins.size(), 8u);
+  EXPECT_EQ(bins.front().first, 12u);
+  EXPECT_EQ(bins.front().last, 13u);
+  EXPECT_EQ(bins.front().walks, 5u);
+  EXPECT_EQ(bins[3].walks, 0u);
+  EXPECT_EQ(bins.back().first, 40u);
+  EXPECT_EQ(bins.back().last, 47u);
 }
 
 }  // namespace
