@@ -15,6 +15,7 @@ module walk_next #(
   output logic [2:0]                  ept_level_o,  // of the EPT entry, 0 for a guest entry
 
   // And what it waits for next, the first of these.
+  input  logic                        leads_on_i,  // any of them
   input  logic                        asks_combined_i,
   input  logic                        asks_ept_i,
   input  logic                        loads_area_i,  // whether the #VE information area is busy
@@ -59,46 +60,69 @@ module walk_next #(
   assign desired_o = desired_q[slot_i];
   assign ept_level_o = ept_level_q[slot_i];
 
-  always_ff @(posedge clk_i) begin
+  walker_pkg::op_e op;
+  logic [3:0] size;
+  logic [51:0] address;
+  logic [63:0] expected, desired;
+  logic [2:0] ept_level;
+
+  always_comb begin
+    op = op_o;
+    size = size_q[slot_i];
+    address = address_o;
+    expected = expected_o;
+    desired = desired_o;
+    ept_level = ept_level_o;
     if (asks_combined_i) begin
-      op_q[slot_i] <= walker_pkg::OpLookupCombined;
+      op = walker_pkg::OpLookupCombined;
     end else if (asks_ept_i) begin
-      op_q[slot_i] <= walker_pkg::OpLookupEpt;
+      op = walker_pkg::OpLookupEpt;
     end else if (loads_area_i) begin
-      op_q[slot_i] <= walker_pkg::OpVeLoad;
-      size_q[slot_i] <= area_size_i;
-      address_q[slot_i] <= area_address_i;
-      ept_level_q[slot_i] <= area_level_i;
+      op = walker_pkg::OpVeLoad;
+      size = area_size_i;
+      address = area_address_i;
+      ept_level = area_level_i;
     end else if (stores_area_i) begin
-      op_q[slot_i] <= walker_pkg::OpVeStore;
-      size_q[slot_i] <= area_size_i;
-      address_q[slot_i] <= area_address_i;
-      desired_q[slot_i] <= area_value_i;
+      op = walker_pkg::OpVeStore;
+      size = area_size_i;
+      address = area_address_i;
+      desired = area_value_i;
     end else if (logs_i) begin
-      op_q[slot_i] <= walker_pkg::OpLog;
-      address_q[slot_i] <= log_address_i;
-      desired_q[slot_i] <= {12'd0, log_page_i, 12'd0};
+      op = walker_pkg::OpLog;
+      address = log_address_i;
+      desired = {12'd0, log_page_i, 12'd0};
     end else if (swaps_ept_i) begin
-      op_q[slot_i] <= walker_pkg::OpEptSwap;
-      size_q[slot_i] <= 4'd8;
-      address_q[slot_i] <= ept_entry_address_i;
-      ept_level_q[slot_i] <= ept_level_i;
-      expected_q[slot_i] <= ept_expected_i;
-      desired_q[slot_i] <= ept_desired_i;
+      op = walker_pkg::OpEptSwap;
+      size = 4'd8;
+      address = ept_entry_address_i;
+      ept_level = ept_level_i;
+      expected = ept_expected_i;
+      desired = ept_desired_i;
     end else if (reads_guest_i) begin
-      op_q[slot_i] <= walker_pkg::OpGuestRead;
-      size_q[slot_i] <= narrow_i ? 4'd4 : 4'd8;
-      address_q[slot_i] <= guest_entry_address_i;
-      ept_level_q[slot_i] <= 3'd0;
+      op = walker_pkg::OpGuestRead;
+      size = narrow_i ? 4'd4 : 4'd8;
+      address = guest_entry_address_i;
+      ept_level = 3'd0;
     end else if (reads_ept_i) begin
-      op_q[slot_i] <= walker_pkg::OpEptRead;
-      size_q[slot_i] <= 4'd8;
-      address_q[slot_i] <= ept_entry_address_i;
-      ept_level_q[slot_i] <= ept_level_i;
+      op = walker_pkg::OpEptRead;
+      size = 4'd8;
+      address = ept_entry_address_i;
+      ept_level = ept_level_i;
     end else if (swaps_guest_i) begin
-      op_q[slot_i] <= sets_dirty_i ? walker_pkg::OpGuestDirty : walker_pkg::OpGuestAccessed;
-      expected_q[slot_i] <= guest_expected_i;
-      desired_q[slot_i] <= guest_desired_i;
+      op = sets_dirty_i ? walker_pkg::OpGuestDirty : walker_pkg::OpGuestAccessed;
+      expected = guest_expected_i;
+      desired = guest_desired_i;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (leads_on_i) begin
+      op_q[slot_i] <= op;
+      size_q[slot_i] <= size;
+      address_q[slot_i] <= address;
+      expected_q[slot_i] <= expected;
+      desired_q[slot_i] <= desired;
+      ept_level_q[slot_i] <= ept_level;
     end
   end
 

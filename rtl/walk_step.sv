@@ -416,6 +416,7 @@ module walk_step #(
     .expected_o(expected),
     .desired_o(desired),
     .ept_level_o(ept_level),
+    .leads_on_i(issues_o | looks_up_o),
     .asks_combined_i(asks_first),
     .asks_ept_i(asks_ept),
     .loads_area_i(ve_due),
