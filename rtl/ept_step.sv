@@ -94,7 +94,7 @@ module ept_step #(
   logic [2:0] read_leaf_level, due_level, lacking_level;
   logic [39:0] due_frame, lacking_frame;
   logic [63:0] read_leaf, lacking_entry;
-  logic flag_missing;
+  logic in_hand, recalls, flag_missing;
   walker_pkg::ept_rights_t needed, read_rights, lacking_rights;
 
   always_ff @(posedge clk_i) begin
@@ -103,6 +103,8 @@ module ept_step #(
     end
   end
 
+  assign in_hand = judge_i | reflagged_i | swapped_i;
+  assign recalls = update_refused_i | logged_i;
   assign read_leaf_level = judge_i ? level_i : leaf_level_q[slot_i];
 
   ept_levels #(.Walks(Walks), .SlotBits(SlotBits)) u_ept_levels (
@@ -112,8 +114,8 @@ module ept_step #(
     .begin_level_i(begin_level_i),
     .begin_frame_i(begin_frame_i),
     .begin_rights_i(begin_rights_i),
-    .in_hand_i(judge_i | reflagged_i | swapped_i),
-    .recalls_i(update_refused_i | logged_i),
+    .in_hand_i(in_hand),
+    .recalls_i(recalls),
     .level_i(level_i),
     .entry_i(entry_i),
     .leaf_level_i(read_leaf_level),
@@ -158,6 +160,7 @@ module ept_step #(
   end
 
   ept_access_rights u_ept_access_rights (
+    .asked_i(in_hand | recalls | nested_hit_i),
     .mode_i(mode_i),
     .access_i(ept_access),
     .own_access_i(own_access_i),

@@ -1,6 +1,7 @@
 // Whether the guest's rights allow an access, once the leaf has been reached (SDM 5.6).
 
 module guest_permission_check (
+  input  logic                      asked_i,  // else nothing is refused
   input  walker_pkg::mode_t         mode_i,
   input  walker_pkg::access_t       access_i,
   input  logic                      user_i,      // a user-mode access
@@ -19,7 +20,7 @@ module guest_permission_check (
   always_comb begin
     keys = rights_i.user ? mode_i.pkru : mode_i.pkrs;
     key_refused_o = 1'b0;
-    if (~access_i.fetch & (rights_i.user ? mode_i.pke : mode_i.pks)) begin
+    if (asked_i && !access_i.fetch && (rights_i.user ? mode_i.pke : mode_i.pks)) begin
       key_refused_o = keys[{key_i, 1'b0}] |
                       (keys[{key_i, 1'b1}] & access_i.write &
                        ((user_i & rights_i.user) | mode_i.wp));
@@ -28,7 +29,10 @@ module guest_permission_check (
 
   always_comb begin
     refused_o = 1'b1;
-    if (access_i.shadow_stack) begin
+    if (!asked_i) begin
+      reason_o = walker_pkg::ReasonNone;
+      refused_o = 1'b0;
+    end else if (access_i.shadow_stack) begin
       // The page must be one of shadow stacks, and of the access's own mode. Of the rules for
       // ordinary accesses that of keys alone applies.
       if (user_i && !rights_i.user) begin

@@ -52,17 +52,21 @@ module guest_step (
   walker_pkg::reason_e rights_reason;
 
   always_comb begin
-    rights_o.write = upper_rights_i.write & entry[arch_pkg::GuestEntryWritable];
-    rights_o.user = upper_rights_i.user & entry[arch_pkg::GuestEntryUser];
-    rights_o.execute = upper_rights_i.execute &
-                       ~(mode_i.nxe & entry[arch_pkg::GuestEntryExecuteDisable]);
-    // Read-only and dirty, under entries that are writable.
-    rights_o.shadow_stack = is_leaf & upper_rights_i.write &
-                            ~entry[arch_pkg::GuestEntryWritable] &
-                            (entry[arch_pkg::GuestEntryDirty] | dirty_set_i);
+    rights_o = '0;
+    if (in_hand) begin
+      rights_o.write = upper_rights_i.write & entry[arch_pkg::GuestEntryWritable];
+      rights_o.user = upper_rights_i.user & entry[arch_pkg::GuestEntryUser];
+      rights_o.execute = upper_rights_i.execute &
+                         ~(mode_i.nxe & entry[arch_pkg::GuestEntryExecuteDisable]);
+      // Read-only and dirty, under entries that are writable.
+      rights_o.shadow_stack = is_leaf & upper_rights_i.write &
+                              ~entry[arch_pkg::GuestEntryWritable] &
+                              (entry[arch_pkg::GuestEntryDirty] | dirty_set_i);
+    end
   end
 
   guest_permission_check u_guest_permission_check (
+    .asked_i(leaf_reached),
     .mode_i(mode_i),
     .access_i(access_i),
     .user_i(user_i),
@@ -91,18 +95,29 @@ module guest_step (
   // Which entry a refusal names: of the rights missing the first of these decides, and of the
   // entries that lack it the uppermost.
   logic needs_write, needs_user, needs_execute, write_gone, user_gone;
-  assign needs_write = access_i.write & ~access_i.shadow_stack & (user_i | mode_i.wp);
-  assign needs_user = user_i;
-  assign needs_execute = access_i.fetch;
-  assign write_gone = needs_write & ~upper_rights_i.write;
-  assign user_gone = needs_user & ~upper_rights_i.user;
-  assign first_lacking_o =
-      (needs_write & upper_rights_i.write & ~rights_o.write) |
-      (needs_user & upper_rights_i.user & ~rights_o.user & ~write_gone) |
-      (needs_execute & upper_rights_i.execute & ~rights_o.execute & ~write_gone & ~user_gone);
-  assign lacked_above_o =
-      leaf_reached &
-      (write_gone | user_gone | (needs_execute & ~upper_rights_i.execute)) & ~first_lacking_o;
+  always_comb begin
+    needs_write = 1'b0;
+    needs_user = 1'b0;
+    needs_execute = 1'b0;
+    write_gone = 1'b0;
+    user_gone = 1'b0;
+    first_lacking_o = 1'b0;
+    lacked_above_o = 1'b0;
+    if (used) begin
+      needs_write = access_i.write & ~access_i.shadow_stack & (user_i | mode_i.wp);
+      needs_user = user_i;
+      needs_execute = access_i.fetch;
+      write_gone = needs_write & ~upper_rights_i.write;
+      user_gone = needs_user & ~upper_rights_i.user;
+      first_lacking_o =
+          (needs_write & upper_rights_i.write & ~rights_o.write) |
+          (needs_user & upper_rights_i.user & ~rights_o.user & ~write_gone) |
+          (needs_execute & upper_rights_i.execute & ~rights_o.execute & ~write_gone & ~user_gone);
+      lacked_above_o =
+          leaf_reached &
+          (write_gone | user_gone | (needs_execute & ~upper_rights_i.execute)) & ~first_lacking_o;
+    end
+  end
 
   assign refused_o = (judge_i & ~sound) | (leaf_reached & rights_refuse);
 
@@ -115,6 +130,7 @@ module guest_step (
   end
 
   page_fault_code u_page_fault_code (
+    .asked_i(refused_o),
     .mode_i(mode_i),
     .access_i(access_i),
     .user_i(user_i),

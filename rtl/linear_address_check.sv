@@ -2,6 +2,7 @@
 // or that linear-address-space separation keeps from the access (SDM 4.6).
 
 module linear_address_check (
+  input  logic                asked_i,  // else nothing is refused
   input  walker_pkg::mode_t   mode_i,
   input  logic [63:47]        address_i,
   input  walker_pkg::access_t access_i,
@@ -15,11 +16,18 @@ module linear_address_check (
 
   // Copies of the highest bit that is translated: bit 47, or 56 with five levels. Outside long mode
   // linear addresses have 32 bits.
-  assign canonical = mode_i.five_levels ? address_i[63:56] == {8{address_i[56]}}
-                                        : address_i[63:47] == {17{address_i[47]}};
+  always_comb begin
+    canonical = 1'b1;
+    if (asked_i) begin
+      canonical = mode_i.five_levels ? address_i[63:56] == {8{address_i[56]}}
+                                     : address_i[63:47] == {17{address_i[47]}};
+    end
+  end
 
   always_comb begin
-    if (user_i) begin
+    if (!asked_i) begin
+      lass = 1'b0;
+    end else if (user_i) begin
       lass = address_i[63];
     end else if (access_i.fetch) begin
       lass = ~address_i[63];

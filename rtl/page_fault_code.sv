@@ -1,6 +1,7 @@
 // The error code of a page fault (SDM 5.7).
 
 module page_fault_code (
+  input  logic                asked_i,  // else 0
   input  walker_pkg::mode_t   mode_i,
   input  walker_pkg::access_t access_i,
   input  logic                user_i,
@@ -12,13 +13,15 @@ module page_fault_code (
 
   always_comb begin
     error_code_o = '0;
-    error_code_o[arch_pkg::ErrorCodePresent] = present_i;
-    error_code_o[arch_pkg::ErrorCodeWrite] = access_i.write;
-    error_code_o[arch_pkg::ErrorCodeUser] = user_i;
-    error_code_o[arch_pkg::ErrorCodeReserved] = present_i & reserved_i;
-    error_code_o[arch_pkg::ErrorCodeFetch] = access_i.fetch & (mode_i.nxe | mode_i.smep);
-    error_code_o[arch_pkg::ErrorCodeProtectionKey] = present_i & ~reserved_i & key_refused_i;
-    error_code_o[arch_pkg::ErrorCodeShadowStack] = access_i.shadow_stack;
+    if (asked_i) begin
+      error_code_o[arch_pkg::ErrorCodePresent] = present_i;
+      error_code_o[arch_pkg::ErrorCodeWrite] = access_i.write;
+      error_code_o[arch_pkg::ErrorCodeUser] = user_i;
+      error_code_o[arch_pkg::ErrorCodeReserved] = present_i & reserved_i;
+      error_code_o[arch_pkg::ErrorCodeFetch] = access_i.fetch & (mode_i.nxe | mode_i.smep);
+      error_code_o[arch_pkg::ErrorCodeProtectionKey] = present_i & ~reserved_i & key_refused_i;
+      error_code_o[arch_pkg::ErrorCodeShadowStack] = access_i.shadow_stack;
+    end
   end
 
 endmodule

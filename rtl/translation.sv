@@ -2,6 +2,7 @@
 // and what a TLB entry made from it holds.
 
 module translation (
+  input  logic                    asked_i,  // else nothing is said
   input  walker_pkg::mode_t       mode_i,
   input  logic                    write_i,        // the access writes: its dirty flags are set
   input  logic [2:0]              guest_level_i,  // of the guest's leaf, 0 without paging
@@ -20,14 +21,16 @@ module translation (
 );
 
   logic paged, pat_bit, guest_dirty, ept_dirty;
-  assign paged = guest_level_i != 3'd0;
+  assign paged = asked_i & (guest_level_i != 3'd0);
 
   // Sizes are levels of leaves; where guest and EPT have the same, a page of 4 MiB is the greater.
   assign guest_page_o = (mode_i.narrow && guest_level_i == 3'd2) ? 3'd4 : guest_level_i;
   assign ept_page_o = mode_i.ept ? ept_level_i : 3'd0;
 
   always_comb begin
-    if (!mode_i.ept) begin
+    if (!asked_i) begin
+      page_o = 3'd0;
+    end else if (!mode_i.ept) begin
       page_o = paged ? guest_page_o : 3'd1;
     end else begin
       page_o = (paged && guest_level_i < ept_level_i) ? guest_page_o : ept_level_i;
@@ -51,7 +54,9 @@ module translation (
   // control one all kinds of writes.
   always_comb begin
     ept_rights_o = ept_rights_i;
-    if (!mode_i.ept) begin
+    if (!asked_i) begin
+      ept_rights_o = '0;
+    end else if (!mode_i.ept) begin
       ept_rights_o = '1;
     end else begin
       if (!mode_i.mode_based_execute) begin

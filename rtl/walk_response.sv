@@ -49,10 +49,11 @@ module walk_response (
 );
 
   walker_pkg::access_t ept_access;
-  logic own_access;
+  logic own_access, violated;
   logic [16:0] qualification;
 
   assign own_access = guest_level_i == 3'd0;
+  assign violated = responds_i & (too_wide_i | update_refused_i | ept_absent_i | ept_refused_i);
 
   always_comb begin
     ept_access = access_i;
@@ -64,6 +65,7 @@ module walk_response (
   end
 
   ept_qualification u_ept_qualification (
+    .asked_i(violated),
     .mode_i(mode_i),
     .access_i(ept_access),
     .linear_i(linear_i),
@@ -79,6 +81,7 @@ module walk_response (
   logic [7:0] pdpte_error_code;
 
   page_fault_code u_pdpte_fault_code (
+    .asked_i(pdpte_absent_i),
     .mode_i(mode_i),
     .access_i(access_i),
     .user_i(user_i),
@@ -94,6 +97,7 @@ module walk_response (
   logic [3:0] page_key;
 
   translation u_translation (
+    .asked_i(responds_i),
     .mode_i(mode_i),
     .write_i(access_i.write),
     .guest_level_i(guest_leaf_level_i),
@@ -133,7 +137,7 @@ module walk_response (
         response_o.place.guest_level = guest_fault_level_i;
         response_o.entry_address = guest_fault_address_i;
         response_o.entry = guest_fault_entry_i;
-      end else if (too_wide_i || update_refused_i || ept_absent_i || ept_refused_i) begin
+      end else if (violated) begin
         response_o.outcome = walker_pkg::OutcomeEptViolation;
         response_o.qualification = qualification;
         response_o.linear_valid = linear_i;

@@ -124,6 +124,7 @@ module walk_step #(
   assign user = request.user & ~request.implicit;
 
   linear_address_check u_linear_address_check (
+    .asked_i(first_i),
     .mode_i(mode),
     .address_i(request.address[63:47]),
     .access_i(access),

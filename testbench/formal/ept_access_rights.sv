@@ -21,6 +21,7 @@ module ept_access_rights_proof (
   walker_pkg::ept_rights_t needed;
 
   ept_access_rights u_rights (
+    .asked_i(1'b1),
     .mode_i,
     .access_i,
     .own_access_i,

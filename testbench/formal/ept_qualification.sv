@@ -25,6 +25,7 @@ module ept_qualification_proof (
   logic [16:0] code;
 
   ept_qualification u_qualification (
+    .asked_i(1'b1),
     .mode_i,
     .access_i,
     .linear_i,

@@ -26,6 +26,7 @@ module guest_permission_check_proof (
   walker_pkg::reason_e reason;
 
   guest_permission_check u_check (
+    .asked_i(1'b1),
     .mode_i,
     .access_i,
     .user_i,

@@ -83,6 +83,7 @@ module guest_step_proof (
   );
 
   guest_permission_check u_rights (
+    .asked_i(1'b1),
     .mode_i,
     .access_i,
     .user_i,
@@ -95,6 +96,7 @@ module guest_step_proof (
   );
 
   page_fault_code u_code (
+    .asked_i(1'b1),
     .mode_i,
     .access_i,
     .user_i,

@@ -18,6 +18,7 @@ module linear_address_check_proof (
   walker_pkg::reason_e reason;
 
   linear_address_check u_check (
+    .asked_i(1'b1),
     .mode_i,
     .address_i,
     .access_i,

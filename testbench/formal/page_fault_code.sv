@@ -18,6 +18,7 @@ module page_fault_code_proof (
   logic [7:0] code;
 
   page_fault_code u_code (
+    .asked_i(1'b1),
     .mode_i,
     .access_i,
     .user_i,

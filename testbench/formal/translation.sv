@@ -29,6 +29,7 @@ module translation_proof (
   logic [3:0]              key;
 
   translation u_translation (
+    .asked_i(1'b1),
     .mode_i,
     .write_i,
     .guest_level_i,

@@ -163,6 +163,7 @@ module walk_faults_proof (
   );
 
   linear_address_check u_linear (
+    .asked_i(1'b1),
     .mode_i    (mode_seen),
     .address_i (request_seen.address[63:47]),
     .access_i  (access),
