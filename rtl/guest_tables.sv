@@ -19,7 +19,6 @@ module guest_tables #(
   input  logic [39:0]               frame_i,
   input  walker_pkg::guest_rights_t rights_i,      // and of all levels above
   input  walker_pkg::ept_rights_t   ept_rights_i,  // of its page
-  input  logic [63:0]               entry_i,       // that refers to it
   input  logic                      translated_i,
   input  logic [2:0]                leaf_level_i,
   output logic [4:2]                fills_o,
@@ -53,8 +52,6 @@ module guest_tables #(
       located.frame = frame_i;
       located.rights = rights_i;
       located.ept_rights = ept_rights_i;
-      located.write_through = entry_i[arch_pkg::GuestEntryWriteThrough];
-      located.cache_disable = entry_i[arch_pkg::GuestEntryCacheDisable];
       located.paging_verified = verified;
     end
   end

@@ -173,8 +173,6 @@ package walker_pkg;
     logic [39:0]   frame;  // host-physical
     guest_rights_t rights;
     ept_rights_t   ept_rights;       // of the page that holds the table
-    logic          write_through;    // PWT and PCD of the entry: how the table is accessed
-    logic          cache_disable;
     logic          paging_verified;  // the pages of all tables so far have paging-write access
   } guest_table_t;
 

@@ -53,7 +53,6 @@ struct CachedEntry {
   /// The EPT entries that it stands for, the last of them that of `level`; kCombined: those that
   /// map the next guest table. What their bits give is for the controls of the walk that uses them.
   EptPath ept{};
-  std::uint8_t memory_type_bits = 0;  ///< kCombined: PWT and PCD for the next table
   /// kCombined: the EPT leaves that map the skipped guest entries and the next table all have
   /// paging-write access, as guest-paging verification demands.
   bool paging_verified = false;

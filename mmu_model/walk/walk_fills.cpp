@@ -51,9 +51,6 @@ void Walk::fill_combined() {
         .frame = align_down(below.address, ept_entry::kTableBytes),
         .guest_rights = above.rights,
         .ept = below.page,
-        .memory_type_bits =
-            static_cast<std::uint8_t>(guest_entry::kCacheDisable.get(above.entry) << 1 |
-                                      guest_entry::kWriteThrough.get(above.entry)),
         .paging_verified = below.paging_verified};
   }
 }
