@@ -8,15 +8,20 @@ module lowest_set #(
   output logic [IndexBits-1:0] index_o
 );
 
+  // The numbers that have no bit `digit`: runs of ones and zeros of that length.
+  function automatic logic [Bits-1:0] without(input int digit);
+    without = {Bits{1'b1}} / ((Bits'(1) << (1 << digit)) + Bits'(1));
+  endfunction
+
   if (Bits > 1) begin : gen_index
-    for (genvar bit_number = 0; bit_number < IndexBits; bit_number = bit_number + 1) begin : gen_bit
-      // The numbers that have this bit set.
-      localparam int unsigned Run = 1 << bit_number;
-      localparam logic [Bits-1:0] Numbers = {(Bits / (2 * Run)){{Run{1'b1}}, {Run{1'b0}}}};
-      always_comb begin
-        index_o[bit_number] = 1'b0;
-        if (bits_i != '0) begin
-          index_o[bit_number] = (bits_i & (~bits_i + {{(Bits - 1){1'b0}}, 1'b1}) & Numbers) != '0;
+    logic [Bits-1:0] lowest;
+    always_comb begin
+      lowest = '0;
+      index_o = '0;
+      if (bits_i != '0) begin
+        lowest = bits_i & (~bits_i + {{(Bits - 1){1'b0}}, 1'b1});
+        for (int digit = 0; digit < IndexBits; digit = digit + 1) begin
+          index_o[digit] = (lowest & ~without(digit)) != '0;
         end
       end
     end

@@ -28,7 +28,7 @@ module nested_tlb #(
 
   localparam int unsigned IndexBits = Entries > 1 ? $clog2(Entries) : 1;
 
-  logic [Entries-1:0] valid_q, hits, kept, fitting;
+  logic [Entries-1:0] valid_q, kept, fitting;
   logic [39:0] page_q [Entries];  // bits within the page are 0
   logic [39:0] mask_q [Entries];  // and 0 here
   logic [39:0] root_q [Entries];
@@ -37,25 +37,26 @@ module nested_tlb #(
   logic [$bits(rights_i)-1:0] rights_q [Entries];
   logic [IndexBits-1:0] hit_index, free_index, fill_index, victim;
   logic [39:0] mask;
-  logic answers;
+  logic hit, answers;
 
   always_comb begin
-    hits = '0;
-    if (ask_i) begin
+    hit = 1'b0;
+    hit_index = '0;
+    if (ask_i) begin  // one hits at most
       for (int entry = 0; entry < Entries; entry = entry + 1) begin
         if ((gpa_i & mask_q[entry]) == page_q[entry] && valid_q[entry]) begin
           if (root_q[entry] == root_i) begin
-            hits[entry] = 1'b1;
+            hit = 1'b1;
+            hit_index = hit_index | entry[IndexBits-1:0];
           end
         end
       end
     end
   end
 
-  lowest_set #(.Bits(Entries), .IndexBits(IndexBits)) u_hit (.bits_i(hits), .index_o(hit_index));
   assign leaf_o = leaf_q[hit_index];
   assign rights_o = rights_q[hit_index];
-  assign answers = (hits != '0) & (~writes_page_i | leaf_o[arch_pkg::EptEntryDirty]);
+  assign answers = hit & (~writes_page_i | leaf_o[arch_pkg::EptEntryDirty]);
   assign level_o = answers ? level_q[hit_index] : 3'd0;
 
   // What covers any of the same addresses gives way.

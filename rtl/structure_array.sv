@@ -35,27 +35,27 @@ module structure_array #(
 
   localparam int unsigned IndexBits = Entries > 1 ? $clog2(Entries) : 1;
 
-  logic [Entries-1:0] valid_q, wide_q, hits, kept, fitting;
+  logic [Entries-1:0] valid_q, wide_q, kept, fitting;
   logic [AddressBits-1:0] address_q [Entries];
   logic [SpaceBits-1:0] space_q [Entries];
   logic [DataBits-1:0] data_q [Entries];
   logic [IndexBits-1:0] hit_index, free_index, fill_index, victim;
 
   always_comb begin
-    hits = '0;
-    if (ask_i) begin
+    hit_o = 1'b0;
+    hit_index = '0;
+    if (ask_i) begin  // one hits at most
       for (int entry = 0; entry < Entries; entry = entry + 1) begin
         if (valid_q[entry] && address_q[entry] == address_i && wide_q[entry] == wide_i) begin
           if (space_q[entry] == space_i) begin
-            hits[entry] = 1'b1;
+            hit_o = 1'b1;
+            hit_index = hit_index | entry[IndexBits-1:0];
           end
         end
       end
     end
   end
 
-  lowest_set #(.Bits(Entries), .IndexBits(IndexBits)) u_hit (.bits_i(hits), .index_o(hit_index));
-  assign hit_o = hits != '0;
   assign data_o = data_q[hit_index];
 
   // What covers any of the same addresses gives way.

@@ -1,11 +1,11 @@
 // Proof: the bit it names is set, if any is, and none below it; it names the first if none is. Of 64
 // bits, of two and of one.
 // Bug: rtl/lowest_set.sv:
-//   `(bits_i & (~bits_i + `
-//   -> `(bits_i & (~bits_i - `
+//   `bits_i & (~bits_i + `
+//   -> `bits_i & (~bits_i - `
 // Bug: rtl/lowest_set.sv:
-//   `{{Run{1'b1}}, {Run{1'b0}}}`
-//   -> `{{Run{1'b0}}, {Run{1'b1}}}`
+//   `~without(digit)`
+//   -> `without(digit)`
 
 module lowest_set_proof (
   input logic [63:0] bits_i,

@@ -22,8 +22,8 @@
 //   `(sweep_gpa_i & mask_q[entry]) == page_q[entry]`
 //   -> `sweep_gpa_i == page_q[entry]`
 // Bug: rtl/nested_tlb.sv:
-//   `(hits != '0) & (~writes_page_i | leaf_o[arch_pkg::EptEntryDirty])`
-//   -> `hits != '0`
+//   `hit & (~writes_page_i | leaf_o[arch_pkg::EptEntryDirty])`
+//   -> `hit`
 // Bug: rtl/nested_tlb.sv:
 //   `3'd3: mask = {{22{1'b1}}, 18'd0};`
 //   -> `3'd3: mask = {{21{1'b1}}, 19'd0};`

@@ -227,12 +227,12 @@ module structure_array_proof (
       if (ask_i && covered) begin
         assert (hit == (held && held_wide == wide_i));
         if (hit) assert (data == held_data);
+        if (hit) assert (equals[used_index]);
       end
       if (!ask_i) assert (!hit);
       assert (used == (hit || fill_i));
       assert (!fill_i || chooses);
       if (fill_i) assert (used_index == place);
-      if (hit) assert (equals[used_index]);
     end
   end
 
