@@ -78,7 +78,8 @@ class CompareCommand : public Command {
     add(native, "native", native_folder);
     add(nested, "nested", nested_folder);
     if (folder && !interrupted) {
-      folder->write("report.html", comparison_report_html(*native.document, *nested.document));
+      folder->write("report.html", comparison_report_html({{"native", *native.document},
+                                                           {"nested", *nested.document}}));
     }
     if (file && native.document) file->write(json_text(both));
     if (!native.document) {

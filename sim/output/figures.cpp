@@ -20,6 +20,7 @@ Figures::Figures(const Json& document) {
   retiring_cycles = count("/cycles_by/retiring");
   data_cycles = count("/cycles_by/data");
   other_cycles = count("/cycles_by/other");
+  core_cycles = retiring_cycles + data_cycles + translation_cycles + exit_cycles + other_cycles;
   first_level_hits = count("/tlb/l1d/hits") + count("/tlb/l1i/hits");
   second_level_hits = count("/tlb/l2/hits");
   lookups = accesses;

@@ -15,6 +15,7 @@ struct Figures {
   std::uint64_t accesses = 0;
   std::uint64_t instructions = 0;
   std::uint64_t cycles = 0;
+  std::uint64_t core_cycles = 0;  ///< those of all classes: `cycles`, of each core
   std::uint64_t translation_cycles = 0;
   std::uint64_t exit_cycles = 0;
   std::uint64_t retiring_cycles = 0;

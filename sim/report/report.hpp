@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "sim/statistics/statistic.hpp"
 
@@ -9,10 +10,18 @@
 /// took, gives the same bytes.
 namespace eptsim::sim {
 
+/// A run among others: its name is short, and unlike those of other runs of its trace.
+struct NamedRun {
+  std::string name;  ///< "nested 4K/2M"
+  Json document;     ///< its stats document
+};
+
 /// The report of one run.
 std::string run_report_html(const Json& document);
 
-/// The report of a native and a nested run of one trace, with what differs in the foreground.
-std::string comparison_report_html(const Json& native, const Json& nested);
+/// The report of runs side by side, at least two, with what differs in the foreground. Those of one
+/// trace stand together, and are held against the first of them. A few runs of one trace are shown
+/// in full; of more, what compares them.
+std::string comparison_report_html(const std::vector<NamedRun>& runs);
 
 }  // namespace eptsim::sim

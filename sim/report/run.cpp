@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "sim/statistics/stats_json.hpp"
 
 namespace eptsim::sim::report {
@@ -19,10 +21,10 @@ std::vector<Part> parts_of_waiting(const Run& run) {
   if (run.nested()) {
     parts.push_back({"guest", "walks: guest entries", guest});
     parts.push_back({"ept", "walks: EPT entries", ept});
-    parts.push_back({"exits", "VM exits", figures.exit_cycles});
   } else {
     parts.push_back({"guest", "walks: page-table entries", guest});
   }
+  if (run.virtualised()) parts.push_back({"exits", "VM exits", figures.exit_cycles});
   return parts;
 }
 
@@ -34,7 +36,7 @@ std::vector<Part> parts_of(const Run& run) {
       {"data", "waiting for data", figures.data_cycles},
       {"tlb", "waiting for translation", figures.translation_cycles},
   };
-  if (run.nested()) parts.push_back({"exits", "VM exits", figures.exit_cycles});
+  if (run.virtualised()) parts.push_back({"exits", "VM exits", figures.exit_cycles});
   parts.push_back({"other", "nothing to retire yet", figures.other_cycles});
   return parts;
 }
@@ -42,14 +44,22 @@ std::vector<Part> parts_of(const Run& run) {
 }  // namespace
 
 // Through its bytes, so that the report shows what stats.json holds, and all of it is UTF-8.
-Run::Run(const Json& document)
-    : document_(Json::parse(json_text(document))), figures_(document_), parts_(parts_of(*this)) {}
+Run::Run(const Json& document, std::string name, std::size_t number)
+    : document_(Json::parse(json_text(document))),
+      name_(name.empty() ? text("/mode") : std::move(name)),
+      number_(number),
+      figures_(document_),
+      parts_(parts_of(*this)) {}
+
+std::string Run::kind() const { return fmt::format("run-{}", number_ % kRunColours); }
 
 std::string Run::paging() const {
   const std::string guest = text("/machine/guest/page");
-  if (!nested()) return fmt::format("natively, with {} pages", guest);
-  return fmt::format("nested, with {} guest pages on {} EPT pages", guest,
-                     text("/machine/hypervisor/page"));
+  if (!virtualised()) return fmt::format("natively, with {} pages", guest);
+  const std::string host = text("/machine/hypervisor/page");
+  if (nested()) return fmt::format("nested, with {} guest pages on {} EPT pages", guest, host);
+  return fmt::format("with {} paging, with {} guest pages on {} host pages", text("/mode"), guest,
+                     host);
 }
 
 std::string Run::machine() const {
@@ -68,6 +78,14 @@ std::string Run::trace_name() const {
 
 std::string Run::text(const char* pointer) const {
   return document_.at(Json::json_pointer(pointer)).get<std::string>();
+}
+
+double Run::real(const char* pointer) const {
+  return document_.at(Json::json_pointer(pointer)).get<double>();
+}
+
+const Json& Run::list(const char* pointer) const {
+  return document_.at(Json::json_pointer(pointer));
 }
 
 std::uint64_t Run::count(const char* pointer) const {

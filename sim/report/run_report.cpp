@@ -12,7 +12,7 @@ namespace report {
 namespace {
 
 std::string share_of_time(const Run& run, std::uint64_t cycles, int decimals) {
-  return share(cycles, run.figures().cycles, decimals);
+  return share(cycles, run.figures().core_cycles, decimals);
 }
 
 std::string answer(const Run& run) {
@@ -47,9 +47,9 @@ Html head(const Run& run) {
 
 Html key_figures(const Run& run) {
   const Figures& figures = run.figures();
-  Html all = tile(
-      "time lost to translation", share_of_time(run, figures.translation_cycles, 2),
-      fmt::format("{} of {} cycles", grouped(figures.translation_cycles), grouped(figures.cycles)));
+  Html all = tile("time lost to translation", share_of_time(run, figures.translation_cycles, 2),
+                  fmt::format("{} of {} cycles", grouped(figures.translation_cycles),
+                              grouped(figures.core_cycles)));
   const bool walked = figures.walks > 0;
   all += tile("references per walk", walked ? grouped(figures.references_per_walk, 2) : "-",
               !walked ? "no walks"
@@ -57,11 +57,16 @@ Html key_figures(const Run& run) {
                   ? fmt::format("{:.2f} of guest entries, {:.2f} of EPT entries",
                                 figures.guest_references_per_walk, figures.ept_references_per_walk)
                   : "all of page-table entries");
-  all += tile(
-      "cycles per walk", walked ? grouped(figures.cycles_per_walk, 1) : "-",
-      walked ? fmt::format("median {}, longest {}", grouped(run.count("/stats/walker/latency/p50")),
-                           grouped(run.count("/stats/walker/latency/max")))
-             : "no walks");
+  all += tile("cycles per walk", walked ? grouped(figures.cycles_per_walk, 1) : "-",
+              walked ? fmt::format("median {}, 99th percentile {}",
+                                   grouped(run.count("/stats/walker/latency/p50")),
+                                   grouped(run.count("/stats/walker/latency/p99")))
+                     : "no walks");
+  all += tile("walks per 1,000 instructions",
+              figures.instructions > 0
+                  ? grouped(run.real("/stats/walker/walks_per_kilo_instruction"), 2)
+                  : "-",
+              grouped(figures.walks) + " walks");
   all += tile(
       "accesses that missed every TLB", share(figures.tlb_misses, figures.accesses, 2),
       fmt::format("{} of {} accesses", grouped(figures.tlb_misses), grouped(figures.accesses)));
@@ -69,7 +74,7 @@ Html key_figures(const Run& run) {
       tile("cycles per instruction",
            figures.instructions > 0 ? grouped(ratio(figures.cycles, figures.instructions), 2) : "-",
            grouped(figures.instructions) + " instructions");
-  if (run.nested()) {
+  if (run.virtualised()) {
     all += tile("time of VM exits", share_of_time(run, figures.exit_cycles, 2),
                 grouped(figures.exit_cycles) + " cycles");
   }
@@ -87,11 +92,11 @@ Html time(const Run& run) {
   for (const Part& part : run.parts()) {
     table.row(cells(legend_entry(part.kind, part.label), part.value));
   }
-  table.total(cells("in all", figures.cycles));
+  table.total(cells("in all", figures.core_cycles));
   const Html bar = stacked_bar({"time", "Where the cycles went",
                                 "A bar of the core's cycles by what took them. The table below "
                                 "has the numbers."},
-                               run.parts(), figures.cycles);
+                               run.parts(), figures.core_cycles);
   return section("Where the cycles went", bar + table.html());
 }
 
@@ -103,9 +108,9 @@ std::string run_report_html(const Json& document) {
   const Runs runs = {Run(document)};
   const Run& run = runs.front();
   return page(fmt::format("{}, {}: {}", run.trace_name(), run.label(), answer(run)),
-              head(run) + warning(runs) + key_figures(run) + time(run) + translations(runs) +
-                  walks(runs) + hot_spots(runs) + system_software(runs) + settings(run) +
-                  provenance(runs));
+              head(run) + warning(runs) + key_figures(run) + time(run) + over_time(runs) +
+                  walks(runs) + translations(runs) + hot_spots(runs) + system_software(runs) +
+                  settings(run) + provenance(runs));
 }
 
 }  // namespace eptsim::sim

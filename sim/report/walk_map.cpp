@@ -67,6 +67,7 @@ class Map {
     for (const Place& place : places_) {
       guest_levels_.insert(place.guest);
       ept_levels_.insert(place.ept);
+      cycles_ += place.cycles;
     }
   }
 
@@ -96,17 +97,13 @@ class Map {
                                           {"cycles a reference"}, {"share of walk cycles"}};
     for (const Figures::Served& level : served_by_) columns.push_back({"from " + level.label});
     Table table(caption, columns);
-    std::uint64_t cycles = 0;
     std::uint64_t references = 0;
-    for (const Place& place : places_) {
-      cycles += place.cycles;
-      references += place.references;
-    }
+    for (const Place& place : places_) references += place.references;
     const auto numbers = [&](std::uint64_t some_references, std::uint64_t some_cycles) {
       return std::array<Html, 4>{
           grouped(some_references), grouped(some_cycles),
           some_references == 0 ? "-" : grouped(ratio(some_cycles, some_references), 1),
-          share(some_cycles, cycles, 2)};
+          share(some_cycles, cycles_, 2)};
     };
     for (const Place& place : places_) {
       const auto shown = numbers(place.references, place.cycles);
@@ -115,7 +112,7 @@ class Map {
       for (const std::uint64_t served : place.served_by) cells.emplace_back(grouped(served));
       table.row(cells);
     }
-    const auto shown = numbers(references, cycles);
+    const auto shown = numbers(references, cycles_);
     std::vector<Html> cells = {"all", ""};
     cells.insert(cells.end(), shown.begin(), shown.end());
     for (const Figures::Served& level : served_by_) cells.emplace_back(grouped(level.references));
@@ -131,7 +128,8 @@ class Map {
 
   Html numbers(std::uint64_t cycles, std::uint64_t references) const {
     return element("b", grouped(ratio(cycles, walks_), 1)) +
-           element("span", fmt::format("{:.2f}", ratio(references, walks_)));
+           element("span", fmt::format("{:.2f}", ratio(references, walks_))) +
+           element("span", share(cycles, cycles_, 1));
   }
 
   Html cell(unsigned guest, unsigned ept) const {
@@ -149,7 +147,15 @@ class Map {
                     {"title", fmt::format("{}: {} references, {} cycles{}",
                                           place_name(*place, nested_), grouped(place->references),
                                           grouped(place->cycles), served_text(*place))}},
-                   step + numbers(place->cycles, place->references));
+                   step + numbers(place->cycles, place->references) + served_bar(*place));
+  }
+
+  Html served_bar(const Place& place) const {
+    std::vector<Part> parts;
+    for (std::size_t i = 0; i < place.served_by.size(); ++i) {
+      parts.push_back({served_by_[i].level, served_by_[i].label, place.served_by[i]});
+    }
+    return parts.empty() ? Html() : small_parts(parts);
   }
 
   std::string served_text(const Place& place) const {
@@ -186,6 +192,7 @@ class Map {
 
   bool nested_;
   std::uint64_t walks_;
+  std::uint64_t cycles_ = 0;  ///< of all places
   double hottest_;
   std::vector<Figures::Served> served_by_;
   std::vector<Place> places_;
@@ -198,8 +205,16 @@ class Map {
 Html walk_map(const Run& run, double hottest) {
   if (run.figures().walks == 0) return {};
   const Map map(run, hottest);
-  return map.html(fmt::format("Cost of each place, {}: cycles and, below, references, per walk",
-                              run.label())) +
+  Html legend;
+  for (const Figures::Served& level : run.figures().served_by) {
+    legend += legend_entry(level.level, level.label) + " ";
+  }
+  if (!legend.empty()) legend = element("p", "What served the references: " + legend);
+  return map.html(
+             fmt::format("Cost of each place, {}: cycles per walk; below, references per walk, "
+                         "and the place's share of the walks' cycles",
+                         run.label())) +
+         legend +
          folded("The numbers of each place, in the order of the walk",
                 map.table(fmt::format("Places of the walk, {}, all {} walks", run.label(),
                                       grouped(run.figures().walks))));

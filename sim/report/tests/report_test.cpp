@@ -46,6 +46,10 @@ RunReport run_of(Mode mode) {
   result.walker.ept_references = nested ? 199'001 : 0;
   result.walker.references = result.walker.guest_references + result.walker.ept_references;
   result.walker.flag_updates = 4'321;
+  // A cold half and a warm one.
+  result.timeline = {
+      {617'284, 1'000'000, 30'000'007, 20'000'003, 8'000'001, 90'001, 9'001, 9'003, 20'000'009},
+      {617'283, 1'000'000, 5'398'117, 4'690'121, 707'999, 10'008, 1'006, 1'004, 4'060'101}};
   result.walker.guest_cycles = guest_cycles;
   result.walker.ept_cycles = ept_cycles;
   result.walker.cycles = guest_cycles + ept_cycles;
@@ -80,9 +84,32 @@ RunReport run_of(Mode mode) {
 
 Json document_of(Mode mode) { return stats_document(run_of(mode)); }
 
+std::string compared(const Json& native, const Json& nested) {
+  return comparison_report_html({{"native", native}, {"nested", nested}});
+}
+
 std::string nested_report() { return run_report_html(document_of(Mode::kNested)); }
 std::string comparison_report() {
-  return comparison_report_html(document_of(Mode::kNative), document_of(Mode::kNested));
+  return compared(document_of(Mode::kNative), document_of(Mode::kNested));
+}
+
+/// Runs of two traces, five of the first and one of the second.
+std::vector<NamedRun> many_runs() {
+  std::vector<NamedRun> runs;
+  RunReport run = run_of(Mode::kNative);
+  runs.push_back({"native 4K", stats_document(run)});
+  run.result.cycles /= 2;
+  runs.push_back({"native 2M", stats_document(run)});
+  run = run_of(Mode::kNested);
+  runs.push_back({"nested 4K/4K", stats_document(run)});
+  run.trace_path = "traces/other.ept";
+  runs.push_back({"nested 4K/4K", stats_document(run)});
+  run = run_of(Mode::kNested);
+  run.result.walker.matrix[0][1].cycles = 9'000'000;
+  runs.push_back({"nested 2M/4K", stats_document(run)});
+  run.result.accesses -= 1;
+  runs.push_back({"nested 1G/4K", stats_document(run)});
+  return runs;
 }
 
 /// "63.16 %" with the space that doesn't break.
@@ -118,8 +145,8 @@ TEST(Report, OfACoreWithAWindowShowsTheCoresOwnClassesOfCycles) {
 }
 
 TEST(Report, IsWellFormed) {
-  for (const std::string& html :
-       {nested_report(), run_report_html(document_of(Mode::kNative)), comparison_report()}) {
+  for (const std::string& html : {nested_report(), run_report_html(document_of(Mode::kNative)),
+                                  comparison_report(), comparison_report_html(many_runs())}) {
     EXPECT_NO_THROW(Document{html});
   }
 }
@@ -187,11 +214,11 @@ TEST(Report, TheCyclesArePartsThatSumToAll) {
 
 TEST(Report, EachTlbHasItsLookUps) {
   const Document document(nested_report());
-  EXPECT_THAT(
-      row(document, "first level, data"),
-      ElementsAre("first level, data", "800,003", "700,001", "100,002", unbroken("87.50 %"), ""));
+  EXPECT_THAT(row(document, "first level, data"),
+              ElementsAre("first level, data", "800,003", "700,001", "100,002", "50.00",
+                          unbroken("87.50 %"), ""));
   EXPECT_EQ(row(document, "first level, instructions")[3], "7");
-  EXPECT_EQ(row(document, "second level")[4], unbroken("89.99 %"));
+  EXPECT_EQ(row(document, "second level")[5], unbroken("89.99 %"));
 }
 
 TEST(Report, EachOfTheWalkersCachesThatWasAskedHasItsLookUps) {
@@ -205,7 +232,7 @@ TEST(Report, EachOfTheWalkersCachesThatWasAskedHasItsLookUps) {
   EXPECT_THAT(row(document, "nested TLB"),
               ElementsAre("nested TLB", "50,005", "40,004", "10,001", unbroken("80.00 %"), ""));
   EXPECT_THAT(document.rows("structure cache, PML4E"), IsEmpty());
-  const Document both(comparison_report_html(document_of(Mode::kNative), stats_document(run)));
+  const Document both(compared(document_of(Mode::kNative), stats_document(run)));
   EXPECT_EQ(row(both, "nested TLB, nested")[2], "40,004");
   EXPECT_THAT(both.rows("nested TLB, native"), IsEmpty());
   EXPECT_EQ(nested_report().find("Look-ups of walks"), std::string::npos)
@@ -218,22 +245,34 @@ TEST(Report, AMachineWithCachesShowsWhereReferencesWereServed) {
   run.settings.machine = resolve_machine("default");
   run.result.walker.served_by = {190'013, 30'005, 15'001, 4'001};
   run.result.walker.matrix[4][4].served_by = {9'000, 300, 100, 4};
+  run.result.walker.matrix[2][0].served_by = {5, 0, 6, 0};
   run.result.caches.cache[1].by_origin[1] = {49'007, 30'005, 19'002, 0, 0};
   run.result.caches.dram.reads = 4'001;
   const Document document(run_report_html(stats_document(run)));
-  EXPECT_THAT(row(document, "L1 data cache"),
-              ElementsAre("L1 data cache", "190,013", unbroken("79.50 %")));
-  EXPECT_THAT(row(document, "DRAM"), ElementsAre("DRAM", "4,001", unbroken("1.67 %")));
+  // By what served them, all references and those of each dimension.
+  EXPECT_THAT(document.rows("all"),
+              Contains(ElementsAre("all", "239,020", "190,013, " + unbroken("79.5 %"),
+                                   "30,005, " + unbroken("12.6 %"), "15,001, " + unbroken("6.3 %"),
+                                   "4,001, " + unbroken("1.7 %"))));
+  EXPECT_THAT(
+      row(document, "guest entries"),
+      ElementsAre("guest entries", "11", "5, " + unbroken("45.5 %"), "0, " + unbroken("0.0 %"),
+                  "6, " + unbroken("54.5 %"), "0, " + unbroken("0.0 %")));
+  EXPECT_THAT(row(document, "EPT entries"),
+              ElementsAre("EPT entries", "9,404", "9,000, " + unbroken("95.7 %"),
+                          "300, " + unbroken("3.2 %"), "100, " + unbroken("1.1 %"),
+                          "4, " + unbroken("0.0 %")));
   EXPECT_THAT(document.texts("title"),
               Contains("L3 cache: 15,001 references, " + unbroken("6.28 %")));
+  EXPECT_THAT(document.texts("title"), Contains("L3 cache: 6 references, " + unbroken("54.55 %")));
   EXPECT_EQ(row(document, "L2 cache, walks")[2], "30,005");
   EXPECT_EQ(row(document, "lines read")[1], "4,001");
   EXPECT_THAT(document.rows("to a bank with another row open"), IsEmpty());
   const auto place = row(document, "EPT PML4E for the guest PML4E");
   ASSERT_THAT(place, SizeIs(10));
   EXPECT_THAT(std::vector(place.begin() + 6, place.end()), ElementsAre("9,000", "300", "100", "4"));
-  const Document both(comparison_report_html(stats_document(run), stats_document(run)));
-  EXPECT_THAT(row(both, "L3 cache"), SizeIs(5));
+  const Document both(compared(stats_document(run), stats_document(run)));
+  EXPECT_THAT(row(both, "nested, guest entries"), SizeIs(6));
 }
 
 TEST(Report, EveryPlaceOfTheWalkHasItsReferencesAndCycles) {
@@ -261,11 +300,14 @@ TEST(Report, EveryPlaceOfTheWalkHasItsReferencesAndCycles) {
         << name;
   }
   EXPECT_EQ(step, 24u);
-  // The map itself: the step, the cycles and the references per walk, from guest PML4E to the data.
+  // The map itself: the step, the cycles and the references per walk, and the share of the cycles,
+  // from guest PML4E to the data.
   const auto map_row = document.rows("EPT PML4E");
   ASSERT_THAT(map_row, SizeIs(1));
-  EXPECT_THAT(map_row[0], ElementsAre("EPT PML4E", "190.00.94", "690.00.93", "1190.00.92",
-                                      "1689.90.91", "2189.90.90", "449.84.60"));
+  const std::string share = unbroken("4.2 %");
+  EXPECT_THAT(map_row[0], ElementsAre("EPT PML4E", "190.00.94" + share, "690.00.93" + share,
+                                      "1190.00.92" + share, "1689.90.91" + share,
+                                      "2189.90.90" + share, "449.84.60" + unbroken("20.8 %")));
   EXPECT_THAT(document.rows("guest entry")[0].at(5), "the data");
 }
 
@@ -285,15 +327,67 @@ TEST(Report, LatencyHistogramHotSpotsAndExitsAreThoseOfTheStatistics) {
   const Document document(nested_report());
   EXPECT_EQ(row(document, "mean")[1], "2,074.7");
   EXPECT_EQ(row(document, "median")[1], "1,911");
+  EXPECT_EQ(row(document, "90th percentile")[1], "2,727");
   EXPECT_EQ(row(document, "99th percentile")[1], "2,727");
+  EXPECT_EQ(row(document, "walks per 1,000 instructions")[1], "5.00");
   EXPECT_THAT(document.texts("title"), Contains("nested: 2,111 walks of 20 references"));
   EXPECT_THAT(document.rows("20"), Contains(ElementsAre("20", "2,111", unbroken("21.10 %"))));
+  EXPECT_THAT(document.texts("title"), Contains("nested: 8,000 walks of 1,792 to 2,047 cycles"));
+  EXPECT_THAT(row(document, "2,560 to 3,071"),
+              ElementsAre("2,560 to 3,071", "2,007", unbroken("20.06 %")));
   EXPECT_THAT(row(document, "0x7f0012345000"),
               ElementsAre("0x7f0012345000", "31", "61,003", unbroken("0.25 %"), ""));
   EXPECT_EQ(row(document, "0x4002874958")[3], unbroken("52.35 %"));
   EXPECT_EQ(row(document, "VM exits, EPT violation")[1], "2,177");
   EXPECT_EQ(row(document, "guest page faults")[1], "2,137");
   EXPECT_EQ(row(document, "memory: extended page tables")[1], "32.0 KiB");
+}
+
+/// The points of the line of `kind` in its plot.
+std::string points(const Document& document, const std::string& kind) {
+  for (const Document::Element& element : document.elements()) {
+    if (element.tag == "polyline" && element.attributes.at("class") == "line " + kind) {
+      return element.attributes.at("points");
+    }
+  }
+  return "no such line";
+}
+
+TEST(Report, DrawsTheRunOverTimeAndHasTheNumbersBehindIt) {
+  const Document document(nested_report());
+  EXPECT_THAT(row(document, "617,284"),
+              ElementsAre("617,284", "617,283", "1,000,000", "5,398,117", "4,690,121",
+                          unbroken("86.88 %"), "707,999", "10,008", "1,006", "1,004", "4,044.0"));
+  // Of 170 high, the highest value of the plot fills all: 86.88 % and 66.67 % of the time; 145.8
+  // misses of the first level per 1,000 accesses, and below them 14.58 and 1.63 of every level.
+  EXPECT_EQ(points(document, "tlb"), "0.000,39.553 500.000,39.553 500.000,0.000 1000.000,0.000");
+  EXPECT_EQ(points(document, "run-1"),
+            "0.000,0.000 500.000,0.000 500.000,151.096 1000.000,151.096");
+  EXPECT_EQ(points(document, "run-0"),
+            "0.000,152.998 500.000,152.998 500.000,168.100 1000.000,168.100");
+}
+
+TEST(Report, ARunOfOneIntervalHasNoCourse) {
+  RunReport run = run_of(Mode::kNested);
+  run.result.timeline.pop_back();
+  EXPECT_EQ(run_report_html(stats_document(run)).find("Over the run"), std::string::npos);
+}
+
+TEST(Report, EveryColumnOfAHistogramIsAsHighAsItsNumber) {
+  const Document document(nested_report());
+  std::map<std::string, double> heights;
+  for (const Document::Element& element : document.elements()) {
+    if (element.tag == "rect" && element.text.find(" walks of ") != std::string::npos) {
+      heights[element.text] = std::stod(element.attributes.at("height"));
+    }
+  }
+  EXPECT_EQ(heights.size(), 5u) << "of references and of cycles";
+  EXPECT_NEAR(heights.at("nested: 7,895 walks of 24 references"), 170, 0.05);
+  EXPECT_NEAR(heights.at("nested: 2,111 walks of 20 references"), 170 * 2'111 / 7'895.0, 0.05);
+  EXPECT_NEAR(heights.at("nested: 1 walks of 5 references"), 2, 0.05) << "seen all the same";
+  EXPECT_NEAR(heights.at("nested: 8,000 walks of 1,792 to 2,047 cycles"), 170, 0.05);
+  EXPECT_NEAR(heights.at("nested: 2,007 walks of 2,560 to 3,071 cycles"), 170 * 2'007 / 8'000.0,
+              0.05);
 }
 
 TEST(Report, HasRowsOfStaleTranslationsAndWriteProtectionWhereThereWereSome) {
@@ -348,7 +442,7 @@ TEST(Report, TextFromOutsideStaysText) {
   }
   EXPECT_EQ(row(Document(html), "trace")[1],
             "/x/</title><script>alert('a')</script> & \"b\" \ufffd\ufffd.ept");
-  EXPECT_NO_THROW(Document(comparison_report_html(document, document)));
+  EXPECT_NO_THROW(Document(compared(document, document)));
 }
 
 TEST(Report, APartialRunSaysSoBeforeItsFigures) {
@@ -397,8 +491,8 @@ TEST(Report, ARunThatEndedBeforeItsFirstAccessIsShownWithoutNumbers) {
   const Json document = stats_document(run);
   EXPECT_THAT(Document(run_report_html(document)).texts("h1"), ElementsAre("Nothing was measured"));
   expect_numbers(run_report_html(document));
-  expect_numbers(comparison_report_html(document, document));
-  EXPECT_THAT(Document(comparison_report_html(document, document)).texts("h1"),
+  expect_numbers(compared(document, document));
+  EXPECT_THAT(Document(compared(document, document)).texts("h1"),
               ElementsAre("Nothing was measured"));
 }
 
@@ -412,7 +506,7 @@ TEST(Report, ATraceWithoutInstructionsHasNoHotOnes) {
 TEST(ComparisonReport, HasTheDifferencesInTheForeground) {
   const Document document(comparison_report());
   EXPECT_THAT(document.texts("h1"),
-              ElementsAre("Nested, the program takes " + unbroken("5.30 ×") + " the time"));
+              ElementsAre("nested takes " + unbroken("5.30 ×") + " the time of native"));
   EXPECT_THAT(document.texts("dd"),
               AllOf(Contains(unbroken("5.97 ×")), Contains("4.00 native, 23.89 nested"),
                     Contains("\u22120.3 points")));
@@ -421,7 +515,8 @@ TEST(ComparisonReport, HasTheDifferencesInTheForeground) {
   EXPECT_THAT(row(document, "in all"),
               ElementsAre("in all", "6,680,047", "35,398,124", "+28,718,077", unbroken("5.30 ×")));
   EXPECT_THAT(row(document, "median"), ElementsAre("median", "404", "1,911", unbroken("4.73 ×")));
-  EXPECT_THAT(row(document, "native, 4")[1], "9,971");
+  EXPECT_THAT(document.rows("4"),
+              Contains(ElementsAre("4", "9,971", unbroken("99.64 %"), "0", unbroken("0.00 %"))));
   EXPECT_THAT(row(document, "second level, nested")[1], "100,009");
 }
 
@@ -444,15 +539,60 @@ TEST(ComparisonReport, OfRunsThatAreNotOfOneLengthDrawsNoConclusion) {
   RunReport native = run_of(Mode::kNative);
   native.result.partial = true;
   native.result.accesses -= 1;
-  const std::string html =
-      comparison_report_html(stats_document(native), document_of(Mode::kNested));
+  const std::string html = compared(stats_document(native), document_of(Mode::kNested));
   EXPECT_THAT(Document(html).texts("h1"), ElementsAre("The two runs are not of the same length"));
   EXPECT_THAT(html, HasSubstr("The native run ended early"));
   EXPECT_EQ(html.find("The nested run ended early"), std::string::npos);
 }
 
-TEST(ComparisonReport, EveryDrawingHasANameOfItsOwn) {
-  const Document document(comparison_report());
+TEST(ComparisonReport, OfManyRunsHasARowForEachInTheGroupOfItsTrace) {
+  const Document document(comparison_report_html(many_runs()));
+  EXPECT_THAT(document.texts("h1"), ElementsAre("6 runs of 2 traces"));
+  EXPECT_THAT(document.texts("h2"), testing::IsSupersetOf({"some.ept", "other.ept"}));
+  const auto overview = [&](const std::string& name) {
+    auto rows = document.rows(name);
+    std::erase_if(rows, [](const auto& cells) { return cells.size() != 8; });
+    return rows;
+  };
+  EXPECT_THAT(
+      overview("native 2M"),
+      ElementsAre(ElementsAre("native 2M", unbroken("0.50 ×"), "3,340,023", unbroken("70.1 %"),
+                              unbroken("0.0 %"), "5.00", "4.00", "404.7")));
+  EXPECT_THAT(overview("nested 4K/4K"), SizeIs(2)) << "of each trace";
+  EXPECT_EQ(overview("nested 4K/4K")[0][1], unbroken("5.30 ×"));
+  EXPECT_EQ(overview("nested 4K/4K")[1][1], unbroken("1.00 ×"));
+  EXPECT_EQ(overview("nested 1G/4K")[0][1], "-") << "not of the same length";
+  // Over the traces: a column each.
+  EXPECT_THAT(document.rows("nested 4K/4K"),
+              Contains(ElementsAre("nested 4K/4K", unbroken("5.30 ×"), unbroken("1.00 ×"))));
+  EXPECT_THAT(document.rows("nested 2M/4K"),
+              Contains(ElementsAre("nested 2M/4K", unbroken("5.30 ×"), "-")));
+}
+
+TEST(ComparisonReport, OfManyRunsOfOneTraceNamesTheOneThatDiffersMost) {
+  std::vector<NamedRun> runs = many_runs();
+  runs.erase(runs.begin() + 5);
+  runs.erase(runs.begin() + 3);
+  EXPECT_THAT(Document(comparison_report_html(runs)).texts("h1"),
+              ElementsAre("nested 4K/4K takes " + unbroken("5.30 ×") + " the time of native 4K"));
+  runs.resize(2);
+  EXPECT_THAT(Document(comparison_report_html(runs)).texts("h1"),
+              ElementsAre("native 2M takes " + unbroken("0.50 ×") + " the time of native 4K"));
+}
+
+TEST(ComparisonReport, FewRunsOfOneTraceStandSideBySide) {
+  std::vector<NamedRun> runs = many_runs();
+  runs.erase(runs.begin() + 3, runs.end());
+  const Document document(comparison_report_html(runs));
+  EXPECT_THAT(row(document, "median"), ElementsAre("median", "404", "404", "1,911"));
+  EXPECT_THAT(row(document, "second level, nested 4K/4K")[1], "100,009");
+  EXPECT_THAT(document.rows("nested 4K/4K"),
+              Contains(ElementsAre("nested 4K/4K", "2,000,000", "630,014", "4,050,033",
+                                   "20,010,077", "8,708,000", "35,398,124")));
+}
+
+void expect_names_of_their_own(const std::string& html) {
+  const Document document(html);
   std::map<std::string, int> ids;
   for (const Document::Element& element : document.elements()) {
     if (element.attributes.contains("id")) ++ids[element.attributes.at("id")];
@@ -466,6 +606,12 @@ TEST(ComparisonReport, EveryDrawingHasANameOfItsOwn) {
     EXPECT_TRUE(ids.contains(names->second.substr(0, space)));
     EXPECT_TRUE(ids.contains(names->second.substr(space + 1)));
   }
+}
+
+TEST(ComparisonReport, EveryDrawingHasANameOfItsOwn) {
+  expect_names_of_their_own(comparison_report());
+  expect_names_of_their_own(comparison_report_html(many_runs()));
+  expect_names_of_their_own(nested_report());
 }
 
 }  // namespace

@@ -1,21 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "sim/report/html.hpp"
+#include "sim/report/drawing.hpp"
 
-/// Drawings. Lengths across the page are in percent, so letters keep their size on a small screen.
 namespace eptsim::sim::report {
-
-/// What a drawing is, for those who can't see it.
-struct Described {
-  std::string id;  ///< of the drawing, once in a page
-  std::string title;
-  std::string description;
-};
 
 /// A part of a whole, in the colour that the style sheet gives to `kind`.
 struct Part {
@@ -31,16 +22,10 @@ Html stacked_bar(const Described& what, const std::vector<Part>& parts, std::uin
 /// A bar for a cell of a table, where the number stands beside it. `length` is of the cell's width.
 Html small_bar(double length, const std::string& kind);
 
+/// Parts of their own sum, for a cell that says in words what they are.
+Html small_parts(const std::vector<Part>& parts);
+
 /// `label` beside the colour of `kind`.
 Html legend_entry(const std::string& kind, const std::string& label);
-
-struct Series {
-  std::string kind;
-  std::string label;
-  std::map<std::uint64_t, std::uint64_t> walks;  ///< references of a walk -> walks
-};
-
-/// A histogram in columns. Several series stand beside one another at each number of references.
-Html walks_by_references(const Described& what, const std::vector<Series>& all);
 
 }  // namespace eptsim::sim::report
