@@ -10,9 +10,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <map>
+#include <set>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "sim/cli/run_trace.hpp"
 #include "sim/statistics/stats_json.hpp"
@@ -33,30 +37,8 @@ void send(int pipe, std::string_view text) {
   }
 }
 
-constexpr int kLookAgain = 100;  // milliseconds
-
-/// What `child` sends until it closes the pipe. `stop` is passed on to it: a signal that was sent
-/// to this process alone hasn't reached it.
-std::string receive(int pipe, pid_t child, const std::atomic<bool>& stop) {
-  std::string text;
-  std::array<char, 65536> buffer;
-  bool passed_on = false;
-  while (true) {
-    if (stop && !passed_on) {
-      ::kill(child, SIGTERM);
-      passed_on = true;
-    }
-    pollfd readable{.fd = pipe, .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&readable, 1, kLookAgain);
-    if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
-    if (ready < 0) fail("waiting for results of a child");
-    const ssize_t got = ::read(pipe, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail("reading results of a child");
-    if (got == 0) return text;
-    text.append(buffer.data(), static_cast<std::size_t>(got));
-  }
-}
+constexpr int kLookAgain = 100;                 // milliseconds
+constexpr std::string_view kWipe = "\r\x1b[K";  // of a line of progress
 
 /// Lets a child end with its parent, and take SIGTERM more than once: from a terminal or a process
 /// group, and passed on by the parent.
@@ -86,36 +68,152 @@ Status run_and_send(const RunRequest& request, const std::atomic<bool>& stop, in
   }
 }
 
+/// A child and the pipes that it writes to.
+class Child {
+ public:
+  Child(const RunRequest& request, const std::atomic<bool>& stop, bool shows_progress)
+      : shows_progress_(shows_progress) {
+    std::array<int, 2> results{};
+    std::array<int, 2> messages{};
+    if (::pipe2(results.data(), O_CLOEXEC) != 0) fail("making a pipe");
+    if (::pipe2(messages.data(), O_CLOEXEC) != 0) fail("making a pipe");
+    std::fflush(stderr);
+    const pid_t parent = ::getpid();
+    process_ = ::fork();
+    if (process_ < 0) fail("starting a child process");
+    if (process_ == 0) {
+      follow(parent);
+      ::dup2(messages[1], STDERR_FILENO);
+      // Not through exit: what the parent set up is the parent's to take down.
+      ::_exit(static_cast<int>(run_and_send(request, stop, results[1])));
+    }
+    ::close(results[1]);
+    ::close(messages[1]);
+    results_ = results[0];
+    messages_ = messages[0];
+  }
+
+  bool shows_progress() const { return shows_progress_; }
+  std::array<pollfd, 2> readable() const {
+    return {pollfd{.fd = results_, .events = POLLIN, .revents = 0},
+            pollfd{.fd = messages_, .events = POLLIN, .revents = 0}};
+  }
+  void terminate() {
+    if (!terminated_) ::kill(process_, SIGTERM);
+    terminated_ = true;
+  }
+  /// Reads what is there. Returns whether the child has closed both pipes.
+  bool receive(const std::array<pollfd, 2>& ready) {
+    if (ready[0].revents != 0) take(results_, [this](std::string_view text) { text_ += text; });
+    if (ready[1].revents != 0) take(messages_, [this](std::string_view text) { say(text); });
+    return results_ < 0 && messages_ < 0;
+  }
+  ChildRun end() {
+    if (shows_progress_) send(STDERR_FILENO, kWipe);
+    int status = 0;
+    while (::waitpid(process_, &status, 0) < 0) {
+      if (errno != EINTR) fail("waiting for a child process");
+    }
+    if (terminated_ && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) return {};
+    if (!WIFEXITED(status)) {
+      throw std::runtime_error("a run was ended by signal " + std::to_string(WTERMSIG(status)));
+    }
+    ChildRun run{.status = static_cast<Status>(WEXITSTATUS(status)), .document = {}};
+    if (!text_.empty()) run.document = Json::parse(text_);
+    return run;
+  }
+  const std::vector<std::string>& said() const { return said_; }
+
+ private:
+  template <typename Use>
+  static void take(int& pipe, Use use) {
+    std::array<char, 65536> buffer;
+    const ssize_t got = ::read(pipe, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) return;
+    if (got < 0) fail("reading results of a child");
+    if (got > 0) return use(std::string_view(buffer.data(), static_cast<std::size_t>(got)));
+    ::close(pipe);
+    pipe = -1;
+  }
+  /// Progress is written over from a carriage return on; all else is whole lines.
+  void say(std::string_view text) {
+    if (shows_progress_ && text.find('\n') == std::string_view::npos) {
+      send(STDERR_FILENO, text);
+    }
+    for (const char letter : text) {
+      if (letter == '\n') {
+        line_.erase(0, line_.find_last_of('\r') + 1);
+        if (line_.starts_with(kWipe.substr(1))) line_.erase(0, kWipe.size() - 1);
+        said_.push_back(std::exchange(line_, {}));
+      } else {
+        line_ += letter;
+      }
+    }
+  }
+
+  pid_t process_ = 0;
+  int results_ = -1;
+  int messages_ = -1;
+  bool shows_progress_;
+  bool terminated_ = false;
+  std::string text_;
+  std::string line_;
+  std::vector<std::string> said_;
+};
+
 }  // namespace
 
-ChildRun run_in_child(const RunRequest& request, const std::atomic<bool>& stop) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("making a pipe");
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child < 0) fail("starting a child process");
-  if (child == 0) {
-    follow(parent);
-    ::close(ends[0]);
-    // Not through exit: what the parent set up is the parent's to take down.
-    ::_exit(static_cast<int>(run_and_send(request, stop, ends[1])));
+std::vector<ChildRun> run_in_children(const std::vector<RunRequest>& requests, unsigned jobs,
+                                      const std::atomic<bool>& stop) {
+  std::vector<ChildRun> runs(requests.size());
+  std::vector<std::vector<std::string>> said(requests.size());
+  std::map<std::size_t, Child> under_way;  // by number of the run
+  std::size_t next = 0;
+  bool failed = false;
+  const bool on_terminal = ::isatty(STDERR_FILENO) == 1;
+  while (true) {
+    while (!stop && !failed && next < requests.size() && under_way.size() < jobs) {
+      RunRequest request = requests[next];
+      bool shows = request.progress == ProgressMode::kAlways ||
+                   (request.progress == ProgressMode::kAuto && on_terminal);
+      for (const auto& [number, child] : under_way) shows = shows && !child.shows_progress();
+      request.progress = shows ? ProgressMode::kAlways : ProgressMode::kNever;
+      under_way.try_emplace(next, request, stop, shows);
+      ++next;
+    }
+    if (under_way.empty()) break;
+    std::vector<pollfd> readable;
+    for (const auto& [number, child] : under_way) {
+      for (const pollfd& pipe : child.readable()) readable.push_back(pipe);
+    }
+    const int ready = ::poll(readable.data(), readable.size(), kLookAgain);
+    if (ready < 0 && errno != EINTR) fail("waiting for results of a child");
+    if (stop) {
+      for (auto& [number, child] : under_way) child.terminate();
+    }
+    if (ready <= 0) continue;
+    auto pipe = readable.begin();
+    for (auto at = under_way.begin(); at != under_way.end();) {
+      auto& [number, child] = *at;
+      const std::array<pollfd, 2> pipes = {pipe[0], pipe[1]};
+      pipe += 2;
+      if (!child.receive(pipes)) {
+        ++at;
+        continue;
+      }
+      runs[number] = child.end();
+      said[number] = child.said();
+      failed = failed || (!runs[number].document && runs[number].status != Status::kInterrupted);
+      at = under_way.erase(at);
+    }
   }
-  ::close(ends[1]);
-  const std::string text = receive(ends[0], child, stop);
-  ::close(ends[0]);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) fail("waiting for a child process");
+  std::set<std::string> told;
+  for (const auto& lines : said) {
+    for (const std::string& line : lines) {
+      if (told.insert(line).second) std::fprintf(stderr, "%s\n", line.c_str());
+    }
   }
-  if (stop && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)
-    return {.status = Status::kInterrupted, .document = {}};
-  if (!WIFEXITED(status)) {
-    throw std::runtime_error("a run was ended by signal " + std::to_string(WTERMSIG(status)));
-  }
-  ChildRun run;
-  run.status = static_cast<Status>(WEXITSTATUS(status));
-  if (!text.empty()) run.document = Json::parse(text);
-  return run;
+  return runs;
 }
 
 }  // namespace eptsim::sim

@@ -44,6 +44,16 @@ void refuse_without_hypervisor(const std::vector<Assignment>& assignments) {
 
 }  // namespace
 
+std::vector<RunRequest> RunOptions::resolve_each() const {
+  std::vector<RunRequest> requests;
+  for (const std::string& trace : traces_) {
+    RunOptions alone = *this;
+    alone.traces_ = {trace};
+    requests.push_back(alone.resolve());
+  }
+  return requests;
+}
+
 RunRequest RunOptions::resolve() const {
   if (traces_.size() > 1) {
     throw InputError(

@@ -28,6 +28,8 @@ class RunOptions {
   void declare(Options& options, bool with_mode);
   /// Checks them all. Throws InputError.
   RunRequest resolve() const;
+  /// The same for each trace by itself.
+  std::vector<RunRequest> resolve_each() const;
 
   std::optional<std::string> output;  ///< --output
   std::optional<std::string> json;    ///< --json

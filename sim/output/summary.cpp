@@ -228,54 +228,10 @@ std::string summary(const Json& document, Style style) {
   return table.take();
 }
 
-std::string comparison(const Json& native, const Json& nested, Style style) {
-  const Figures left(native);
-  const Figures right(nested);
-  std::string text;
-  const auto line = [&](std::string_view label, const std::string& a, const std::string& b,
-                        const std::string& ratio = "") {
-    std::string row = fmt::format("  {:<34}{:>16}{:>16}{:>10}", label, a, b, ratio);
-    row.erase(row.find_last_not_of(' ') + 1);
-    text += row + "\n";
-  };
-  const auto ratio = [](double a, double b) { return a > 0 ? fmt::format("{:.2f}x", b / a) : "-"; };
-  const auto count = [&](std::string_view label, std::uint64_t a, std::uint64_t b) {
-    line(label, grouped(a), grouped(b), ratio(real(a), real(b)));
-  };
-
-  if (native.at("partial").get<bool>() || nested.at("partial").get<bool>()) {
-    text += style.heading("PARTIAL: a run ended early, and this is what was measured until then") +
-            "\n\n";
-  }
-  Table facts(style);
-  facts.heading(fmt::format("eptsim {}: native, and {}",
-                            native.at("eptsim_version").get<std::string>(), pages(nested)));
-  add_facts(facts, native);
-  text += facts.take() + "\n";
-
-  text += style.heading(fmt::format("{:<36}{:>16}{:>16}{:>10}", "", "native", "nested", "ratio")) +
-          "\n";
-  line("accesses", grouped(left.accesses), grouped(right.accesses));
-  count("TLB misses", left.tlb_misses, right.tlb_misses);
-  count("walks", left.walks, right.walks);
-  line("references per walk", grouped(left.references_per_walk, 2),
-       grouped(right.references_per_walk, 2),
-       ratio(left.references_per_walk, right.references_per_walk));
-  line("cycles per walk", grouped(left.cycles_per_walk, 1), grouped(right.cycles_per_walk, 1),
-       ratio(left.cycles_per_walk, right.cycles_per_walk));
-  count("cycles lost to translation", left.translation_cycles, right.translation_cycles);
-  count("cycles of VM exits", left.exit_cycles, right.exit_cycles);
-  count("cycles in all", left.cycles, right.cycles);
-  line("share of time lost to translation",
-       percent(real(left.translation_cycles), real(left.cycles), 1),
-       percent(real(right.translation_cycles), real(right.cycles), 1));
-  const auto stale = [](const Json& document) {
-    return document.at("stats").at("stale").at("uses").get<std::uint64_t>();
-  };
-  if (stale(native) + stale(nested) != 0) {
-    line("stale translations used", grouped(stale(native)), grouped(stale(nested)));
-  }
-  return text;
+std::string facts(const Json& document, Style style) {
+  Table table(style);
+  add_facts(table, document);
+  return table.take();
 }
 
 }  // namespace eptsim::sim

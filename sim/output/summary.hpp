@@ -10,7 +10,7 @@ namespace eptsim::sim {
 /// What a stats document says, for people.
 std::string summary(const Json& document, Style style);
 
-/// A native and a nested run of one trace side by side.
-std::string comparison(const Json& native, const Json& nested, Style style);
+/// What was run on what: trace, machine, core, caches and seed, a line each.
+std::string facts(const Json& document, Style style);
 
 }  // namespace eptsim::sim

@@ -80,6 +80,11 @@ const BadInput kTraces[] = {
      "good: the trace ends within the warm-up"},
     {"PipeTwice", "cat good | eptsim compare /dev/stdin --output out",
      "/dev/stdin: can't be read twice, expected a regular file"},
+    {"UnknownScheme", "eptsim compare good --schemes native:4K,nested:4K",
+     "--schemes native:4K,nested:4K: unknown scheme 'nested:4K', expected native:PAGE"},
+    {"SchemeTwice", "eptsim compare good --schemes ideal:1G,ideal:1G",
+     "--schemes ideal:1G,ideal:1G: ideal:1G is there twice"},
+    {"NoJobs", "eptsim compare good --jobs 0", "--jobs 0: expected a number from 1 to 1024"},
     {"StandardInputTwice", "eptsim compare - <good", "-: standard input can't be read twice"},
 };
 

@@ -40,6 +40,7 @@ with tempfile.TemporaryDirectory() as folder:
     ]
     both = result_of("compare", str(trace))
     documents += [both["native"], both["nested"]]
+    documents += [scheme["run"] for scheme in both["schemes"]]
 
 for document in documents:
     validator.validate(document)

@@ -141,9 +141,60 @@ TEST_F(CommandLine, CompareGivesWhatTwoRunsGive) {
   }
   const Ran ran = run("eptsim compare t --output out");
   EXPECT_EQ(ran.status, 0) << ran.err;
-  EXPECT_THAT(ran.out, HasSubstr("references per walk"));
+  EXPECT_THAT(ran.out, HasSubstr("\nnested:4K/4K "));
   EXPECT_THAT(folder_.names(),
-              testing::IsSupersetOf({"out/native/stats.json", "out/nested/stats.json"}));
+              testing::IsSupersetOf({"out/native/stats.json", "out/nested/stats.json",
+                                     "out/nested-thp-thp/stats.json", "out/report.html",
+                                     "out/shadow-2M-2M/machine.toml"}));
+}
+
+TEST_F(CommandLine, CompareRunsTheSchemesThatItIsTold) {
+  const std::string command =
+      "eptsim compare t --schemes nested:2M/4K,shadow:2M/4K,ideal:thp,nested:thp/1G --jobs ";
+  Json one = json_of(command + "1");
+  ASSERT_EQ(one.at("schemes").size(), 4u);
+  const Json& shadow = one.at("schemes").at(1);
+  EXPECT_EQ(shadow.at("scheme"), "shadow:2M/4K");
+  EXPECT_EQ(shadow.at("trace"), "t");
+  EXPECT_EQ(shadow.at("run").at("mode"), "shadow");
+  EXPECT_EQ(shadow.at("run").at("machine").at("guest").at("page"), "2M");
+  EXPECT_EQ(
+      shadow.at("figures").at("exits"),
+      shadow.at("run").at("stats").at("vmx").at("exits").at("page_fault").get<int>() +
+          shadow.at("run").at("stats").at("vmx").at("exits").at("guest_table_write").get<int>());
+  EXPECT_EQ(one.at("schemes").at(2).at("run").at("machine").at("tlb").at("ideal"), "on");
+  EXPECT_FALSE(one.contains("native")) << "an ideal machine is none";
+  EXPECT_EQ(one.at("nested"), one.at("schemes").at(0).at("run"));
+
+  // However many run at a time, each tells the same, in the same order.
+  Json three = json_of(command + "3");
+  for (Json* all : {&one, &three}) {
+    all->at("nested").erase("host");
+    for (Json& entry : all->at("schemes")) entry.at("run").erase("host");
+  }
+  EXPECT_EQ(one.dump(), three.dump());
+}
+
+TEST_F(CommandLine, CompareTakesSeveralTraces) {
+  std::filesystem::create_directory(folder_.path() / "sub");
+  folder_.write("sub/t", small_trace(300, 2));
+  const Ran ran =
+      run("eptsim compare t sub/t generate:chase,pages=100 --limit 500 --output out "
+          "--schemes native:4K,nested:4K/4K");
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(folder_.names(),
+              testing::IsSupersetOf({"out/1-t/native/stats.json", "out/2-t/nested/stats.json",
+                                     "out/generate:chase,pages=100/native/stats.json"}));
+  EXPECT_THAT(ran.out,
+              testing::ContainsRegex("trace +t,(.|\n)*trace +sub/t,(.|\n)*generate:chase"));
+}
+
+TEST_F(CommandLine, CompareSaysOnceWhatEveryRunMet) {
+  folder_.write("bad", small_trace(100, 1) + " L nonsense\n");
+  const Ran ran = run("eptsim compare bad");
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_THAT(ran.err, testing::MatchesRegex("bad:[^\n]*\n")) << ran.err;
+  EXPECT_THAT(ran.out, StartsWith("PARTIAL"));
 }
 
 TEST_F(CommandLine, AnInterruptedRunIsReportedAsPartial) {

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "sim/input_error.hpp"
+#include "sim/output/comparison.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/output/progress.hpp"
 #include "sim/output/style.hpp"
@@ -215,6 +216,20 @@ TEST(Summary, TellsWhereReferencesWereServedOnAMachineWithCaches) {
                             "  DRAM +240 +2\\.50 %.*\n\nSystem software"));
 }
 
+TEST(Summary, TellsExitsOfShadowPagingByReason) {
+  RunReport report = report_of(Mode::kShadow);
+  report.result.shadow_exits = {
+      .page_faults = 11, .guest_table_writes = 12, .cr_accesses = 13, .invlpgs = 14};
+  report.result.shadow_table_bytes = 4096;
+  const std::string text = summary(stats_document(report), Style{});
+  EXPECT_THAT(text, HasSubstr(": shadow paging, 4K guest pages on 4K host pages\n"));
+  EXPECT_THAT(text, ContainsRegex("\n  exits, page fault +11\n  exits, guest table written +12\n"
+                                  "  exits, CR access +13\n  exits, INVLPG +14\n"));
+  EXPECT_THAT(text, ContainsRegex("\n  memory: shadow tables +4\\.0 KiB\n"));
+  EXPECT_THAT(text, ContainsRegex("\n  VM exits "));
+  EXPECT_EQ(text.find("EPT"), std::string::npos);
+}
+
 TEST(Summary, APartialRunSaysSoFirst) {
   RunReport report = report_of(Mode::kNative);
   report.result.partial = true;
@@ -269,25 +284,83 @@ TEST(Statistics, TheSpeedCountsAWarmUpThatTheRunEndedIn) {
   EXPECT_EQ(stats_document(report).at("host").at("accesses_per_second"), 250.0);
 }
 
-TEST(Comparison, HasNativeAndNestedSideBySide) {
-  const std::string text = comparison(stats_document(report_of(Mode::kNative)),
-                                      stats_document(report_of(Mode::kNested)), Style{});
-  const auto row = [&](const std::string& label, const std::string& left, const std::string& right,
-                       const std::string& ratio) {
-    EXPECT_THAT(text, ContainsRegex(label + " +" + left + " +" + right + " +" + ratio + "\n"));
-  };
-  row("TLB misses", "400", "400", "1\\.00x");
-  row("references per walk", "4\\.00", "24\\.00", "6\\.00x");
-  row("cycles per walk", "404\\.0", "2,424\\.0", "6\\.00x");
-  EXPECT_THAT(text, ContainsRegex("share of time lost to translation +80\\.8 % +95\\.7 %\n"));
+ComparedRun compared(const std::string& scheme, std::uint64_t cycles, Mode mode = Mode::kNative) {
+  RunReport report = report_of(mode);
+  report.result.cycles = cycles;
+  return {scheme, stats_document(report)};
+}
+
+TEST(Comparison, HoldsSchemesAgainstNative4KAndTheIdealOfTheirPages) {
+  const std::vector<ComparedRun> runs = {
+      compared("native:2M", 150'000), compared("native:4K", 100'000), compared("ideal:2M", 60'000),
+      compared("ideal:4K", 80'000), compared("nested:4K/2M", 200'000, Mode::kNested)};
+  const std::vector<SchemeFigures> figures = scheme_figures(runs);
+  ASSERT_EQ(figures.size(), 5u);
+  EXPECT_DOUBLE_EQ(figures[0].speed.value(), 100.0 / 150);
+  EXPECT_DOUBLE_EQ(figures[0].speed_of_ideal.value(), 60.0 / 150);
+  EXPECT_DOUBLE_EQ(figures[1].speed.value(), 1.0);
+  EXPECT_DOUBLE_EQ(figures[4].speed.value(), 0.5);
+  EXPECT_DOUBLE_EQ(figures[4].speed_of_ideal.value(), 0.4) << "the guest's pages are 4K";
+}
+
+TEST(Comparison, HoldsSchemesAgainstTheFirstWhereNative4KIsMissing) {
+  const std::vector<SchemeFigures> figures = scheme_figures(
+      {compared("nested:thp/thp", 100'000, Mode::kNested), compared("ideal:1G", 50'000)});
+  EXPECT_DOUBLE_EQ(figures[0].speed.value(), 1.0);
+  EXPECT_DOUBLE_EQ(figures[0].speed_of_ideal.value(), 0.5) << "any ideal is better than none";
+  EXPECT_FALSE(scheme_figures({compared("native:4K", 1)})[0].speed_of_ideal);
+}
+
+TEST(Comparison, CountsExitsOfEveryReason) {
+  RunReport report = report_of(Mode::kShadow);
+  report.result.ept_violations = 1;
+  report.result.shadow_exits = {
+      .page_faults = 10, .guest_table_writes = 200, .cr_accesses = 3'000, .invlpgs = 40'000};
+  report.result.cycles = 1'000;
+  report.result.cycles_by.exits = 250;
+  const SchemeFigures figures = scheme_figures({{"shadow:4K/4K", stats_document(report)}})[0];
+  EXPECT_EQ(figures.exits, 43'211u);
+  EXPECT_EQ(figures.exit_cycles, 250u);
+  EXPECT_DOUBLE_EQ(figures.exit_share, 0.25);
+}
+
+TEST(Comparison, HasNoSpeedsOfRunsThatEndedEarly) {
+  RunReport early = report_of(Mode::kNested);
+  early.result.partial = true;
+  const std::vector<ComparedRun> runs = {compared("native:4K", 100),
+                                         {"nested:4K/4K", stats_document(early)}};
+  EXPECT_FALSE(scheme_figures(runs)[0].speed);
+  EXPECT_FALSE(to_json(scheme_figures(runs)[0]).contains("speed"));
+  EXPECT_THAT(comparison(runs, Style{}), testing::StartsWith("PARTIAL"));
+}
+
+TEST(Comparison, IsATableWithALineForEachScheme) {
+  const std::string text = comparison({{"native:4K", stats_document(report_of(Mode::kNative))},
+                                       {"nested:4K/4K", stats_document(report_of(Mode::kNested))}},
+                                      Style{});
+  EXPECT_THAT(text, ContainsRegex("\n *references +cycles +walks per +lost to +time in +speed by +"
+                                  "speed by\n"));
+  EXPECT_THAT(text, ContainsRegex("\nnative:4K +4\\.00 +404\\.0 +[0-9.]+ +80\\.8 % +0 +0\\.0 % +"
+                                  "[0-9,]+ +1\\.000 +-\n"));
+  EXPECT_THAT(text, ContainsRegex("\nnested:4K/4K +24\\.00 +2,424\\.0 +[0-9.]+ +95\\.7 %"));
   EXPECT_EQ(text.find("stale"), std::string::npos);
+}
+
+TEST(Comparison, HasADashWhereThereWereNoWalks) {
+  RunReport report = report_of(Mode::kNative);
+  report.result.walker = {};
+  const ComparedRun run{"ideal:4K", stats_document(report)};
+  EXPECT_THAT(comparison({run}, Style{}), ContainsRegex("\nideal:4K +- +- +0\\.00 "));
+  EXPECT_FALSE(to_json(scheme_figures({run})[0]).contains("cycles_per_walk"));
 }
 
 TEST(Comparison, TellsOfStaleTranslations) {
   RunReport nested = report_of(Mode::kNested);
   nested.result.stale.ept = 1'234;
-  EXPECT_THAT(comparison(stats_document(report_of(Mode::kNative)), stats_document(nested), Style{}),
-              ContainsRegex("stale translations used +0 +1,234\n"));
+  EXPECT_THAT(comparison({{"native:4K", stats_document(report_of(Mode::kNative))},
+                          {"nested:4K/4K", stats_document(nested)}},
+                         Style{}),
+              HasSubstr("\nstale translations used, nested:4K/4K: 1,234\n"));
 }
 
 }  // namespace

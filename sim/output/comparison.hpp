@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/output/style.hpp"
+#include "sim/statistics/statistic.hpp"
+
+namespace eptsim::sim {
+
+/// A run among those that are compared.
+struct ComparedRun {
+  std::string scheme;  ///< "nested:4K/2M"
+  Json document;       ///< its stats document
+};
+
+/// The line of a comparison that a run is. What can't be told is absent.
+struct SchemeFigures {
+  std::uint64_t cycles = 0;
+  std::uint64_t walks = 0;
+  std::optional<double> references_per_walk;
+  std::optional<double> cycles_per_walk;
+  std::optional<double> walks_per_kilo_instruction;
+  double translation_share = 0;  ///< of the time
+  std::uint64_t exits = 0;
+  std::uint64_t exit_cycles = 0;
+  double exit_share = 0;  ///< of the time
+  /// How often it would be through in the time that the baseline takes: below 1 is slower.
+  std::optional<double> speed;
+  /// The same of the ideal run, so at most about 1.
+  std::optional<double> speed_of_ideal;
+};
+
+/// Those of `runs` of one trace, in their order. The baseline is native:4K, or else the first; the
+/// ideal run is that with the same guest pages, or else the first there is. Runs of which one ended
+/// early have no speeds.
+std::vector<SchemeFigures> scheme_figures(const std::vector<ComparedRun>& runs);
+
+/// The same as JSON, keys as SchemeFigures.
+Json to_json(const SchemeFigures& figures);
+
+/// The runs of one trace as a table, for people.
+std::string comparison(const std::vector<ComparedRun>& runs, Style style);
+
+}  // namespace eptsim::sim
