@@ -24,13 +24,9 @@ std::uint64_t count(const ComparedRun& run, const char* pointer) {
   return run.document.at("stats").at(Json::json_pointer(pointer)).get<std::uint64_t>();
 }
 
-/// The run that `text` names, or the first whose name begins so.
-const ComparedRun* find(const std::vector<ComparedRun>& runs, std::string_view text) {
-  const auto exact = std::ranges::find(runs, text, &ComparedRun::scheme);
-  if (exact != runs.end()) return &*exact;
-  const auto like = std::ranges::find_if(
-      runs, [text](const ComparedRun& run) { return run.scheme.starts_with(text); });
-  return like == runs.end() ? nullptr : &*like;
+const ComparedRun* find(const std::vector<ComparedRun>& runs, std::string_view scheme) {
+  const auto found = std::ranges::find(runs, scheme, &ComparedRun::scheme);
+  return found == runs.end() ? nullptr : &*found;
 }
 
 const ComparedRun& baseline(const std::vector<ComparedRun>& runs) {
@@ -38,11 +34,10 @@ const ComparedRun& baseline(const std::vector<ComparedRun>& runs) {
   return found == nullptr ? runs.front() : *found;
 }
 
+/// Its guest's pages on TLBs that cost nothing.
 const ComparedRun* ideal_of(const std::vector<ComparedRun>& runs, const ComparedRun& run) {
   const std::string pages = run.scheme.substr(run.scheme.find(':') + 1);
-  const std::string same = std::string(kIdeal) + pages.substr(0, pages.find('/'));
-  const auto exact = std::ranges::find(runs, same, &ComparedRun::scheme);
-  return exact != runs.end() ? &*exact : find(runs, kIdeal);
+  return find(runs, std::string(kIdeal) + pages.substr(0, pages.find('/')));
 }
 
 std::string decimals(std::optional<double> value, int places) {

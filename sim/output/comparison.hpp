@@ -29,13 +29,12 @@ struct SchemeFigures {
   double exit_share = 0;  ///< of the time
   /// How often it would be through in the time that the baseline takes: below 1 is slower.
   std::optional<double> speed;
-  /// The same of the ideal run, so at most about 1.
+  /// The same of the ideal run with the guest's pages.
   std::optional<double> speed_of_ideal;
 };
 
-/// Those of `runs` of one trace, in their order. The baseline is native:4K, or else the first; the
-/// ideal run is that with the same guest pages, or else the first there is. Runs of which one ended
-/// early have no speeds.
+/// Those of `runs` of one trace, in their order. The baseline is native:4K, or else the first. Runs
+/// of which one ended early have no speeds.
 std::vector<SchemeFigures> scheme_figures(const std::vector<ComparedRun>& runs);
 
 /// The same as JSON, keys as SchemeFigures.
