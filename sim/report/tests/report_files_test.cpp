@@ -24,10 +24,11 @@ TEST_F(ReportFiles, RunWritesWhatItsStatisticsSay) {
 }
 
 TEST_F(ReportFiles, CompareWritesBothSideBySideAndEachByItself) {
-  const Ran ran = run("eptsim compare t --output out", folder_);
+  const Ran ran = run("eptsim compare t --schemes native:4K,nested:4K/4K --output out", folder_);
   ASSERT_EQ(ran.status, 0) << ran.err;
-  EXPECT_EQ(text("out/report.html"), comparison_report_html({{"native", stats("out/native")},
-                                                             {"nested", stats("out/nested")}}));
+  EXPECT_EQ(text("out/report.html"),
+            comparison_report_html(
+                {{"native:4K", stats("out/native")}, {"nested:4K/4K", stats("out/nested")}}));
   for (const std::string mode : {"out/native", "out/nested"}) {
     EXPECT_EQ(text(mode + "/report.html"), run_report_html(stats(mode)));
   }
