@@ -32,7 +32,7 @@ Html line_plot(const Described& what, const std::vector<Line>& lines, const std:
     }
   }
   if (highest == 0) highest = 1;
-  const Scale scale(highest, 4);
+  const Scale scale(highest, 5);
 
   // Lines are drawn in a box of their own, as wide as the page; their strokes keep their width.
   Html drawn;

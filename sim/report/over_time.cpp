@@ -27,8 +27,8 @@ Line line_of(const Run& run, const std::string& kind, const std::string& label,
   return line;
 }
 
-double per_kilo_access(const Json& interval, const char* member) {
-  return 1000 * ratio(value(interval, member), value(interval, "accesses"));
+double percent_of_lookups(const Json& interval, const char* member) {
+  return 100 * ratio(value(interval, member), value(interval, "lookups"));
 }
 
 double percent_of_time(const Json& interval, const char* member) {
@@ -47,20 +47,21 @@ Html misses(const Runs& runs) {
   for (const Run& run : runs) {
     if (runs.size() == 1) {
       lines.push_back(line_of(run, "run-1", "misses of the first level", [](const Json& interval) {
-        return per_kilo_access(interval, "first_level_misses");
+        return percent_of_lookups(interval, "first_level_misses");
       }));
     }
     lines.push_back(
         line_of(run, runs.size() == 1 ? "run-0" : run.kind(),
                 runs.size() == 1 ? "misses of every level" : run.label(),
-                [](const Json& interval) { return per_kilo_access(interval, "tlb_misses"); }));
+                [](const Json& interval) { return percent_of_lookups(interval, "tlb_misses"); }));
   }
-  return figure({"misses-over-time",
-                 runs.size() == 1 ? "TLB misses per 1,000 accesses, over the run"
-                                  : "Misses of every TLB level per 1,000 accesses, over the run",
-                 "Across: accesses since the warm-up. Up: misses per 1,000 accesses. The table "
-                 "below has the numbers."},
-                lines);
+  return figure(
+      {"misses-over-time",
+       runs.size() == 1 ? "TLB misses in percent of look-ups, over the run"
+                        : "Misses of every TLB level in percent of look-ups, over the run",
+       "Across: accesses since the warm-up. Up: percent of look-ups. The table below "
+       "has the numbers."},
+      lines);
 }
 
 Html time_lost(const Runs& runs) {
@@ -85,32 +86,36 @@ Html time_lost(const Runs& runs) {
 }
 
 Html numbers(const Run& run, bool several) {
-  Table table("Intervals of the run" + (several ? ", " + run.label() : std::string()),
-              {{"accesses from", true},
-               {"accesses"},
-               {"instructions"},
-               {"cycles"},
-               {"lost to translation"},
-               {"share"},
-               {"VM exits"},
-               {"first-level misses"},
-               {"misses of every level"},
-               {"walks"},
-               {"cycles a walk"}});
+  const std::string of = several ? ", " + run.label() : std::string();
+  std::vector<Table::Column> headings = {{"from access"},         {"accesses"},
+                                         {"instructions"},        {"cycles"},
+                                         {"lost to translation"}, {"share"}};
+  if (run.virtualised()) headings.push_back({"VM exits"});
+  for (const char* heading :
+       {"look-ups", "first-level misses", "misses of every level", "walks", "cycles a walk"}) {
+    headings.push_back({heading});
+  }
+  Table table("Intervals of the run" + of, headings);
   std::uint64_t from = 0;
   for (const Json& interval : run.list("/stats/timeline")) {
     const auto shown = [&](const char* member) { return Html(grouped(value(interval, member))); };
+    std::vector<Html> cells = {
+        grouped(from),
+        shown("accesses"),
+        shown("instructions"),
+        shown("cycles"),
+        shown("translation_cycles"),
+        share(value(interval, "translation_cycles"), value(interval, "cycles"), 2)};
+    if (run.virtualised()) cells.push_back(shown("exit_cycles"));
+    for (const char* member : {"lookups", "first_level_misses", "tlb_misses", "walks"}) {
+      cells.push_back(shown(member));
+    }
     const std::uint64_t walks = value(interval, "walks");
-    table.row({grouped(from), shown("accesses"), shown("instructions"), shown("cycles"),
-               shown("translation_cycles"),
-               share(value(interval, "translation_cycles"), value(interval, "cycles"), 2),
-               shown("exit_cycles"), shown("first_level_misses"), shown("tlb_misses"),
-               shown("walks"),
-               walks == 0 ? "-" : grouped(ratio(value(interval, "walk_cycles"), walks), 1)});
+    cells.emplace_back(walks == 0 ? "-" : grouped(ratio(value(interval, "walk_cycles"), walks), 1));
+    table.row(cells);
     from += value(interval, "accesses");
   }
-  return folded("The numbers of these charts" + (several ? ", " + run.label() : std::string()),
-                table.html());
+  return folded("The numbers of these charts" + of, table.html());
 }
 
 }  // namespace

@@ -67,9 +67,9 @@ Html key_figures(const Run& run) {
                   ? grouped(run.real("/stats/walker/walks_per_kilo_instruction"), 2)
                   : "-",
               grouped(figures.walks) + " walks");
-  all += tile(
-      "accesses that missed every TLB", share(figures.tlb_misses, figures.accesses, 2),
-      fmt::format("{} of {} accesses", grouped(figures.tlb_misses), grouped(figures.accesses)));
+  all +=
+      tile("look-ups that missed every TLB", share(figures.tlb_misses, figures.lookups, 2),
+           fmt::format("{} of {} look-ups", grouped(figures.tlb_misses), grouped(figures.lookups)));
   all +=
       tile("cycles per instruction",
            figures.instructions > 0 ? grouped(ratio(figures.cycles, figures.instructions), 2) : "-",

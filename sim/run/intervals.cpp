@@ -10,6 +10,7 @@ void for_each_member(Interval& to, const Interval& from, Function function) {
   function(to.cycles, from.cycles);
   function(to.translation_cycles, from.translation_cycles);
   function(to.exit_cycles, from.exit_cycles);
+  function(to.lookups, from.lookups);
   function(to.first_level_misses, from.first_level_misses);
   function(to.tlb_misses, from.tlb_misses);
   function(to.walks, from.walks);

@@ -13,7 +13,8 @@ struct Interval {
   std::uint64_t cycles = 0;
   std::uint64_t translation_cycles = 0;
   std::uint64_t exit_cycles = 0;
-  std::uint64_t first_level_misses = 0;  ///< look-ups, of data and of instructions
+  std::uint64_t lookups = 0;             ///< in first-level TLBs, of data and of instructions
+  std::uint64_t first_level_misses = 0;  ///< of them
   std::uint64_t tlb_misses = 0;          ///< of them, those that the second level didn't have
   std::uint64_t walks = 0;
   std::uint64_t walk_cycles = 0;

@@ -109,6 +109,7 @@ class Simulation {
 
   void count_units(Interval& sum) {
     const mmu::TlbHierarchy& tlbs = hardware_.mmu().tlbs();
+    sum.lookups = tlbs.l1i().accesses + tlbs.l1d().accesses;
     sum.first_level_misses = tlbs.l1i().misses + tlbs.l1d().misses;
     sum.tlb_misses = sum.first_level_misses - tlbs.l2().hits;
     sum.walks = hardware_.walker_counters().walks;

@@ -163,9 +163,10 @@ constexpr std::array kTimeline = {
     TimelineColumn{"cycles", "cycle", "", &Interval::cycles},
     TimelineColumn{"translation_cycles", "cycle", "", &Interval::translation_cycles},
     TimelineColumn{"exit_cycles", "cycle", "", &Interval::exit_cycles},
-    TimelineColumn{"first_level_misses", "1", "of the first-level TLBs, data and instructions",
-                   &Interval::first_level_misses},
-    TimelineColumn{"tlb_misses", "1", "look-ups that no TLB level had", &Interval::tlb_misses},
+    TimelineColumn{"lookups", "1", "in the first-level TLBs, data and instructions",
+                   &Interval::lookups},
+    TimelineColumn{"first_level_misses", "1", "of them, misses", &Interval::first_level_misses},
+    TimelineColumn{"tlb_misses", "1", "of them, misses of every TLB level", &Interval::tlb_misses},
     TimelineColumn{"walks", "1", "", &Interval::walks},
     TimelineColumn{"walk_cycles", "cycle", "cycles of the walks that ended",
                    &Interval::walk_cycles}};

@@ -53,8 +53,8 @@ RunReport numbered() {
   result.host_map_bytes = 66;
   result.guest_no_large_frame = 67;
   result.host_no_large_frame = 68;
-  result.timeline = {{64, 150, 300, 60, 50'000, 9, 3, 3, 300},
-                     {36, 50, 100, 40, 2'000, 3, 1, 1, 130}};
+  result.timeline = {{64, 150, 300, 60, 50'000, 70, 9, 3, 3, 300},
+                     {36, 50, 100, 40, 2'000, 30, 3, 1, 1, 130}};
   result.walker.matrix[4][4] = {7, 35, {1, 2, 3, 1}};
   result.walker.matrix[4][0] = {6, 30, {6, 0, 0, 0}};
   result.walker.matrix[0][1] = {5, 25, {0, 1, 0, 4}};
@@ -178,6 +178,7 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
                                               {"cycles", 100},
                                               {"translation_cycles", 40},
                                               {"exit_cycles", 2'000},
+                                              {"lookups", 30},
                                               {"first_level_misses", 3},
                                               {"tlb_misses", 1},
                                               {"walks", 1},

@@ -99,6 +99,7 @@ TEST_P(Timeline, SumsToWhatTheRunCounted) {
                           .cycles = result.cycles,
                           .translation_cycles = result.cycles_by.translation,
                           .exit_cycles = result.cycles_by.exits,
+                          .lookups = result.l1d.accesses + result.l1i.accesses,
                           .first_level_misses = result.l1d.misses + result.l1i.misses,
                           .tlb_misses = result.l2.misses,
                           .walks = result.walker.walks,

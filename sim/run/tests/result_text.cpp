@@ -78,8 +78,8 @@ std::string text_of(const RunResult& result) {
   for (const Interval& interval : result.timeline) {
     out << "interval " << interval.accesses << ' ' << interval.instructions << ' '
         << interval.cycles << ' ' << interval.translation_cycles << ' ' << interval.exit_cycles
-        << ' ' << interval.first_level_misses << ' ' << interval.tlb_misses << ' ' << interval.walks
-        << ' ' << interval.walk_cycles << '\n';
+        << ' ' << interval.lookups << ' ' << interval.first_level_misses << ' '
+        << interval.tlb_misses << ' ' << interval.walks << ' ' << interval.walk_cycles << '\n';
   }
   out << result.partial << ' ' << (result.error ? result.error->what() : "done") << '\n';
   return out.str();
