@@ -13,25 +13,44 @@ namespace {
 
 double real(std::uint64_t value) { return static_cast<double>(value); }
 
+constexpr std::size_t kWidth = 80;  // of a terminal, where words allow
+
+/// `text` in lines of kWidth letters at most, those after the first indented.
+std::string wrapped(std::string text, std::size_t indent) {
+  std::string lines;
+  while (text.size() > kWidth) {
+    const std::size_t space = text.rfind(' ', kWidth);
+    if (space == std::string::npos || space <= indent) break;
+    lines += text.substr(0, space) + "\n";
+    text = std::string(indent, ' ') + text.substr(space + 1);
+  }
+  return lines + text;
+}
+
 /// Lines of one shape: a label, a value set right, a remark.
 class Table {
  public:
   explicit Table(Style style) : style_(style) {}
 
   void heading(std::string_view label, std::string_view value = "", std::string_view share = "") {
-    add(style_.heading(fmt::format("{:<30}{:>16}{:>11}", label, value, share)));
+    add(style_.heading(fmt::format("{:<30}{:>14}{:>10}", label, value, share)));
   }
   void line(std::string_view label, std::string_view value, std::string_view remark = "") {
-    add(fmt::format("  {:<28}{:>16}{}{}", label, value, remark.empty() ? "" : "   ", remark));
+    add(fmt::format("  {:<28}{:>14}{}{}", label, value, remark.empty() ? "" : "   ", remark));
   }
   /// A count, its part of `whole`, and that as a bar.
   void part(std::string_view label, std::uint64_t value, std::uint64_t whole) {
-    add(fmt::format("  {:<28}{:>16}{:>11}  {}", label, grouped(value),
+    add(fmt::format("  {:<28}{:>14}{:>10}  {}", label, grouped(value),
                     percent(real(value), real(whole), 2), bar(real(value), real(whole), 24)));
   }
   void fact(std::string_view label, std::string_view value) {
     add(fmt::format("  {:<9}{}", label, value));
   }
+  /// The same for words, which may take several lines.
+  void words(std::string_view label, std::string_view value) {
+    add(wrapped(fmt::format("  {:<9}{}", label, value), 11));
+  }
+  void sentence(const std::string& text) { add(style_.heading(text)); }
   void gap() { text_ += '\n'; }
   std::string take() { return std::move(text_); }
 
@@ -65,39 +84,70 @@ void add_facts(Table& table, const Json& document) {
   for (const Json& change : document.value("machine_changes", Json::array())) {
     machine += ", " + change.get<std::string>();
   }
-  table.fact("machine", machine);
+  table.words("machine", machine);
   const Json& model = document.at("model");
-  table.fact("core", model.at("core").get<std::string>());
-  table.fact("caches", model.at("caches").get<std::string>());
+  table.words("core", model.at("core").get<std::string>());
+  table.words("caches", model.at("caches").get<std::string>());
   table.fact("seed", std::to_string(document.at("run").at("seed").get<std::uint64_t>()));
+}
+
+/// What people ask first, in words.
+void add_answer(Table& table, const Json& document, const Figures& figures) {
+  if (figures.core_cycles == 0) {
+    table.sentence("Nothing was measured.");
+    return;
+  }
+  const auto of_time = [&](std::uint64_t cycles) {
+    return percent(real(cycles), real(figures.core_cycles), 1);
+  };
+  std::string text = of_time(figures.translation_cycles) + " of the time went to translation";
+  if (figures.exit_cycles > 0) {
+    text += ", and another " + of_time(figures.exit_cycles) + " to VM exits";
+  }
+  text += ". ";
+  if (figures.walks == 0) {
+    text += "There were no walks.";
+  } else {
+    const Json& walker = document.at("stats").at("walker");
+    if (figures.instructions > 0) {
+      text += fmt::format("There were {} walks per 1,000 instructions, and a",
+                          grouped(walker.at("walks_per_kilo_instruction").get<double>(), 1));
+    } else {
+      text += "A";
+    }
+    text +=
+        fmt::format(" walk took {} references and {} cycles.",
+                    grouped(figures.references_per_walk, 1), grouped(figures.cycles_per_walk, 0));
+  }
+  table.sentence(wrapped(text, 0));
 }
 
 void add_walks(Table& table, const Json& walker, const Figures& figures, bool nested) {
   table.heading("Page walks");
   // An access whose walk faults walks again once the fault is served.
-  table.line(
-      "walks", grouped(figures.walks),
-      figures.walks > figures.tlb_misses
-          ? fmt::format("{} for the first time, {} again after a fault",
-                        grouped(figures.tlb_misses), grouped(figures.walks - figures.tlb_misses))
-          : "");
-  if (figures.walks == 0) return;
-  table.line("references per walk", grouped(figures.references_per_walk, 2),
-             nested
-                 ? fmt::format("{:.2f} of guest entries, {:.2f} of EPT entries",
-                               figures.guest_references_per_walk, figures.ept_references_per_walk)
+  table.line("walks", grouped(figures.walks),
+             figures.walks > figures.tlb_misses
+                 ? fmt::format("{} of them again, after a fault",
+                               grouped(figures.walks - figures.tlb_misses))
                  : "");
+  if (figures.walks == 0) return;
+  table.line("walks per 1,000 instructions",
+             grouped(walker.at("walks_per_kilo_instruction").get<double>(), 2));
+  table.line("references per walk", grouped(figures.references_per_walk, 2),
+             nested ? fmt::format("{:.2f} guest, {:.2f} EPT", figures.guest_references_per_walk,
+                                  figures.ept_references_per_walk)
+                    : "");
   const Json& latency = walker.at("latency");
   const auto cycles = [&](const char* key) {
     return grouped(latency.at(key).get<std::uint64_t>());
   };
   table.line("cycles per walk", grouped(figures.cycles_per_walk, 1),
-             fmt::format("median {}, 99th percentile {}, longest {}", cycles("p50"), cycles("p99"),
-                         cycles("max")));
+             fmt::format("half within {}, 90 % {},", cycles("p50"), cycles("p90")));
+  table.line("", "", fmt::format("99 % {}, longest {}", cycles("p99"), cycles("max")));
   const Json& queue = walker.at("queue");
   if (const auto most = queue.at("most").get<std::uint64_t>(); most > 1) {
     table.line("walks at a time", grouped(queue.at("mean").get<double>(), 2),
-               fmt::format("{} at most; {} shared one under way", grouped(most),
+               fmt::format("{} at most; {} shared one", grouped(most),
                            grouped(walker.at("merged").get<std::uint64_t>())));
   }
 }
@@ -167,6 +217,8 @@ std::string summary(const Json& document, Style style) {
     table.heading("PARTIAL: the run ended early, and this is what was measured until then");
     table.gap();
   }
+  add_answer(table, document, figures);
+  table.gap();
   table.heading(fmt::format("eptsim {}: {}", document.at("eptsim_version").get<std::string>(),
                             pages(document)));
   add_facts(table, document);
@@ -175,12 +227,13 @@ std::string summary(const Json& document, Style style) {
   table.heading("Time", "cycles", "share");
   const bool window = document.at("detail") == "full";
   table.part(window ? "instructions retiring" : "the program itself", figures.retiring_cycles,
-             figures.cycles);
-  if (window) table.part("waiting for data", figures.data_cycles, figures.cycles);
-  table.part("lost to translation", figures.translation_cycles, figures.cycles);
-  if (document.at("mode") != "native") table.part("VM exits", figures.exit_cycles, figures.cycles);
-  if (window) table.part("other", figures.other_cycles, figures.cycles);
-  table.line("in all", grouped(figures.cycles),
+             figures.core_cycles);
+  if (window) table.part("waiting for data", figures.data_cycles, figures.core_cycles);
+  table.part("lost to translation", figures.translation_cycles, figures.core_cycles);
+  if (document.at("mode") != "native")
+    table.part("VM exits", figures.exit_cycles, figures.core_cycles);
+  if (window) table.part("other", figures.other_cycles, figures.core_cycles);
+  table.line("in all", grouped(figures.core_cycles),
              fmt::format("for {} instructions", grouped(figures.instructions)));
   table.gap();
 
