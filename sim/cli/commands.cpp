@@ -17,6 +17,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_machine_list_command());
   commands.push_back(make_machine_show_command());
   commands.push_back(make_machine_explain_command());
+  commands.push_back(make_statistics_command());
   return commands;
 }
 

@@ -130,6 +130,8 @@ const BadInput kMachines[] = {
      "--set hypervisor.invalidate=off: ", "a native run, which has no hypervisor"},
     {"EptPageOfANativeRun", "eptsim run good --mode native --ept-page 2M",
      "--ept-page 2M: ", "hypervisor.page isn't a setting of a native run"},
+    {"UnknownStatistic", "eptsim statistics walker.walk",
+     "eptsim statistics: unknown statistic 'walker.walk'", "did you mean 'walker.walks'?"},
     {"UnknownKeyToExplain", "eptsim machine explain dram.cycle",
      "eptsim machine explain: unknown setting 'dram.cycle'", "did you mean 'dram.cycles'?"},
 };

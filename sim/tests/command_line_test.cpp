@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "sim/statistics/statistic.hpp"
 #include "sim/tests/program.hpp"
 
@@ -48,6 +50,38 @@ TEST_F(CommandLine, ANestedWalkTakes24ReferencesAndANativeOneFour) {
   EXPECT_EQ(native.at("references_histogram"), Json({{"4", 3000}}));
   EXPECT_EQ(nested.at("latency").at("p50"), 1 + 24 * 101)
       << "the first step; 100 cycles of memory and one to issue for each";
+}
+
+/// Every key of `object`, with those within it: "tlb.l2.hits", "timeline[].walks".
+void add_keys(const Json& object, const std::string& before, std::set<std::string>& keys) {
+  for (const auto& [name, value] : object.items()) {
+    const std::string key = before + name;
+    if (value.is_object() && key != "walker.references_histogram") {
+      add_keys(value, key + ".", keys);
+    } else {
+      keys.insert(key);
+      if (!value.is_array() || value.empty()) continue;
+      for (const auto& [member, inner] : value.front().items()) {
+        if (inner.is_number() || inner.is_object()) keys.insert(key + "[]." + member);
+      }
+    }
+  }
+}
+
+TEST_F(CommandLine, StatisticsExplainsEveryNumberThatARunGives) {
+  std::set<std::string> keys;
+  add_keys(json_of("eptsim run t").at("stats"), "", keys);
+  ASSERT_GT(keys.size(), 100u);
+  const std::string page = run("eptsim statistics --markdown").out;
+  const std::string list = run("eptsim statistics").out;
+  for (const std::string& key : keys) {
+    EXPECT_THAT(page, HasSubstr("| `" + key + "` | "));
+    EXPECT_THAT("\n" + list, HasSubstr("\n" + key));
+  }
+  EXPECT_EQ(run("eptsim statistics walker.latency.p90").out,
+            "walker.latency.p90, in cycles\n    cycles that 90 of 100 walks do not exceed\n");
+  EXPECT_EQ(run("eptsim statistics translation_share").out,
+            "translation_share\n    translation_cycles over cycles\n");
 }
 
 TEST_F(CommandLine, TheSameRunTwiceGivesTheSameBytesButForTheHost) {
