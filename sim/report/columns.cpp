@@ -48,7 +48,10 @@ Html columns(const Described& what, const Columns& content) {
   std::size_t step = 1;
   while (content.places.size() > step * kMostAxisTexts) step *= 2;
   for (std::size_t place = 0; place < content.places.size(); place += step) {
-    drawn += axis_text(slot * (static_cast<double>(place) + 0.5), content.places[place].axis);
+    const double at = slot * (static_cast<double>(place) + 0.5);
+    const bool at_the_edge = at > 0.95;
+    drawn +=
+        axis_text(at_the_edge ? 1 : at, content.places[place].axis, at_the_edge ? "end" : "middle");
   }
   return drawing(what, kPlotTop + kPlotHeight + kAxisHeight, "columns", drawn);
 }

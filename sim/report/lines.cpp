@@ -63,11 +63,10 @@ Html line_plot(const Described& what, const std::vector<Line>& lines, const std:
   const auto end = static_cast<double>(last);
   const Scale along(end, 5, 1);
   for (const double mark : along.marks) {
-    // The first and the last letters stay within the page.
-    if (mark > 0.95 * end) continue;
-    axis += axis_text(mark / end, short_number(mark) + (mark == 0 ? " " + unit : ""),
-                      mark == 0 ? "start" : "middle");
+    if (mark > 0.75 * end) continue;  // the unit stands there
+    axis += axis_text(mark / end, short_number(mark), mark == 0 ? "start" : "middle");
   }
+  axis += axis_text(1, unit, "end");
   return drawing(what, kPlotTop + kPlotHeight + kAxisHeight, "plot",
                  grid(highest, scale) + box + grid_numbers(highest, scale) + axis);
 }
