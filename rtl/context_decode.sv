@@ -3,6 +3,7 @@
 module context_decode (
   input  walker_pkg::context_t context_i,
   input  logic [31:30]         address_i,  // of the request, to choose a PDPTE register
+  input  logic                 upper_half_i,  // its bit 63
   output walker_pkg::mode_t    mode_o,
   output walker_pkg::annex_t   annex_o
 );
@@ -15,6 +16,8 @@ module context_decode (
   always_comb begin
     annex_o = '0;
     annex_o.pdpte = context_i.pdptes[{address_i, 6'd0} +: 64];
+    annex_o.hlat_root = context_i.hlat_pointer[51:12];
+    annex_o.sub_page_root = context_i.sppt_pointer[51:12];
     annex_o.pml_frame = context_i.pml_address[51:12];
     annex_o.ve_frame = context_i.ve_info_address[51:12];
     annex_o.eptp_index = context_i.eptp_index;
@@ -40,9 +43,13 @@ module context_decode (
     mode_o.violation_ve = context_i.violation_ve & context_i.cr0[arch_pkg::Cr0Pe];
     mode_o.paging_write = context_i.paging_write;
     mode_o.verification = context_i.paging_write & context_i.guest_paging_verification;
+    mode_o.sub_pages = context_i.sub_page_permission;
     mode_o.paging = paging;
     mode_o.long_mode = long_mode;
     mode_o.five_levels = long_mode & context_i.cr4[arch_pkg::Cr4La57];
+    // Of a prefix no more than one bit counts.
+    mode_o.hlat = long_mode & context_i.hlat &
+                  (upper_half_i | (context_i.hlat_prefix_size == '0));
     mode_o.narrow = paging & ~long_mode & ~context_i.cr4[arch_pkg::Cr4Pae];
     mode_o.pae = pae;
     mode_o.pse = context_i.cr4[arch_pkg::Cr4Pse];

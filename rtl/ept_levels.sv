@@ -12,6 +12,10 @@ module ept_levels #(
   input  logic [2:0]              begin_level_i,
   input  logic [39:0]             begin_frame_i,  // of the table that holds it
   input  walker_pkg::ept_rights_t begin_rights_i,
+  input  logic                    hit_i,      // or else a cached leaf stands for all entries
+  input  logic [2:0]              hit_level_i,
+  input  logic [63:0]             hit_leaf_i,
+  input  walker_pkg::ept_rights_t hit_rights_i,  // of all levels
   input  logic                    in_hand_i,  // level_i and entry_i hold: read or updated now
   input  logic                    recalls_i,  // else the walk's entries as they were last
   input  logic [2:0]              level_i,
@@ -27,7 +31,7 @@ module ept_levels #(
   output logic [39:0]             due_frame_o,   // of the table that holds the entry
   output logic [63:0]             due_entry_o,   // as it stands
   output logic [63:0]             due_update_o,  // and with its flags
-  // The uppermost entry read that lacks a right needed.
+  // The uppermost entry read that lacks a right needed, or else the leaf.
   output logic [2:0]              lacking_level_o,
   output logic [39:0]             lacking_frame_o,  // of the table that holds it
   output logic [63:0]             lacking_entry_o,
@@ -48,6 +52,10 @@ module ept_levels #(
       begin_level_q[slot_i] <= begin_level_i;
       begin_frame_q[slot_i] <= begin_frame_i;
       begin_rights_q[slot_i] <= begin_rights_i;
+    end else if (hit_i) begin
+      begin_level_q[slot_i] <= hit_level_i;
+      begin_rights_q[slot_i] <= hit_rights_i;
+      entries_q[{slot_i, hit_level_i}] <= hit_leaf_i;
     end
     if (in_hand_i) begin
       entries_q[{slot_i, level_i}] <= entry_i;
@@ -101,7 +109,7 @@ module ept_levels #(
               rights.read &
               (is_leaf ? entry[arch_pkg::EptEntrySupervisorShadowStack] : rights.write);
           rights_o = rights_o & rights;
-          if (lacking_level_o == '0 && (needed_i & ~rights) != '0) begin
+          if (lacking_level_o == '0 && (is_leaf || (needed_i & ~rights) != '0)) begin
             lacking_level_o = level[2:0];
             lacking_frame_o = frame;
             lacking_entry_o = entry;

@@ -11,17 +11,22 @@ module guest_location #(
   input  walker_pkg::mode_t         mode_i,
   input  logic                      walks_guest_i,  // linear, with paging
   input  logic [2:0]                root_level_i,
+  input  logic [39:0]               hlat_root_i,
   input  logic [56:0]               address_i,  // of the request
 
   // The walk in hand, as it stands.
   output logic [2:0]                level_o,  // of the entry being located or read, or 0
+  output logic                      hlat_o,  // that entry is one of the HLAT tables
+  output logic [2:0]                restart_level_o,  // of the one that restarted the walk, or 0
   output logic [51:0]               gpa_o,
   output walker_pkg::guest_rights_t rights_o,
 
-  // Where it goes, if a new address is due: to the walk's first table, to what a combined hit says,
-  // to the page that the entry in hand maps, or to the table that it refers to.
+  // Where it goes, if a new address is due: to the walk's first table, to that of CR3 if an HLAT
+  // entry says so (SDM 5.5.5), to what a combined hit says, to the page that the entry in hand
+  // maps, or to the table that it refers to.
   input  logic                      due_i,
   input  logic                      begins_i,
+  input  logic                      restarts_i,  // and begins, therefore
   input  logic                      first_i,
   input  logic                      hit_i,
   input  logic [2:0]                hit_level_i,
@@ -32,6 +37,7 @@ module guest_location #(
   input  logic [39:0]               entry_frame_i,
   input  walker_pkg::guest_rights_t entry_rights_i,  // and of all levels above
   output logic [2:0]                new_level_o,
+  output logic                      new_hlat_o,
   output logic [2:0]                leaf_level_o,  // 0 before the leaf, and without paging
   output walker_pkg::guest_rights_t new_rights_o,
   output logic [51:0]               entry_address_o,  // of the next entry in the frame of its table
@@ -39,18 +45,24 @@ module guest_location #(
 
   // Of any walk.
   input  logic [SlotBits-1:0]       memory_slot_i,
-  output logic [2:0]                memory_level_o
+  output logic [2:0]                memory_level_o,
+  output logic                      memory_hlat_o
 );
 
   logic [2:0] guest_level_q [Walks];
   logic [51:0] gpa_q [Walks];
   logic [2:0] guest_leaf_level_q [Walks];
   logic [$bits(rights_o)-1:0] guest_rights_q [Walks];
+  logic [Walks-1:0] hlat_q;
+  logic [2:0] restart_level_q [Walks];
 
   assign level_o = guest_level_q[slot_i];
   assign gpa_o = gpa_q[slot_i];
   assign rights_o = guest_rights_q[slot_i];
   assign memory_level_o = guest_level_q[memory_slot_i];
+  assign hlat_o = hlat_q[slot_i];
+  assign memory_hlat_o = hlat_q[memory_slot_i];
+  assign restart_level_o = restart_level_q[slot_i];
 
   logic [39:0] frame;
   logic [51:0] page_gpa;
@@ -60,21 +72,25 @@ module guest_location #(
     leaf_level_o = guest_leaf_level_q[slot_i];
     new_rights_o = rights_o;
     new_level_o = level_o - 3'd1;
+    new_hlat_o = hlat_o;
     frame = entry_frame_i;
     if (begins_i || first_i) begin
       leaf_level_o = 3'd0;
       new_rights_o = '1;
       new_level_o = walks_guest_i ? root_level_i : 3'd0;
-      frame = mode_i.root;
+      new_hlat_o = mode_i.hlat & walks_guest_i & ~restarts_i;
+      frame = new_hlat_o ? hlat_root_i : mode_i.root;
     end else if (hit_i) begin
       leaf_level_o = 3'd0;
       new_rights_o = hit_rights_i;
       new_level_o = hit_level_i - 3'd1;
+      new_hlat_o = mode_i.hlat;
       frame = hit_frame_i;
     end else if (done_i) begin
       leaf_level_o = level_o;
       new_rights_o = entry_rights_i;
       new_level_o = 3'd0;
+      new_hlat_o = 1'b0;
     end else if (descends_i) begin
       new_rights_o = entry_rights_i;
     end
@@ -109,7 +125,11 @@ module guest_location #(
       guest_leaf_level_q[slot_i] <= leaf_level_o;
       guest_level_q[slot_i] <= new_level_o;
       guest_rights_q[slot_i] <= new_rights_o;
+      hlat_q[slot_i] <= new_hlat_o;
       gpa_q[slot_i] <= new_gpa_o;
+    end
+    if (begins_i | first_i | hit_i) begin
+      restart_level_q[slot_i] <= restarts_i ? level_o : 3'd0;
     end
   end
 

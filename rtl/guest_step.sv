@@ -11,6 +11,7 @@ module guest_step (
   input  logic                      dirty_set_i,     // its dirty flag has been set
   input  logic [63:0]               entry_i,         // as it came from memory
   input  logic [2:0]                level_i,
+  input  logic                      hlat_i,          // it is one of the HLAT tables
   input  walker_pkg::guest_rights_t upper_rights_i,  // and of the levels above
   output walker_pkg::guest_rights_t rights_o,        // and of this one too
   output logic                      refused_o,       // page fault
@@ -22,6 +23,7 @@ module guest_step (
   output logic                      dirty_due_o,   // it is the dirty flag, else the accessed flag
   output logic [63:0]               expected_o,    // by the swap
   output logic [63:0]               desired_o,
+  output logic                      restarts_o,  // translation begins again from CR3
   output logic                      descends_o,  // the entry refers to the next table
   output logic                      done_o       // the entry maps the page, which may be accessed
 );
@@ -45,8 +47,9 @@ module guest_step (
   assign sound = judge_i & present & ~reserved;
   assign accessed_due = sound & ~entry[arch_pkg::GuestEntryAccessed];
   assign used = (sound & entry[arch_pkg::GuestEntryAccessed]) | accessed_set_i;
-  assign descends_o = used & ~is_leaf;
-  assign leaf_reached = used & is_leaf;
+  assign restarts_o = used & hlat_i & entry[arch_pkg::GuestEntryRestart];
+  assign descends_o = used & ~is_leaf & ~restarts_o;
+  assign leaf_reached = used & is_leaf & ~restarts_o;
 
   logic rights_refuse, key_refuses;
   walker_pkg::reason_e rights_reason;
@@ -137,6 +140,7 @@ module guest_step (
     .present_i(present),
     .reserved_i(reserved),
     .key_refused_i(key_refuses),
+    .hlat_i(hlat_i),
     .error_code_o(error_code_o)
   );
 

@@ -8,6 +8,7 @@ module page_fault_code (
   input  logic                present_i,   // every entry met was present
   input  logic                reserved_i,  // but one had a reserved bit set
   input  logic                key_refused_i,
+  input  logic                hlat_i,  // the last entry met was one of the HLAT tables
   output logic [7:0]          error_code_o
 );
 
@@ -21,6 +22,7 @@ module page_fault_code (
       error_code_o[arch_pkg::ErrorCodeFetch] = access_i.fetch & (mode_i.nxe | mode_i.smep);
       error_code_o[arch_pkg::ErrorCodeProtectionKey] = present_i & ~reserved_i & key_refused_i;
       error_code_o[arch_pkg::ErrorCodeShadowStack] = access_i.shadow_stack;
+      error_code_o[arch_pkg::ErrorCodeHlat] = hlat_i & (~present_i | reserved_i);
     end
   end
 

@@ -7,6 +7,7 @@ module translation (
   input  logic                    write_i,        // the access writes: its dirty flags are set
   input  logic [2:0]              guest_level_i,  // of the guest's leaf, 0 without paging
   input  logic [63:0]             guest_leaf_i,
+  input  logic [2:0]              restart_level_i,  // of the HLAT entry that restarted, or 0
   input  logic [2:0]              ept_level_i,
   input  logic [63:0]             ept_leaf_i,
   input  walker_pkg::ept_rights_t ept_rights_i,
@@ -27,6 +28,7 @@ module translation (
   assign guest_page_o = (mode_i.narrow && guest_level_i == 3'd2) ? 3'd4 : guest_level_i;
   assign ept_page_o = mode_i.ept ? ept_level_i : 3'd0;
 
+  // What restarted may not do so for all of a page that is greater than what its entry covers.
   always_comb begin
     if (!asked_i) begin
       page_o = 3'd0;
@@ -34,6 +36,9 @@ module translation (
       page_o = paged ? guest_page_o : 3'd1;
     end else begin
       page_o = (paged && guest_level_i < ept_level_i) ? guest_page_o : ept_level_i;
+    end
+    if (restart_level_i != 3'd0 && restart_level_i < page_o) begin
+      page_o = restart_level_i;
     end
   end
 

@@ -28,6 +28,7 @@ module walk_context #(
   context_decode u_context_decode (
     .context_i(context_i),
     .address_i(request_i.address[31:30]),
+    .upper_half_i(request_i.address[63]),
     .mode_o(mode_taken),
     .annex_o(annex_taken)
   );

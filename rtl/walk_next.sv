@@ -12,7 +12,8 @@ module walk_next #(
   output logic [51:0]                 address_o,
   output logic [63:0]                 expected_o,
   output logic [63:0]                 desired_o,
-  output logic [2:0]                  ept_level_o,  // of the EPT entry, 0 for a guest entry
+  output logic [2:0]                  ept_level_o,  // of the EPT entry, 0 for a guest entry; of
+                                                    // an entry of sub-page permissions
 
   // And what it waits for next, the first of these.
   input  logic                        leads_on_i,  // any of them
@@ -33,6 +34,7 @@ module walk_next #(
   input  logic                        reads_guest_i,
   input  logic                        narrow_i,  // entries of 32-bit paging
   input  logic [51:0]                 guest_entry_address_i,
+  input  logic                        reads_sub_page_i,
   input  logic                        reads_ept_i,
   input  logic [51:0]                 ept_entry_address_i,
   input  logic [2:0]                  ept_level_i,
@@ -44,6 +46,7 @@ module walk_next #(
   // The memory request of any walk.
   input  logic [SlotBits-1:0]         memory_slot_i,
   input  logic [2:0]                  memory_guest_level_i,
+  input  logic                        memory_hlat_i,
   output walker_pkg::memory_request_t memory_o
 );
 
@@ -108,6 +111,11 @@ module walk_next #(
       size = 4'd8;
       address = ept_entry_address_i;
       ept_level = ept_level_i;
+    end else if (reads_sub_page_i) begin
+      op = walker_pkg::OpSubPageRead;
+      size = 4'd8;
+      address = ept_entry_address_i;
+      ept_level = ept_level_i;
     end else if (swaps_guest_i) begin
       op = sets_dirty_i ? walker_pkg::OpGuestDirty : walker_pkg::OpGuestAccessed;
       expected = guest_expected_i;
@@ -132,6 +140,7 @@ module walk_next #(
     memory_o.size = size_q[memory_slot_i];
     memory_o.address = address_q[memory_slot_i];
     memory_o.place.guest_level = memory_guest_level_i;
+    memory_o.place.hlat = memory_hlat_i;
     memory_o.place.ept_level = ept_level_q[memory_slot_i];
     unique case (op_q[memory_slot_i])
       walker_pkg::OpEptSwap, walker_pkg::OpGuestAccessed, walker_pkg::OpGuestDirty: begin
@@ -142,6 +151,11 @@ module walk_next #(
       walker_pkg::OpLog, walker_pkg::OpVeStore: begin
         memory_o.kind = walker_pkg::MemoryStore;
         memory_o.desired = desired_q[memory_slot_i];
+      end
+      walker_pkg::OpSubPageRead: begin
+        memory_o.kind = walker_pkg::MemoryRead;
+        memory_o.place.ept_level = 3'd0;
+        memory_o.place.sub_page_level = ept_level_q[memory_slot_i];
       end
       walker_pkg::OpVeLoad: memory_o.kind = walker_pkg::MemoryLoad;
       default: memory_o.kind = walker_pkg::MemoryRead;

@@ -15,13 +15,17 @@
 //   EPT look-up ─► nested hit ─► rights ─► located
 //               └► EPT hit, miss ───────────────────────────────► read the EPT entry below, root's
 //   EPT entry ─► descend ───────────────────────────────────────► read the next EPT entry
-//             └► leaf ─► rights ─► flags due ───────────────────► swap an EPT entry
+//             └► leaf ─► rights ─► sub-pages ───────────────────► read their uppermost entry
+//                               └► flags due ───────────────────► swap an EPT entry
 //                               └► located
+//   sub-pages' entry ─► descend ────────────────────────────────► read the next one
+//                    └► vector ─► flags due, located, as above
 //   located ─► guest table ─────────────────────────────────────► read the guest entry
 //           └► the access's own ─► translated
 //   swap of an EPT entry ─► page to be logged ──────────────────► store its address in the log
 //                        └► further flags, as above
 //   guest entry ─► accessed due ────────────────────────────────► swap the guest entry
+//               └► restart from CR3 ─► new guest-physical address
 //               └► descend ─► new guest-physical address
 //               └► leaf ─► rights ─► dirty due ─────────────────► swap the guest entry
 //                                 └► new guest-physical address
@@ -40,6 +44,7 @@ module walk_path #(
   input  logic                      pdpte_present_i,
   input  logic                      walks_guest_i,  // linear, with paging
   input  logic [56:0]               address_i,      // of the request
+  input  logic [39:0]               hlat_root_i,
 
   // What happens.
   input  logic                      first_i,
@@ -59,6 +64,7 @@ module walk_path #(
   input  logic [2:0]                ept_hit_level_i,
   input  walker_pkg::ept_table_t    ept_hit_table_i,
   // The guest entry in hand.
+  input  logic                      restarts_i,
   input  logic                      guest_descends_i,
   input  logic                      guest_done_i,
   input  logic [39:0]               guest_frame_i,
@@ -71,10 +77,13 @@ module walk_path #(
   input  logic [2:0]                ept_leaf_level_i,
   input  logic [63:0]               ept_leaf_i,
   input  walker_pkg::ept_rights_t   ept_rights_i,
+  input  logic                      reads_sub_page_i,
 
   // Where the walk is.
   output logic [2:0]                guest_root_level_o,
   output logic [2:0]                guest_level_o,  // of the entry being located or read, or 0
+  output logic                      hlat_o,         // that entry is one of the HLAT tables
+  output logic [2:0]                restart_level_o,
   output logic [51:0]               gpa_o,          // in translation
   output walker_pkg::guest_rights_t guest_rights_o,
   output logic                      verified_o,  // guest tables' pages so far: paging-write access
@@ -93,6 +102,7 @@ module walk_path #(
   output logic                      reads_ept_o,
   output logic                      reads_guest_o,
   output logic [2:0]                new_guest_level_o,
+  output logic                      new_hlat_o,
   output logic [2:0]                guest_leaf_level_o,
   output walker_pkg::guest_rights_t new_guest_rights_o,
   output logic [51:0]               new_gpa_o,  // unless it stays
@@ -102,6 +112,7 @@ module walk_path #(
 
   input  logic [SlotBits-1:0]       memory_slot_i,
   output logic [2:0]                memory_guest_level_o,
+  output logic                      memory_hlat_o,
 
   output logic [4:2]                fills_o,
   output walker_pkg::guest_table_t  pml4e_o,
@@ -129,7 +140,8 @@ module walk_path #(
 
   assign begins_again_o = right_missing_i & (used_hit_q[slot_i] | nested_hit_i);
   assign asks_combined_o = HasCombined & first_i & ~refused_i & walks_guest_i;
-  assign begins = (first_i & ~refused_i & ~asks_combined_o) | combined_missed_i | begins_again_o;
+  assign begins = (first_i & ~refused_i & ~asks_combined_o) | combined_missed_i | begins_again_o |
+                  restarts_i;
   assign pdpte_absent_o = begins & walks_guest_i & mode_i.pae & ~pdpte_present_i;
   assign new_gpa_due = (begins & ~pdpte_absent_o) | guest_descends_i | guest_done_i;
 
@@ -139,12 +151,16 @@ module walk_path #(
     .mode_i(mode_i),
     .walks_guest_i(walks_guest_i),
     .root_level_i(guest_root_level_o),
+    .hlat_root_i(hlat_root_i),
     .address_i(address_i),
     .level_o(guest_level_o),
+    .hlat_o(hlat_o),
+    .restart_level_o(restart_level_o),
     .gpa_o(gpa_o),
     .rights_o(guest_rights_o),
     .due_i(new_gpa_due),
     .begins_i(begins),
+    .restarts_i(restarts_i),
     .first_i(first_i),
     .hit_i(combined_hit_i),
     .hit_level_i(combined_level_i),
@@ -155,12 +171,14 @@ module walk_path #(
     .entry_frame_i(guest_frame_i),
     .entry_rights_i(entry_rights_i),
     .new_level_o(new_guest_level_o),
+    .new_hlat_o(new_hlat_o),
     .leaf_level_o(guest_leaf_level_o),
     .new_rights_o(new_guest_rights_o),
     .entry_address_o(guest_entry_address),
     .new_gpa_o(new_gpa),
     .memory_slot_i(memory_slot_i),
-    .memory_level_o(memory_guest_level_o)
+    .memory_level_o(memory_guest_level_o),
+    .memory_hlat_o(memory_hlat_o)
   );
 
   assign too_wide_o = new_gpa_due & mode_i.ept & ~mode_i.ept_five_levels & (new_gpa[51:48] != '0);
@@ -235,7 +253,8 @@ module walk_path #(
   // None of these is read before the walk's first step.
   always_ff @(posedge clk_i) begin
     if (steps_i) begin
-      references_q[slot_i] <= references_o + {15'd0, reads_ept_o | reads_guest_o};
+      references_q[slot_i] <=
+          references_o + {15'd0, reads_ept_o | reads_guest_o | reads_sub_page_i};
       used_hit_q[slot_i] <= ~first_i & ~begins_again_o &
                             (used_hit_q[slot_i] | combined_hit_i | nested_hit_i | ept_hit_i);
       no_lookup_q[slot_i] <= no_lookup;
@@ -257,7 +276,7 @@ module walk_path #(
     .frame_i(hpa_o[51:12]),
     .rights_i(new_guest_rights_o),
     .ept_rights_i(flat ? '1 : ept_rights_i),
-    .translated_i(located & located_own_access & walks_guest_i),
+    .translated_i(located & located_own_access & walks_guest_i & (restart_level_o == 3'd0)),
     .leaf_level_i(guest_leaf_level_o),
     .fills_o(fills_o),
     .pml4e_o(pml4e_o),

@@ -25,7 +25,11 @@ module walk_response (
   input  logic                      ept_unverified_i,  // by guest-paging verification alone
   input  walker_pkg::reason_e       ept_refusal_i,
   input  logic                      log_full_i,
+  input  logic                      sub_page_event_i,
+  input  logic                      sub_page_miss_i,
   input  logic [2:0]                guest_level_i,  // where the walk is
+  input  logic                      hlat_i,  // in HLAT tables
+  input  logic [2:0]                restart_level_i,
   input  logic [2:0]                guest_leaf_level_i,
   input  logic [63:0]               guest_entry_i,
   input  walker_pkg::guest_rights_t guest_rights_i,
@@ -37,7 +41,7 @@ module walk_response (
   input  logic [2:0]                ept_leaf_level_i,
   input  logic [63:0]               ept_leaf_i,
   input  walker_pkg::ept_rights_t   ept_rights_i,
-  // The EPT entry that lacks a right, or a flag that can't be logged.
+  // The EPT entry that is refused for, or that lacks a flag that can't be logged.
   input  logic [2:0]                ept_lacking_level_i,
   input  logic [51:0]               ept_lacking_address_i,
   input  logic [63:0]               ept_lacking_entry_i,
@@ -88,6 +92,7 @@ module walk_response (
     .present_i(1'b0),
     .reserved_i(1'b0),
     .key_refused_i(1'b0),
+    .hlat_i(1'b0),
     .error_code_o(pdpte_error_code)
   );
 
@@ -102,6 +107,7 @@ module walk_response (
     .write_i(access_i.write),
     .guest_level_i(guest_leaf_level_i),
     .guest_leaf_i(guest_entry_i),
+    .restart_level_i(restart_level_i),
     .ept_level_i(ept_leaf_level_i),
     .ept_leaf_i(ept_leaf_i),
     .ept_rights_i(ept_rights_i),
@@ -135,6 +141,7 @@ module walk_response (
         response_o.reason = guest_reason_i;
         response_o.error_code = error_code_i;
         response_o.place.guest_level = guest_fault_level_i;
+        response_o.place.hlat = hlat_i;
         response_o.entry_address = guest_fault_address_i;
         response_o.entry = guest_fault_entry_i;
       end else if (violated) begin
@@ -143,33 +150,46 @@ module walk_response (
         response_o.linear_valid = linear_i;
         response_o.gpa = gpa_i;
         response_o.place.guest_level = guest_level_i;
+        response_o.place.hlat = hlat_i;
         if (too_wide_i) begin
           response_o.reason = walker_pkg::ReasonEptAddressTooWide;
           response_o.place.ept_level = 3'd4;  // the root's: five levels take any address
-        end else if (!ept_absent_i && !ept_unverified_i) begin
+        end else if (ept_absent_i) begin
+          response_o.reason = walker_pkg::ReasonEptNotPresent;
+          response_o.place.ept_level = ept_level_i;
+          response_o.entry_address = entry_address_i;
+          response_o.entry = entry_i;
+        end else begin
           response_o.reason = ept_refusal_i;
           response_o.place.ept_level = ept_lacking_level_i;
           response_o.entry_address = ept_lacking_address_i;
           response_o.entry = ept_lacking_entry_i;
-        end else begin
-          response_o.reason = ept_absent_i ? walker_pkg::ReasonEptNotPresent : ept_refusal_i;
-          response_o.place.ept_level = ept_level_i;
-          response_o.entry_address = entry_address_i;
-          response_o.entry = entry_i;
         end
       end else if (log_full_i) begin
         response_o.outcome = walker_pkg::OutcomePmlFull;
         response_o.reason = walker_pkg::ReasonPmlIndex;
         response_o.gpa = gpa_i;
         response_o.place.guest_level = guest_level_i;
+        response_o.place.hlat = hlat_i;
         response_o.place.ept_level = ept_lacking_level_i;
         response_o.entry_address = ept_lacking_address_i;
         response_o.entry = ept_lacking_entry_i;
+      end else if (sub_page_event_i) begin
+        response_o.outcome = walker_pkg::OutcomeSppEvent;
+        response_o.reason = sub_page_miss_i ? walker_pkg::ReasonSppMiss
+                                            : walker_pkg::ReasonSppMisconfiguration;
+        response_o.qualification[11] = sub_page_miss_i;
+        response_o.linear_valid = linear_i;
+        response_o.gpa = gpa_i;
+        response_o.place.sub_page_level = ept_level_i;
+        response_o.entry_address = entry_address_i;
+        response_o.entry = entry_i;
       end else if (ept_malformed_i) begin
         response_o.outcome = walker_pkg::OutcomeEptMisconfiguration;
         response_o.reason = ept_malformed_reason_i;
         response_o.gpa = gpa_i;
         response_o.place.guest_level = guest_level_i;
+        response_o.place.hlat = hlat_i;
         response_o.place.ept_level = ept_level_i;
         response_o.entry_address = entry_address_i;
         response_o.entry = entry_i;

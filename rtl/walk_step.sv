@@ -69,14 +69,15 @@ module walk_step #(
   walker_pkg::mode_t mode;
   walker_pkg::annex_t annex;
   walker_pkg::op_e op;
-  logic [2:0] guest_level, ept_level;
-  logic [51:0] gpa, address;
+  logic hlat, new_hlat, memory_hlat;
+  logic [2:0] guest_level, restart_level, guest_fault_level, ept_level;
+  logic [51:0] gpa, address, guest_fault_address;
   logic [63:0] expected, desired;
   logic [15:0] pml_index;
   walker_pkg::guest_rights_t guest_rights_so_far;
 
-  logic swapped, reflagged, judge_ept, judge_guest, ept_swapped, logged, ve_loaded, ve_stored;
-  logic [63:0] found_change;
+  logic judge_ept, judge_guest, judge_sub_page, ept_swapped, reflagged, accessed_set, dirty_set;
+  logic logged, ve_loaded, ve_stored;
 
   walk_context #(.Walks(Walks), .SlotBits(SlotBits)) u_walk_context (
     .clk_i(clk_i),
@@ -93,26 +94,22 @@ module walk_step #(
     .pml_index_o(pml_index)
   );
 
-  assign swapped = answered_i & (answer_i == expected) &
-                   (op == walker_pkg::OpEptSwap || op == walker_pkg::OpGuestAccessed ||
-                    op == walker_pkg::OpGuestDirty);
-  assign ept_swapped = swapped & (op == walker_pkg::OpEptSwap);
-  // A word found by a swap that failed is judged as if it had just been read, unless only the flags
-  // of an EPT entry are others than expected: they decide nothing.
-  always_comb begin
-    found_change = answer_i ^ expected;
-    found_change[arch_pkg::EptEntryAccessed] = 1'b0;
-    found_change[arch_pkg::EptEntryDirty] = 1'b0;
-  end
-  assign reflagged = answered_i & ~swapped & (op == walker_pkg::OpEptSwap) & (found_change == '0);
-  assign judge_ept = answered_i & ~swapped & ~reflagged &
-                     (op == walker_pkg::OpEptRead || op == walker_pkg::OpEptSwap);
-  assign judge_guest = answered_i & ~swapped &
-                       (op == walker_pkg::OpGuestRead || op == walker_pkg::OpGuestAccessed ||
-                        op == walker_pkg::OpGuestDirty);
-  assign logged = answered_i & (op == walker_pkg::OpLog);
-  assign ve_loaded = answered_i & (op == walker_pkg::OpVeLoad);
-  assign ve_stored = answered_i & (op == walker_pkg::OpVeStore);
+  walk_answer u_walk_answer (
+    .answered_i(answered_i),
+    .op_i(op),
+    .answer_i(answer_i),
+    .expected_i(expected),
+    .judge_ept_o(judge_ept),
+    .judge_guest_o(judge_guest),
+    .judge_sub_page_o(judge_sub_page),
+    .ept_swapped_o(ept_swapped),
+    .reflagged_o(reflagged),
+    .accessed_set_o(accessed_set),
+    .dirty_set_o(dirty_set),
+    .logged_o(logged),
+    .ve_loaded_o(ve_loaded),
+    .ve_stored_o(ve_stored)
+  );
 
   walker_pkg::access_t access;
   logic steps, user, linear_refused, refused_at_once, walks_guest, own_access;
@@ -158,68 +155,55 @@ module walk_step #(
   // ---------------------------------------------------------------------------------------------
   // The guest entry in hand
 
-  logic [63:0] guest_entry_q [Walks];  // the last judged, as read
-  logic [63:0] guest_entry, guest_expected, guest_desired;
-  logic guest_refused, guest_right_missing, guest_descends, guest_done, update_due, dirty_due;
-  logic first_lacking, lacked_above;
+  logic [63:0] guest_entry, guest_fault_entry, guest_expected, guest_desired;
+  logic guest_refused, guest_right_missing, restarts, guest_descends, guest_done;
+  logic update_due, dirty_due, update_refused;
   logic [7:0] error_code;
   walker_pkg::guest_rights_t guest_rights_here;
   walker_pkg::reason_e guest_reason;
 
-  assign guest_entry = judge_guest ? answer_i : guest_entry_q[slot_i];
-
-  guest_step u_guest_step (
+  guest_judgment #(.Walks(Walks), .SlotBits(SlotBits)) u_guest_judgment (
+    .clk_i(clk_i),
+    .slot_i(slot_i),
     .mode_i(mode),
     .access_i(access),
     .user_i(user),
     .implicit_i(request.implicit),
     .judge_i(judge_guest),
-    .accessed_set_i(swapped & (op == walker_pkg::OpGuestAccessed)),
-    .dirty_set_i(swapped & (op == walker_pkg::OpGuestDirty)),
-    .entry_i(guest_entry),
+    .accessed_set_i(accessed_set),
+    .dirty_set_i(dirty_set),
+    .answer_i(answer_i),
+    .address_i(address),
     .level_i(guest_level),
+    .hlat_i(hlat),
     .upper_rights_i(guest_rights_so_far),
+    .entry_o(guest_entry),
     .rights_o(guest_rights_here),
     .refused_o(guest_refused),
+    .right_missing_o(guest_right_missing),
     .reason_o(guest_reason),
     .error_code_o(error_code),
-    .first_lacking_o(first_lacking),
-    .lacked_above_o(lacked_above),
+    .fault_level_o(guest_fault_level),
+    .fault_address_o(guest_fault_address),
+    .fault_entry_o(guest_fault_entry),
     .update_due_o(update_due),
     .dirty_due_o(dirty_due),
     .expected_o(guest_expected),
     .desired_o(guest_desired),
+    .restarts_o(restarts),
     .descends_o(guest_descends),
     .done_o(guest_done)
   );
 
-  assign guest_right_missing = guest_refused &
-                               (guest_reason != walker_pkg::ReasonGuestNotPresent) &
-                               (guest_reason != walker_pkg::ReasonGuestReservedBit);
-
-  // The entry that a refusal would name, if it is not the one in hand.
-  logic [2:0] lacking_level_q [Walks];
-  logic [51:0] lacking_address_q [Walks];
-  logic [63:0] lacking_entry_q [Walks];
-
   // Setting a guest entry's flag is a write to the page that holds it.
-  walker_pkg::ept_rights_t table_rights;
+  walker_pkg::ept_rights_t table_rights, ept_rights;
   logic [$bits(table_rights)-1:0] table_rights_q [Walks];
-  logic update_refused, reads_guest;
-  walker_pkg::ept_rights_t ept_rights;
+  logic reads_guest;
   assign table_rights = table_rights_q[slot_i];
   assign update_refused = update_due & mode.ept &
                           ~(mode.paging_write ? table_rights.paging_write : table_rights.write);
 
   always_ff @(posedge clk_i) begin
-    if (judge_guest) begin
-      guest_entry_q[slot_i] <= answer_i;
-    end
-    if (guest_descends & first_lacking) begin
-      lacking_level_q[slot_i] <= guest_level;
-      lacking_address_q[slot_i] <= address;
-      lacking_entry_q[slot_i] <= guest_desired;
-    end
     if (reads_guest) begin
       table_rights_q[slot_i] <= combined_hit ? combined_table_i.ept_rights : ept_rights;
     end
@@ -233,12 +217,12 @@ module walk_step #(
   logic [39:0] begin_frame;
   walker_pkg::ept_rights_t begin_rights;
   logic ept_absent, ept_malformed, ept_descends, ept_refused, ept_unverified;
+  logic sub_page_event, sub_page_miss, reads_sub_page;
   logic log_full, log_due, ept_flag_due, ept_done;
   walker_pkg::reason_e ept_malformed_reason, ept_refusal;
   logic [2:0] ept_leaf_level, ept_next_level;
   logic [39:0] ept_next_frame;
   logic [63:0] ept_leaf, ept_named_entry, ept_expected, ept_desired;
-  logic [4:2] ept_tables;
 
   ept_step #(.Walks(Walks), .SlotBits(SlotBits)) u_ept_step (
     .clk_i(clk_i),
@@ -262,12 +246,16 @@ module walk_step #(
     .update_refused_i(update_refused),
     .update_due_i(update_due),
     .level_i(ept_level),
-    .entry_i(swapped ? desired : answer_i),
+    .entry_i(ept_swapped ? desired : answer_i),
     .expected_i(expected),
     .nested_level_i(nested_level_i),
     .nested_leaf_i(nested_leaf_i),
     .nested_rights_i(nested_rights_i),
     .table_rights_i(table_rights),
+    .sub_page_root_i(annex.sub_page_root),
+    .offset_i(gpa[11:0]),
+    .size_i(request.size),
+    .judge_sub_page_i(judge_sub_page),
     .absent_o(ept_absent),
     .malformed_o(ept_malformed),
     .malformed_reason_o(ept_malformed_reason),
@@ -275,10 +263,14 @@ module walk_step #(
     .refused_o(ept_refused),
     .unverified_o(ept_unverified),
     .refusal_o(ept_refusal),
+    .sub_page_event_o(sub_page_event),
+    .sub_page_miss_o(sub_page_miss),
+    .reads_sub_page_o(reads_sub_page),
     .log_full_o(log_full),
     .log_due_o(log_due),
     .flag_due_o(ept_flag_due),
     .done_o(ept_done),
+    .fills_o(nested_fills_o),
     .leaf_level_o(ept_leaf_level),
     .leaf_o(ept_leaf),
     .rights_o(ept_rights),
@@ -287,7 +279,7 @@ module walk_step #(
     .named_entry_o(ept_named_entry),
     .flag_expected_o(ept_expected),
     .flag_desired_o(ept_desired),
-    .tables_o(ept_tables),
+    .tables_o(ept_fills_o),
     .pml4e_o(ept_pml4e_o),
     .pdpte_o(ept_pdpte_o),
     .pde_o(ept_pde_o)
@@ -314,10 +306,11 @@ module walk_step #(
     .pdpte_present_i(annex.pdpte[arch_pkg::GuestEntryPresent]),
     .walks_guest_i(walks_guest),
     .address_i(request.address[56:0]),
+    .hlat_root_i(annex.hlat_root),
     .first_i(first_i),
     .refused_i(refused_at_once),
     .steps_i(steps),
-    .right_missing_i(guest_right_missing | update_refused | ept_refused),
+    .right_missing_i(guest_right_missing | update_refused | ept_refused | sub_page_event),
     .combined_missed_i(asks_combined_o & ~combined_hit),
     .combined_hit_i(combined_hit),
     .combined_level_i(combined_level_i),
@@ -329,6 +322,7 @@ module walk_step #(
     .ept_hit_i(ept_hit),
     .ept_hit_level_i(ept_level_i),
     .ept_hit_table_i(ept_table_i),
+    .restarts_i(restarts),
     .guest_descends_i(guest_descends),
     .guest_done_i(guest_done),
     .guest_frame_i(guest_entry[arch_pkg::GuestEntryAddressHigh:arch_pkg::GuestEntryAddressLow]),
@@ -340,8 +334,11 @@ module walk_step #(
     .ept_leaf_level_i(ept_leaf_level),
     .ept_leaf_i(ept_leaf),
     .ept_rights_i(ept_rights),
+    .reads_sub_page_i(reads_sub_page),
     .guest_root_level_o(guest_root_level_o),
     .guest_level_o(guest_level),
+    .hlat_o(hlat),
+    .restart_level_o(restart_level),
     .gpa_o(gpa),
     .guest_rights_o(guest_rights_so_far),
     .verified_o(verified),
@@ -358,6 +355,7 @@ module walk_step #(
     .reads_ept_o(reads_ept),
     .reads_guest_o(reads_guest),
     .new_guest_level_o(new_guest_level),
+    .new_hlat_o(new_hlat),
     .guest_leaf_level_o(guest_leaf_level),
     .new_guest_rights_o(guest_rights),
     .new_gpa_o(new_gpa),
@@ -366,6 +364,7 @@ module walk_step #(
     .ept_entry_address_o(ept_entry_hpa),
     .memory_slot_i(memory_slot_i),
     .memory_guest_level_o(memory_guest_level),
+    .memory_hlat_o(memory_hlat),
     .fills_o(combined_fills_o),
     .pml4e_o(combined_pml4e_o),
     .pdpte_o(combined_pdpte_o),
@@ -387,8 +386,8 @@ module walk_step #(
   assign violated = ((ept_refused | update_refused) & ~begins_again) | ept_absent;
   assign ve_due = violated & mode.violation_ve & ~ept_leaf[arch_pkg::EptEntrySuppressVe];
 
-  assign issues_o = reads_ept | reads_guest | ept_flag_due | swaps_guest | log_due | ve_due |
-                    ve_stores;
+  assign issues_o = reads_ept | reads_guest | reads_sub_page | ept_flag_due | swaps_guest |
+                    log_due | ve_due | ve_stores;
   assign looks_up_o = asks_first | asks_ept;
   assign responds_o = steps & ~issues_o & ~looks_up_o;
 
@@ -437,6 +436,7 @@ module walk_step #(
     .reads_guest_i(reads_guest),
     .narrow_i(mode.narrow),
     .guest_entry_address_i(hpa),
+    .reads_sub_page_i(reads_sub_page),
     .reads_ept_i(reads_ept),
     .ept_entry_address_i(ept_entry_hpa),
     .ept_level_i(next_ept_level),
@@ -446,6 +446,7 @@ module walk_step #(
     .guest_desired_i(guest_desired),
     .memory_slot_i(memory_slot_i),
     .memory_guest_level_i(memory_guest_level),
+    .memory_hlat_i(memory_hlat),
     .memory_o(memory_o)
   );
 
@@ -474,14 +475,17 @@ module walk_step #(
     .ept_unverified_i(ept_refused & ept_unverified),
     .ept_refusal_i(ept_refusal),
     .log_full_i(log_full),
+    .sub_page_event_i(sub_page_event & ~begins_again),
+    .sub_page_miss_i(sub_page_miss),
     .guest_level_i(too_wide ? new_guest_level : guest_level),
+    .hlat_i(too_wide ? new_hlat : hlat),
+    .restart_level_i(restart_level),
     .guest_leaf_level_i(guest_leaf_level),
     .guest_entry_i(guest_entry),
     .guest_rights_i(guest_rights),
-    .guest_fault_level_i(lacked_above ? lacking_level_q[slot_i] : guest_level),
-    .guest_fault_address_i(lacked_above ? lacking_address_q[slot_i] : address),
-    .guest_fault_entry_i(lacked_above ? lacking_entry_q[slot_i]
-                                        : guest_right_missing ? guest_desired : guest_entry),
+    .guest_fault_level_i(guest_fault_level),
+    .guest_fault_address_i(guest_fault_address),
+    .guest_fault_entry_i(guest_fault_entry),
     .ept_level_i(ept_level),
     .ept_leaf_level_i(ept_leaf_level),
     .ept_leaf_i(ept_leaf),
@@ -499,8 +503,6 @@ module walk_step #(
   // ---------------------------------------------------------------------------------------------
   // What the caches are to hold
 
-  assign ept_fills_o = (ept_done & ~nested_hit) ? ept_tables : '0;
-  assign nested_fills_o = ept_done & ~nested_hit;
   assign nested_level_o = ept_leaf_level;
   assign nested_leaf_o = ept_leaf;
   assign nested_rights_o = ept_rights;

@@ -23,6 +23,11 @@ package walker_pkg;
     logic         pml;
     logic         paging_write;
     logic         guest_paging_verification;
+    logic         sub_page_permission;
+    logic [63:0]  sppt_pointer;
+    logic         hlat;  // hypervisor-managed linear-address translation
+    logic [63:0]  hlat_pointer;
+    logic [15:0]  hlat_prefix_size;
     logic [63:0]  pml_address;
     logic [15:0]  pml_index;
     logic [63:0]  ve_info_address;
@@ -51,9 +56,11 @@ package walker_pkg;
     logic        violation_ve;  // virtualization exceptions in use
     logic        paging_write;  // EPT paging-write control
     logic        verification;  // guest-paging verification
+    logic        sub_pages;     // sub-page write permissions
     logic        paging;
     logic        long_mode;    // 4-level or 5-level paging
     logic        five_levels;  // 5-level paging
+    logic        hlat;         // the linear address is translated from the HLAT pointer first
     logic        narrow;       // 32-bit paging: entries of four bytes
     logic        pae;          // PAE paging
     logic        pse;          // pages of 4 MiB in 32-bit paging
@@ -78,6 +85,8 @@ package walker_pkg;
   // And the rest, which few walks look at.
   typedef struct packed {
     logic [63:0] pdpte;  // the PDPTE register that the linear address chooses, in PAE paging
+    logic [39:0] hlat_root;      // frame of the first HLAT table
+    logic [39:0] sub_page_root;  // frame of the uppermost table of sub-page permissions
     logic [39:0] pml_frame;
     logic [39:0] ve_frame;  // of the virtualization exceptions' information area
     logic [15:0] eptp_index;
@@ -95,6 +104,7 @@ package walker_pkg;
   // simulators keep a struct as an array of words.
   typedef struct packed {
     logic        linear;    // else guest-physical: only the EPT is walked
+    logic [7:0]  size;      // in bytes, of one page
     logic [2:0]  access;    // arch_pkg::Access*
     logic        user;      // CPL 3
     logic        implicit;  // an implicit supervisor access, whatever user says
@@ -113,9 +123,12 @@ package walker_pkg;
 
   // Where in the walk a reference is made: guest_level is that of the guest entry being located or
   // read, 0 for the access's own address; ept_level that of the EPT entry, 0 for the guest entry.
+  // The sub-page permission tables are read for the access's own address alone.
   typedef struct packed {
     logic [2:0] guest_level;
     logic [2:0] ept_level;
+    logic [2:0] sub_page_level;  // of the table of sub-page permissions, or 0
+    logic       hlat;            // the guest entry is one of the HLAT tables
   } place_t;
 
   // Reads are those of paging-structure entries: this port is the trace of references as well.
@@ -129,8 +142,8 @@ package walker_pkg;
   // Values of less than eight bytes have zeros above, those of answers too.
   typedef struct packed {
     logic [7:0]   id;
-    memory_kind_e kind;
     logic [3:0]   size;  // in bytes: 2, 4 or 8
+    memory_kind_e kind;
     place_t       place;
     logic [51:0]  address;
     logic [63:0]  expected;
@@ -185,6 +198,7 @@ package walker_pkg;
     OpGuestRead,
     OpGuestAccessed,
     OpGuestDirty,
+    OpSubPageRead,
     OpLog,
     OpVeLoad,
     OpVeStore
@@ -231,6 +245,7 @@ package walker_pkg;
     OutcomeEptViolation = 3'd2,
     OutcomeEptMisconfiguration = 3'd3,
     OutcomePmlFull = 3'd4,
+    OutcomeSppEvent = 3'd5,
     OutcomeVirtualizationException = 3'd6,
     OutcomeGeneralProtection = 3'd7
   } outcome_e;
@@ -260,7 +275,9 @@ package walker_pkg;
     ReasonEptPagingWriteWithoutRead = 5'd21,
     ReasonEptReservedBit = 5'd22,
     ReasonEptMemoryType = 5'd23,
-    ReasonPmlIndex = 5'd24
+    ReasonPmlIndex = 5'd24,
+    ReasonSppMiss = 5'd25,
+    ReasonSppMisconfiguration = 5'd26
   } reason_e;
 
   // Page sizes are levels of the entry that maps the page: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB. There
@@ -269,9 +286,7 @@ package walker_pkg;
     logic [16:0]   qualification;
     logic [7:0]    error_code;
     logic [3:0]    protection_key;
-    logic          linear_valid;
-    logic          dirty;
-    logic          global_page;
+    ept_rights_t   ept_rights;
     logic [15:0]   references;
     logic [15:0]   pml_index;  // as the walk leaves it
     logic [31:0]   tag;
@@ -279,8 +294,10 @@ package walker_pkg;
     reason_e       reason;
     guest_rights_t guest_rights;
     logic [51:0]   gpa;
+    logic          linear_valid;
+    logic          dirty;
+    logic          global_page;
     place_t        place;
-    ept_rights_t   ept_rights;
     logic [51:0]   hpa;
     logic [2:0]    guest_page;
     logic [2:0]    ept_page;

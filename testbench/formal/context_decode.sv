@@ -9,12 +9,16 @@
 //   `{address_i, 6'd0}`
 //   -> `{address_i[30], address_i[31], 6'd0}`
 // Bug: rtl/context_decode.sv:
+//   `(upper_half_i | (context_i.hlat_prefix_size == '0))`
+//   -> `(upper_half_i & (context_i.hlat_prefix_size == '0))`
+// Bug: rtl/context_decode.sv:
 //   `mode_o.verification = context_i.paging_write &`
 //   -> `mode_o.verification = 1'b1 &`
 
 module context_decode_proof (
   input walker_pkg::context_t context_i,
-  input logic [31:30]         address_i
+  input logic [31:30]         address_i,
+  input logic                 upper_half_i
 );
 
   walker_pkg::mode_t  mode;
@@ -23,6 +27,7 @@ module context_decode_proof (
   context_decode u_decode (
     .context_i,
     .address_i,
+    .upper_half_i,
     .mode_o (mode),
     .annex_o(annex)
   );
@@ -103,6 +108,14 @@ module context_decode_proof (
     end else begin
       assert (!mode.ept_flags && !mode.ept_shadow_stack && !mode.pml);
     end
+    assert (annex.hlat_root == context_i.hlat_pointer[51:12]);
+    // Any prefix but an empty one stands for the upper half.
+    case ({paging == FourLevels || paging == FiveLevels, context_i.hlat})
+      2'b11: assert (mode.hlat == (context_i.hlat_prefix_size > 0 ? upper_half_i : 1'b1));
+      default: assert (!mode.hlat);
+    endcase
+    assert (mode.sub_pages == context_i.sub_page_permission);
+    assert (annex.sub_page_root == context_i.sppt_pointer[51:12]);
     assert (annex.pml_frame == context_i.pml_address[51:12]);
     assert (annex.ve_frame == context_i.ve_info_address[51:12]);
     assert (annex.eptp_index == context_i.eptp_index);

@@ -1,7 +1,7 @@
 // Proof: of the EPT entries that a walk has read, from the first to the leaf, each as it was last:
-// the rights that all give, each by its own rule; the uppermost that lacks one that is needed; the
-// uppermost that lacks a flag, and what it is with its flags; and what a cache may hold of each
-// above the leaf. Of either of two walks, whatever has been kept of them.
+// the rights that all give, each by its own rule; the uppermost that lacks one that is needed, or
+// the leaf if none does; the uppermost that lacks a flag, and what it is with its flags; and what a
+// cache may hold of each above the leaf. Of either of two walks, whatever has been kept of them.
 // See: first_levels = u_levels.begin_level_q[0..1]
 // See: first_frames = u_levels.begin_frame_q[0..1]
 // See: first_rights = u_levels.begin_rights_q[0..1]
@@ -16,8 +16,8 @@
 //   `(is_leaf && write_i && !entry[arch_pkg::EptEntryDirty])`
 //   -> `(is_leaf && !entry[arch_pkg::EptEntryDirty])`
 // Bug: rtl/ept_levels.sv:
-//   `if (lacking_level_o == '0 && (needed_i & ~rights) != '0) begin`
-//   -> `if ((needed_i & ~rights) != '0) begin`
+//   `if (lacking_level_o == '0 && (is_leaf || (needed_i & ~rights) != '0)) begin`
+//   -> `if (is_leaf || (needed_i & ~rights) != '0) begin`
 
 module ept_levels_proof (
   input logic                    clk_i,
@@ -59,6 +59,10 @@ module ept_levels_proof (
     .begin_level_i,
     .begin_frame_i,
     .begin_rights_i,
+    .hit_i           (1'b0),
+    .hit_level_i     (3'd0),
+    .hit_leaf_i      (64'd0),
+    .hit_rights_i    ('0),
     .in_hand_i,
     .recalls_i,
     .level_i,
@@ -197,12 +201,10 @@ module ept_levels_proof (
     if (in_hand_i || recalls_i) begin
       assert (rights == common(used));
 
-      assert (lacking_level == uppermost(lack));
-      if (lack != 0) begin
-        assert (lacking_frame == frame_of(lacking_level));
-        assert (lacking_entry == entry_of(lacking_level));
-        assert (lacking_rights == of_named);
-      end
+      assert (lacking_level == (lack == 0 ? leaf_level_i : uppermost(lack)));
+      assert (lacking_frame == frame_of(lacking_level));
+      assert (lacking_entry == entry_of(lacking_level));
+      assert (lacking_rights == of_named);
 
       assert (due == (flags_i && unflagged != 0));
       if (due) begin

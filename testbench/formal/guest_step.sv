@@ -6,6 +6,12 @@
 //   `(judge_i & ~sound) |`
 //   -> ``
 // Bug: rtl/guest_step.sv:
+//   `used & is_leaf & ~restarts_o`
+//   -> `used & is_leaf`
+// Bug: rtl/guest_step.sv:
+//   `used & hlat_i & entry[arch_pkg::GuestEntryRestart]`
+//   -> `judge_i & hlat_i & entry[arch_pkg::GuestEntryRestart]`
+// Bug: rtl/guest_step.sv:
 //   `is_leaf & upper_rights_i.write &`
 //   -> `is_leaf &`
 // Bug: rtl/guest_step.sv:
@@ -22,6 +28,7 @@ module guest_step_proof (
   input logic                      dirty_set_i,
   input logic [63:0]               entry_i,
   input logic [2:0]                level_i,
+  input logic                      hlat_i,
   input walker_pkg::guest_rights_t upper_rights_i
 );
 
@@ -35,6 +42,7 @@ module guest_step_proof (
   logic                      dirty_due;
   logic [63:0]               swap_from;
   logic [63:0]               swap_to;
+  logic                      restarts;
   logic                      descends;
   logic                      done;
 
@@ -48,6 +56,7 @@ module guest_step_proof (
     .dirty_set_i,
     .entry_i,
     .level_i,
+    .hlat_i,
     .upper_rights_i,
     .rights_o       (rights),
     .refused_o      (refused),
@@ -59,6 +68,7 @@ module guest_step_proof (
     .dirty_due_o    (dirty_due),
     .expected_o     (swap_from),
     .desired_o      (swap_to),
+    .restarts_o     (restarts),
     .descends_o     (descends),
     .done_o         (done)
   );
@@ -103,6 +113,7 @@ module guest_step_proof (
     .present_i    (present),
     .reserved_i   (present & reserved),
     .key_refused_i(present & !reserved & key_denied),
+    .hlat_i,
     .error_code_o (code)
   );
 
@@ -161,6 +172,7 @@ module guest_step_proof (
   localparam logic [3:0] Denied = 4'd4;
   localparam logic [3:0] SetDirty = 4'd5;
   localparam logic [3:0] Done = 4'd6;
+  localparam logic [3:0] Restart = 4'd7;
 
   always_comb begin
     if (!present) begin
@@ -169,6 +181,8 @@ module guest_step_proof (
       outcome = Malformed;
     end else if (!entry_i[5] && judge_i) begin
       outcome = SetAccessed;
+    end else if (hlat_i && entry_i[11]) begin
+      outcome = Restart;
     end else if (!leaf) begin
       outcome = Descend;
     end else if (denied) begin
@@ -196,6 +210,7 @@ module guest_step_proof (
     if (judge_i || accessed_set_i || dirty_set_i) begin
       assert (refused == (outcome == NotPresent || outcome == Malformed || outcome == Denied));
       assert (update_due == (outcome == SetAccessed || outcome == SetDirty));
+      assert (restarts == (outcome == Restart));
       assert (descends == (outcome == Descend));
       assert (done == (outcome == Done));
       case (outcome)
@@ -223,6 +238,8 @@ module guest_step_proof (
           assert (swap_from == (entry_i | 64'h20));
           assert (swap_to == (entry_i | 64'h60));
         end
+        Restart: begin
+        end
         default: assert (rights == all_rights);
       endcase
       if (outcome == Descend) begin
@@ -232,7 +249,7 @@ module guest_step_proof (
         assert (mode_i.nxe || rights.execute || !upper_rights_i.execute);
       end
     end else begin
-      assert (!refused && !update_due && !descends && !done);
+      assert (!refused && !update_due && !restarts && !descends && !done);
     end
   end
 

@@ -5,6 +5,9 @@
 // Bug: rtl/page_fault_code.sv:
 //   `present_i & ~reserved_i & key_refused_i`
 //   -> `present_i & key_refused_i`
+// Bug: rtl/page_fault_code.sv:
+//   `hlat_i & (~present_i | reserved_i)`
+//   -> `hlat_i`
 
 module page_fault_code_proof (
   input walker_pkg::mode_t   mode_i,
@@ -12,7 +15,8 @@ module page_fault_code_proof (
   input logic                user_i,
   input logic                present_i,
   input logic                reserved_i,
-  input logic                key_refused_i
+  input logic                key_refused_i,
+  input logic                hlat_i
 );
 
   logic [7:0] code;
@@ -25,6 +29,7 @@ module page_fault_code_proof (
     .present_i,
     .reserved_i,
     .key_refused_i,
+    .hlat_i,
     .error_code_o(code)
   );
 
@@ -34,8 +39,8 @@ module page_fault_code_proof (
 
   always_comb begin
     case ({present_i, reserved_i})
-      2'b00, 2'b01: cause = 8'h00;
-      2'b11: cause = 8'h09;
+      2'b00, 2'b01: cause = hlat_i ? 8'h80 : 8'h00;
+      2'b11: cause = hlat_i ? 8'h89 : 8'h09;
       default: cause = key_refused_i ? 8'h21 : 8'h01;
     endcase
 

@@ -8,12 +8,16 @@
 // Bug: rtl/translation.sv:
 //   `(mode_i.narrow && guest_level_i == 3'd2) ? 3'd4`
 //   -> `(mode_i.narrow && guest_level_i == 3'd2) ? 3'd2`
+// Bug: rtl/translation.sv:
+//   `restart_level_i < page_o`
+//   -> `restart_level_i > page_o`
 
 module translation_proof (
   input walker_pkg::mode_t       mode_i,
   input logic                    write_i,
   input logic [2:0]              guest_level_i,
   input logic [63:0]             guest_leaf_i,
+  input logic [2:0]              restart_level_i,
   input logic [2:0]              ept_level_i,
   input logic [63:0]             ept_leaf_i,
   input walker_pkg::ept_rights_t ept_rights_i
@@ -34,6 +38,7 @@ module translation_proof (
     .write_i,
     .guest_level_i,
     .guest_leaf_i,
+    .restart_level_i,
     .ept_level_i,
     .ept_leaf_i,
     .ept_rights_i,
@@ -64,6 +69,7 @@ module translation_proof (
   logic       paged;
   logic [5:0] guest_bits;
   logic [5:0] ept_bits;
+  logic [5:0] restart_bits;
   logic [5:0] bits;
   logic [5:0] page_bits;
 
@@ -82,7 +88,15 @@ module translation_proof (
       {1'b1, 3'd3}: ept_bits = 30;
       default: ept_bits = 63;
     endcase
+    // What the entry that restarted covers.
+    case (restart_level_i)
+      3'd1: restart_bits = 12;
+      3'd2: restart_bits = 21;
+      3'd3: restart_bits = 30;
+      default: restart_bits = 63;
+    endcase
     bits = guest_bits < ept_bits ? guest_bits : ept_bits;
+    bits = restart_bits < bits ? restart_bits : bits;
     case (page)
       3'd1: page_bits = 12;
       3'd2: page_bits = 21;
@@ -107,6 +121,8 @@ module translation_proof (
     assume (guest_level_i <= (mode_i.narrow ? 2 : 3));
     assume (ept_level_i >= 1 && ept_level_i <= 3);
     assume (mode_i.ept || !mode_i.ept_flags);
+    // In 4-level and 5-level paging, with the EPT.
+    assume (restart_level_i == 0 || (!mode_i.narrow && mode_i.ept));
     assume (!paged || mode_i.paging);
 
     case (guest_page)

@@ -13,6 +13,7 @@
 // See: update_refused = u_step.update_refused
 // See: ept_refused = u_step.ept_refused
 // See: leaf = u_step.ept_leaf
+// See: gpa = u_step.gpa
 // See: used_hit = u_step.u_walk_path.used_hit_q
 // Bug: rtl/ept_step.sv:
 //   `assign descends_o = judge_i & present & ~malformed`
@@ -20,12 +21,12 @@
 // Bug: rtl/walk_step.sv:
 //   `assign refused_at_once = first_i & request.linear & linear_refused;`
 //   -> `assign refused_at_once = first_i & linear_refused;`
-// Bug: rtl/walk_step.sv:
-//   `assign nested_fills_o = ept_done & ~nested_hit;`
-//   -> `assign nested_fills_o = (ept_done | ept_refused) & ~nested_hit;`
+// Bug: rtl/ept_step.sv:
+//   `assign fills_o = done_o & `
+//   -> `assign fills_o = (done_o | refused_o) & `
 // Bug: rtl/walk_path.sv:
-//   `.translated_i(located & located_own_access & walks_guest_i)`
-//   -> `.translated_i(located & walks_guest_i)`
+//   `.translated_i(located & located_own_access & walks_guest_i`
+//   -> `.translated_i(located & walks_guest_i`
 
 module walk_faults_proof (
   input logic                      clk_i,
@@ -119,6 +120,7 @@ module walk_faults_proof (
   wire                           ept_refused;
   wire [63:0]                    leaf;
   wire                           used_hit;
+  wire [51:0]                    gpa;
 
   // The entry that an answer brings, if it does; each by itself has a proof of its own.
   logic                reads;
@@ -126,6 +128,7 @@ module walk_faults_proof (
   logic                flags_only;
   logic                has_ept_entry;
   logic                has_guest_entry;
+  logic                has_sub_page_entry;
   logic                ept_present;
   logic                ept_leaf;
   logic                ept_malformed;
@@ -153,6 +156,26 @@ module walk_faults_proof (
     .leaf_o    (guest_leaf)
   );
 
+  logic sub_page_misses;
+  logic sub_page_malformed;
+  logic sub_page_descends;
+  logic sub_page_allows;
+  logic sub_page_denies;
+
+  sub_page_entry_check u_sub_page_entry (
+    .asked_i        (1'b1),
+    .mode_i         (mode_seen),
+    .entry_i        (answer_i),
+    .level_i        (memory.place.sub_page_level),
+    .offset_i       (gpa[11:0]),
+    .size_i         (request_seen.size),
+    .miss_o         (sub_page_misses),
+    .misconfigured_o(sub_page_malformed),
+    .descends_o     (sub_page_descends),
+    .allows_o       (sub_page_allows),
+    .denies_o       (sub_page_denies)
+  );
+
   walker_pkg::access_t access;
   logic                linear_refused;
   walker_pkg::reason_e linear_reason;
@@ -178,8 +201,9 @@ module walk_faults_proof (
   localparam logic [3:0] EptRead = 4'd2;
   localparam logic [3:0] EptSwap = 4'd3;
   localparam logic [3:0] GuestDirty = 4'd6;
-  localparam logic [3:0] VeLoad = 4'd8;
-  localparam logic [3:0] VeStore = 4'd9;
+  localparam logic [3:0] SubPageRead = 4'd7;
+  localparam logic [3:0] VeLoad = 4'd9;
+  localparam logic [3:0] VeStore = 4'd10;
 
   logic fills;
   logic refused;      // for want of a right
@@ -199,7 +223,9 @@ module walk_faults_proof (
     flags_only = (answer_i | 64'h300) == (memory.expected | 64'h300);
     has_ept_entry = answered_i && memory.place.ept_level != 0
       && (reads || (swap_failed && !flags_only));
-    has_guest_entry = answered_i && memory.place.ept_level == 0 && (reads || swap_failed);
+    has_sub_page_entry = answered_i && op == SubPageRead;
+    has_guest_entry = answered_i && memory.place.ept_level == 0 && (reads || swap_failed)
+      && !has_sub_page_entry;
     nested_hit = lookup_i && op == LookUpEpt && nested_level_i != 0;
     refused = ept_refused || update_refused
       || (guest_refused && !(has_guest_entry && (!guest_present || guest_malformed)));
@@ -229,6 +255,9 @@ module walk_faults_proof (
         assume (memory.place.ept_level != 0);
       end else if (op <= GuestDirty) begin
         assume (memory.place.ept_level == 0 && memory.place.guest_level != 0);
+      end else if (op == SubPageRead) begin
+        assume (memory.place.guest_level == 0 && memory.place.sub_page_level >= 1
+                && memory.place.sub_page_level <= 4);
       end
     end
 
@@ -269,6 +298,18 @@ module walk_faults_proof (
                                                 : walker_pkg::ReasonGuestNotPresent));
       assert (response.entry == answer_i);
     end
+    if (has_sub_page_entry && (sub_page_misses || sub_page_malformed) && !used_hit) begin
+      assert (responds);
+      assert (response.outcome == walker_pkg::OutcomeSppEvent);
+      assert (response.reason == (sub_page_misses ? walker_pkg::ReasonSppMiss
+                                                  : walker_pkg::ReasonSppMisconfiguration));
+      assert (response.entry == answer_i);
+      assert (!fills);
+    end
+    if (found && response.outcome == walker_pkg::OutcomeSppEvent) begin
+      assert (has_sub_page_entry && (sub_page_misses || sub_page_malformed) && !used_hit);
+    end
+    if (has_sub_page_entry && sub_page_descends) assert (issues && !fills);
     // For want of a right.
     if (refused && !used_hit && !nested_hit) begin
       if (guest_refused) begin

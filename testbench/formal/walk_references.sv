@@ -1,11 +1,14 @@
 // Proof: a walk ends, for there is an end to each thing it does. With g levels of guest tables and
 // e of the EPT it makes at most (g+1)(e+1)-1 references; of swaps one for each entry and one for
-// the dirty flag of the guest's leaf; and g+1 stores to the log. If it met a refusal after a hit in
-// the caches, it does all this once more, but one reference. A swap that fails gives it e-1
-// references and e (without EPT, 2) swaps more. At its end it makes 7 requests at most for a
-// virtualization exception. It asks the caches g+2 times at most. Its response has its tag, and
-// says how many references it made. Its memory request stays as it is until the walk's next step.
-// Of either of two walks, whatever the caches say.
+// the dirty flag of the guest's leaf; and g+1 stores to the log. Where HLAT tables are walked before
+// a restart from CR3, g(e+1) references and swaps are added, and g stores; 4 references where
+// sub-page permissions are asked. If it met a refusal after a hit in the caches, it does all this
+// once more, but one reference. A swap that fails gives it e-1 references (of the access's own
+// address, those to sub-page permissions too) and e (without EPT, 2) swaps more. At its end it makes
+// 7 requests at most for a virtualization exception. It asks the caches g+2 times at most, and g
+// times more around a restart. Its response has its tag, and says how many references it made. Its
+// memory request stays as it is until the walk's next step. Of either of two walks, whatever the
+// caches say.
 // Engine: induction 1
 // See: modes = u_step.u_walk_context.mode_q[0..1]
 // See: requests = u_step.u_walk_context.request_q[0..1]
@@ -24,6 +27,12 @@
 // Bug: rtl/walk_path.sv:
 //   `(~first_i & no_lookup_q[slot_i]) | begins_again_o;`
 //   -> `(first_i & no_lookup_q[slot_i]) | begins_again_o;`
+// Bug: rtl/guest_location.sv:
+//   `new_hlat_o = mode_i.hlat & walks_guest_i & ~restarts_i;`
+//   -> `new_hlat_o = mode_i.hlat & walks_guest_i;`
+// Bug: rtl/ept_step.sv:
+//   `if (sub_page_due) begin`
+//   -> `if (reads_sub_page_o) begin`
 // Bug: rtl/virtualization_exception.sv:
 //   `assign delivered = stored_i & (field == 3'd6);`
 //   -> `assign delivered = stored_i & (field == 3'd7);`
@@ -217,6 +226,8 @@ module walk_references_proof (
   logic [3:0]            op;
   logic [2:0]            guest_level;
   logic [2:0]            ept_level;
+  logic [2:0]            sub_page_level;
+  logic                  hlat;
   logic [2:0]            leaf_level;
   logic [2:0]            begin_level;
   logic [15:0]           references;
@@ -245,6 +256,8 @@ module walk_references_proof (
     op = ops[chosen_q*4 +: 4];
     guest_level = memory.place.guest_level;
     ept_level = memory.place.ept_level;
+    sub_page_level = memory.place.sub_page_level;
+    hlat = memory.place.hlat;
     leaf_level = leaf_level_all[chosen_q*3 +: 3];
     begin_level = begin_level_all[chosen_q*3 +: 3];
     references = references_all[chosen_q*16 +: 16];
@@ -265,9 +278,10 @@ module walk_references_proof (
   localparam logic [3:0] GuestRead = 4'd4;
   localparam logic [3:0] GuestAccessed = 4'd5;
   localparam logic [3:0] GuestDirty = 4'd6;
-  localparam logic [3:0] Log = 4'd7;
-  localparam logic [3:0] VeLoad = 4'd8;
-  localparam logic [3:0] VeStore = 4'd9;
+  localparam logic [3:0] SubPageRead = 4'd7;
+  localparam logic [3:0] Log = 4'd8;
+  localparam logic [3:0] VeLoad = 4'd9;
+  localparam logic [3:0] VeStore = 4'd10;
 
   // Levels of this walk, and how far it has come.
   logic [7:0] levels;
@@ -275,6 +289,9 @@ module walk_references_proof (
   logic [7:0] most_reads;
   logic [7:0] most_swaps;
   logic [7:0] walked;
+  logic [7:0] before;        // levels of HLAT tables, walked before a restart, if there was one
+  logic [7:0] restartable;   // those that a walk may have
+  logic [7:0] sub_page_reads;
   logic       of_ept;
   logic       of_guest;
   logic       writes;
@@ -284,10 +301,13 @@ module walk_references_proof (
     of_guest = op == GuestRead || op == GuestAccessed || op == GuestDirty;
     levels = !(mode.paging && request.linear) ? 0 : !mode.long_mode ? 2 : mode.five_levels ? 5 : 4;
     ept_levels = !mode.ept ? 0 : mode.ept_five_levels ? 5 : 4;
-    reads_more = ept_levels == 0 ? 0 : ept_levels - 1;
+    restartable = mode.hlat ? levels : 0;
+    before = hlat ? 0 : restartable;
+    sub_page_reads = mode.sub_pages ? 4 : 0;
+    reads_more = ept_levels == 0 ? 0 : ept_levels - 1 + (guest_level == 0 ? sub_page_reads : 0);
     swaps_more = ept_levels == 0 ? 2 : ept_levels;
-    most_reads = (levels + 1) * (ept_levels + 1) - 1;
-    most_swaps = levels * (ept_levels + 1) + ept_levels + 1;
+    most_reads = (restartable + levels + 1) * (ept_levels + 1) - 1 + sub_page_reads;
+    most_swaps = (restartable + levels) * (ept_levels + 1) + ept_levels + 1;
     walked = guest_level == 0 ? levels : levels - guest_level;
     writes = guest_level != 0 || request.access == arch_pkg::AccessWrite
       || request.access == arch_pkg::AccessReadModifyWrite
@@ -309,10 +329,10 @@ module walk_references_proof (
     swaps = swaps_q + {7'd0, swapping};
     logs = logs_q + {7'd0, logging};
     lookups = lookups_q + {7'd0, phase_q == LookUp};
-    may_read = walked * (ept_levels + 1);
-    may_swap = walked * (ept_levels + 1) + {7'd0, guest_level == 0};
-    may_log = walked;
-    may_look_up = walked + 2;
+    may_read = (before + walked) * (ept_levels + 1);
+    may_swap = (before + walked) * (ept_levels + 1) + {7'd0, guest_level == 0};
+    may_log = before + walked;
+    may_look_up = before + walked + 2;
     case (op)
       LookUpCombined: begin
         may_read = 0;
@@ -322,16 +342,20 @@ module walk_references_proof (
       end
       LookUpEpt: ;
       EptRead: may_read = may_read + ept_levels - ept_level + 1;
+      SubPageRead: begin
+        may_read = may_read + ept_levels + 5 - sub_page_level;
+        may_swap = may_swap + ept_levels;
+      end
       EptSwap, Log: begin
-        may_read = may_read + ept_levels;
+        may_read = may_read + ept_levels + (guest_level == 0 ? sub_page_reads : 0);
         may_swap = may_swap + ept_levels - ept_level + 1;
         may_log = may_log + {7'd0, op == Log};
       end
       VeLoad, VeStore: begin
         may_read = most_reads;
         may_swap = most_swaps;
-        may_log = levels + 1;
-        may_look_up = levels + 2;
+        may_log = restartable + levels + 1;
+        may_look_up = restartable + levels + 2;
       end
       default: begin
         may_read = may_read + ept_levels + 1;
@@ -342,8 +366,8 @@ module walk_references_proof (
     if (again) begin
       may_read = may_read + most_reads - 1;
       may_swap = may_swap + most_swaps;
-      may_log = may_log + levels + 1;
-      may_look_up = levels + 2;
+      may_log = may_log + restartable + levels + 1;
+      may_look_up = restartable + levels + 2;
     end
   end
 
@@ -401,10 +425,18 @@ module walk_references_proof (
         assert (op != LookUpCombined || (levels != 0 && !again && !used_hit));
         assert (op != LookUpEpt || (ept_levels != 0 && !again));
       end else begin
-        assert (of_ept || of_guest || op == VeLoad || op == VeStore);
+        assert (of_ept || of_guest || op == SubPageRead || op == VeLoad || op == VeStore);
         assert (!of_ept || (ept_level >= 1 && ept_level <= begin_level));
         assert (!of_ept || begin_level <= ept_levels);
         assert (!of_guest || (guest_level != 0 && ept_level == 0));
+      end
+      assert (op == LookUpCombined || !hlat || (mode.hlat && levels != 0));
+      if (op == SubPageRead) begin
+        assert (mode.sub_pages && ept_levels != 0 && guest_level == 0);
+        assert (ept_level == 0 && sub_page_level >= 1 && sub_page_level <= 4);
+        assert (leaf_level == 1 && begin_level >= 1 && begin_level <= ept_levels);
+      end else begin
+        assert (sub_page_level == 0);
       end
       // Flags are set from the root to the leaf, the dirty flag in the leaf alone.
       if (op == EptSwap || op == Log) begin
@@ -429,9 +461,9 @@ module walk_references_proof (
       assert (swaps <= may_swap);
       assert (swaps <= (again ? 2 * most_swaps : most_swaps));
       assert (logs <= may_log);
-      assert (logs <= (again ? 2 : 1) * (levels + 1));
+      assert (logs <= (again ? 2 : 1) * (restartable + levels + 1));
       assert (lookups <= may_look_up);
-      assert (lookups <= levels + 2);
+      assert (lookups <= restartable + levels + 2);
       if (op == VeStore) begin
         assert (ve_q == ve_field + 1 && ve_q <= 6);
       end else begin

@@ -25,9 +25,6 @@ std::optional<std::string> RtlWalker::unsupported(const mmu::Context& context) {
       cr4::kLamSup.any(context.cr4)) {
     return "linear-address masking";
   }
-  const mmu::Controls& controls = context.controls;
-  if (controls.sub_page_permission) return "sub-page write permissions";
-  if (controls.hlat) return "HLAT paging";
   return std::nullopt;
 }
 

@@ -26,6 +26,7 @@ static_assert(static_cast<int>(OutcomeKind::kPageFault) == 1);
 static_assert(static_cast<int>(OutcomeKind::kEptViolation) == 2);
 static_assert(static_cast<int>(OutcomeKind::kEptMisconfiguration) == 3);
 static_assert(static_cast<int>(OutcomeKind::kPmlFull) == 4);
+static_assert(static_cast<int>(OutcomeKind::kSppEvent) == 5);
 static_assert(static_cast<int>(OutcomeKind::kVirtualizationException) == 6);
 static_assert(static_cast<int>(OutcomeKind::kGeneralProtection) == 7);
 static_assert(static_cast<int>(Reason::kNotCanonical) == 1);
@@ -37,6 +38,8 @@ static_assert(static_cast<int>(Reason::kEptWriteWithoutRead) == 19);
 static_assert(static_cast<int>(Reason::kEptPagingWriteWithoutRead) == 21);
 static_assert(static_cast<int>(Reason::kEptMemoryType) == 23);
 static_assert(static_cast<int>(Reason::kPmlIndex) == 24);
+static_assert(static_cast<int>(Reason::kSppMiss) == 25);
+static_assert(static_cast<int>(Reason::kSppMisconfiguration) == 26);
 
 std::optional<arch::PageSize> page_of(unsigned code) {
   if (code == 0) return std::nullopt;
@@ -107,6 +110,7 @@ void PinsOf<Rtl>::drive(const mmu::WalkRequest& request) {
   rtl_.request_tag_i = request.tag;
   rtl_.request_address_i = request.request.address;
   rtl_.request_linear_i = request.request.linear;
+  rtl_.request_size_i = request.request.size;
   rtl_.request_access_i = static_cast<std::uint8_t>(request.request.access);
   rtl_.request_user_i = request.request.user;
   rtl_.request_implicit_i = request.request.implicit;
@@ -131,6 +135,11 @@ void PinsOf<Rtl>::drive(const mmu::WalkRequest& request) {
   rtl_.context_pml_i = raw.controls.pml;
   rtl_.context_paging_write_i = raw.controls.paging_write;
   rtl_.context_guest_paging_verification_i = raw.controls.guest_paging_verification;
+  rtl_.context_sub_page_permission_i = raw.controls.sub_page_permission;
+  rtl_.context_sppt_pointer_i = raw.sppt_pointer;
+  rtl_.context_hlat_i = raw.controls.hlat;
+  rtl_.context_hlat_pointer_i = raw.hlat_pointer;
+  rtl_.context_hlat_prefix_size_i = raw.hlat_prefix_size;
   rtl_.context_pml_address_i = raw.pml_address;
   rtl_.context_pml_index_i = raw.pml_index;
   rtl_.context_ve_info_address_i = raw.ve_info_address;
@@ -216,7 +225,9 @@ mmu::Outcome PinsOf<Rtl>::outcome() const {
   outcome.error_code = rtl_.response_error_code_o;
   outcome.linear_valid = rtl_.response_linear_valid_o != 0;
   outcome.place = {.guest_level = rtl_.response_guest_level_o,
-                   .ept_level = rtl_.response_ept_level_o};
+                   .ept_level = rtl_.response_ept_level_o,
+                   .hlat = rtl_.response_hlat_o != 0,
+                   .spp_level = rtl_.response_sub_page_level_o};
   outcome.entry_address = rtl_.response_entry_address_o;
   outcome.entry = rtl_.response_entry_o;
   return outcome;
@@ -227,14 +238,16 @@ void PinsOf<Rtl>::sample(mmu::WalkerOutputs& outputs) const {
   outputs.request_ready = rtl_.request_ready_o != 0;
   outputs.memory.reset();
   if (rtl_.memory_valid_o != 0) {
-    outputs.memory = mmu::MemoryRequest{
-        .id = rtl_.memory_id_o,
-        .kind = kind_of(rtl_.memory_kind_o),
-        .size = rtl_.memory_size_o,
-        .address = rtl_.memory_address_o,
-        .expected = rtl_.memory_expected_o,
-        .desired = rtl_.memory_desired_o,
-        .place = {.guest_level = rtl_.memory_guest_level_o, .ept_level = rtl_.memory_ept_level_o}};
+    outputs.memory = mmu::MemoryRequest{.id = rtl_.memory_id_o,
+                                        .kind = kind_of(rtl_.memory_kind_o),
+                                        .size = rtl_.memory_size_o,
+                                        .address = rtl_.memory_address_o,
+                                        .expected = rtl_.memory_expected_o,
+                                        .desired = rtl_.memory_desired_o,
+                                        .place = {.guest_level = rtl_.memory_guest_level_o,
+                                                  .ept_level = rtl_.memory_ept_level_o,
+                                                  .hlat = rtl_.memory_hlat_o != 0,
+                                                  .spp_level = rtl_.memory_sub_page_level_o}};
   }
   outputs.response.reset();
   if (rtl_.response_valid_o != 0) {

@@ -29,6 +29,7 @@ module walker_pins #(
   input  logic [31:0] request_tag_i,
   input  logic [63:0] request_address_i,
   input  logic        request_linear_i,
+  input  logic [7:0]  request_size_i,
   input  logic [2:0]  request_access_i,
   input  logic        request_user_i,
   input  logic        request_implicit_i,
@@ -53,6 +54,11 @@ module walker_pins #(
   input  logic        context_pml_i,
   input  logic        context_paging_write_i,
   input  logic        context_guest_paging_verification_i,
+  input  logic        context_sub_page_permission_i,
+  input  logic [63:0] context_sppt_pointer_i,
+  input  logic        context_hlat_i,
+  input  logic [63:0] context_hlat_pointer_i,
+  input  logic [15:0] context_hlat_prefix_size_i,
   input  logic [63:0] context_pml_address_i,
   input  logic [15:0] context_pml_index_i,
   input  logic [63:0] context_ve_info_address_i,
@@ -74,6 +80,8 @@ module walker_pins #(
   output logic [63:0] memory_desired_o,
   output logic [2:0]  memory_guest_level_o,
   output logic [2:0]  memory_ept_level_o,
+  output logic [2:0]  memory_sub_page_level_o,
+  output logic        memory_hlat_o,
   input  logic        answer_valid_i,
   input  logic [7:0]  answer_id_i,
   input  logic [63:0] answer_value_i,
@@ -107,6 +115,8 @@ module walker_pins #(
   output logic        response_linear_valid_o,
   output logic [2:0]  response_guest_level_o,
   output logic [2:0]  response_ept_level_o,
+  output logic [2:0]  response_sub_page_level_o,
+  output logic        response_hlat_o,
   output logic [51:0] response_entry_address_o,
   output logic [63:0] response_entry_o,
   output logic [15:0] response_references_o,
@@ -168,6 +178,7 @@ module walker_pins #(
     request.tag <= request_tag_i;
     request.address <= request_address_i;
     request.linear <= request_linear_i;
+    request.size <= request_size_i;
     request.access <= request_access_i;
     request.user <= request_user_i;
     request.implicit <= request_implicit_i;
@@ -191,6 +202,11 @@ module walker_pins #(
     ctx.pml <= context_pml_i;
     ctx.paging_write <= context_paging_write_i;
     ctx.guest_paging_verification <= context_guest_paging_verification_i;
+    ctx.sub_page_permission <= context_sub_page_permission_i;
+    ctx.sppt_pointer <= context_sppt_pointer_i;
+    ctx.hlat <= context_hlat_i;
+    ctx.hlat_pointer <= context_hlat_pointer_i;
+    ctx.hlat_prefix_size <= context_hlat_prefix_size_i;
     ctx.pml_address <= context_pml_address_i;
     ctx.pml_index <= context_pml_index_i;
     ctx.ve_info_address <= context_ve_info_address_i;
@@ -276,6 +292,8 @@ module walker_pins #(
   assign memory_desired_o = memory.desired;
   assign memory_guest_level_o = memory.place.guest_level;
   assign memory_ept_level_o = memory.place.ept_level;
+  assign memory_sub_page_level_o = memory.place.sub_page_level;
+  assign memory_hlat_o = memory.place.hlat;
 
   assign lookup_id_o = lookup.id;
   assign lookup_combined_o = lookup.combined;
@@ -312,6 +330,8 @@ module walker_pins #(
     response_linear_valid_o = '0;
     response_guest_level_o = '0;
     response_ept_level_o = '0;
+    response_sub_page_level_o = '0;
+    response_hlat_o = '0;
     response_entry_address_o = '0;
     response_entry_o = '0;
     response_references_o = '0;
@@ -345,6 +365,8 @@ module walker_pins #(
       response_linear_valid_o = response.linear_valid;
       response_guest_level_o = response.place.guest_level;
       response_ept_level_o = response.place.ept_level;
+      response_sub_page_level_o = response.place.sub_page_level;
+      response_hlat_o = response.place.hlat;
       response_entry_address_o = response.entry_address;
       response_entry_o = response.entry;
       response_references_o = response.references;

@@ -118,7 +118,7 @@ void Coverage::count(const TestCase& test, const mmu::TranslateResult& answer,
   for (const FeatureFact& fact : kFeatures) {
     if (concerns(fact.feature, test)) ++features[static_cast<unsigned>(fact.feature)][kind];
   }
-  if (compared || outcome.place.hlat || outcome.place.spp_level != 0) count_bins(test, outcome);
+  if (compared) count_bins(test, outcome);
   for (const PlantedFault& fault : test.planted) {
     Planted& counter = planted[static_cast<unsigned>(fault.kind)];
     ++counter.walks;

@@ -60,8 +60,7 @@ struct Coverage {
   std::array<std::array<std::uint64_t, 2>, kAccesses> accesses{};
   std::array<std::uint64_t, 128> references{};  ///< walks by their number of references
 
-  /// `compared`: the device took part, if there is one. Bins count what it was compared in, and
-  /// what it lacks.
+  /// `compared`: the device took part, if there is one. Bins count what it was compared in.
   void count(const TestCase& test, const mmu::TranslateResult& answer,
              const mmu::Recording& recording, bool compared);
 

@@ -246,15 +246,16 @@ std::optional<Finding> Judge::compare_foreign(const PreparedCase& prepared) {
 }
 
 void Judge::count(const PreparedCase& prepared) {
-  // Of what the device lacks, and of nothing else, the model's walks are enough.
   const bool compared = !has_device() || prepared.in_device();
   coverage_.count(prepared.test, answer_, recording_, compared);
   tally_.references += recording_.references.size();
   tally_.writes += recording_.writes.size();
   tally_.swaps += lockstep_.flag_updates().size();
   tally_.failed_swaps += lockstep_.failed_swaps();
-  for (const FlagUpdate& update : lockstep_.flag_updates()) {
-    if (compared || update.place.hlat) tb::count(coverage_.flag_updates, update);
+  if (compared) {
+    for (const FlagUpdate& update : lockstep_.flag_updates()) {
+      tb::count(coverage_.flag_updates, update);
+    }
   }
   ++(oracle_can_judge() ? tally_.oracle_walks : tally_.oracle_absent);
   tally_.cycles += clocked_.compared;

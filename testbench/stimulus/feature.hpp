@@ -26,7 +26,7 @@ enum class Feature : std::uint8_t {
   kRefusals,
   kStores,
   kChaos,
-  // From here to the end, each case takes some of them. The RTL lacks hlat and spp.
+  // From here to the end, each case takes some of them.
   kLegacyPaging,
   kPml,
   kShadowStacks,

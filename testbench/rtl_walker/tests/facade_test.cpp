@@ -18,14 +18,14 @@ TEST_F(Facade, WhatTheRtlLacksIsNamed) {
   };
   EXPECT_EQ(named([](mmu::Context& c) { c.cr4 |= 1 << 28; }), "linear-address masking");
   EXPECT_EQ(named([](mmu::Context& c) { c.cr3 |= 1ull << 62; }), "linear-address masking");
-  EXPECT_EQ(named([](mmu::Context& c) { c.controls.hlat = true; }), "HLAT paging");
-  EXPECT_EQ(named([](mmu::Context& c) { c.controls.sub_page_permission = true; }),
-            "sub-page write permissions");
 }
 
 TEST_F(Facade, ARequestForWhatIsLackingIsNotAnsweredAsIfItWereOff) {
-  context.controls.hlat = true;
-  const mmu::WalkContext prepared(context);
+  const mmu::WalkContext prepared([&] {
+    mmu::Context changed = context;
+    changed.cr4 |= 1 << 28;
+    return changed;
+  }());
   RtlWalker walker;
   mmu::WalkerInputs inputs;
   inputs.request = mmu::WalkRequest{.tag = 1, .context = &prepared, .request = request};
