@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -14,6 +15,13 @@ struct TlbCounters {
   std::uint64_t accesses = 0;
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
+
+  TlbCounters& operator+=(const TlbCounters& more) {
+    accesses += more.accesses;
+    hits += more.hits;
+    misses += more.misses;
+    return *this;
+  }
 };
 
 /// Accesses of one kind, data or walks, to one level of the memory hierarchy. Hits and misses sum
@@ -60,6 +68,14 @@ struct WalkQueueCounters {
   std::uint64_t merged = 0;  ///< asked for while one that answers them too was under way
   std::uint64_t cycles = 0;  ///< sum over the others, from the request to the core's going on
   unsigned most = 0;         ///< waiting or in flight at a time
+
+  /// Of another core: each has its own queue.
+  WalkQueueCounters& operator+=(const WalkQueueCounters& more) {
+    merged += more.merged;
+    cycles += more.cycles;
+    most = std::max(most, more.most);
+    return *this;
+  }
 };
 
 struct WalkerCounters {
@@ -80,6 +96,8 @@ struct WalkerCounters {
   std::array<TlbCounters, 6> combined{};
   std::array<TlbCounters, 6> ept{};
   TlbCounters nested_tlb;
+
+  WalkerCounters& operator+=(const WalkerCounters& more);
 };
 
 }  // namespace eptsim::mmu

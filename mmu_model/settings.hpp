@@ -104,6 +104,7 @@ struct MachineSettings {
   unsigned maxphyaddr = 46;
   std::uint64_t seed = 1;  ///< of random replacement
   bool lockstep = false;   ///< nothing computes ahead of the kernel; no result depends on it
+  bool reversed = false;   ///< the last core is made first; no result depends on it
 };
 
 }  // namespace eptsim::mmu

@@ -55,16 +55,21 @@ StaleUse::Change change_of(Reason reason) {
 
 }  // namespace
 
+Outcome look_at(const WalkContext& context, const Request& request,
+                const arch::PhysicalMemory& memory) {
+  Untouched untouched(memory);
+  return translate(context, request, untouched).outcome;
+}
+
 std::optional<StaleUse> find_stale_use(const WalkContext& context, const Request& request,
                                        const TlbEntry& entry, const arch::PhysicalMemory& memory) {
-  Untouched untouched(memory);
   // The use of the entry logs nothing, whatever flags software has cleared since: so a full log is
   // no refusal, and hides none.
   WalkContext without_log(context);
   without_log.page_modification_log = false;
   StaleUse use{.gpa = entry.gpa_of(request.address),
                .hpa = entry.hpa_of(request.address),
-               .memory = translate(without_log, request, untouched).outcome};
+               .memory = look_at(without_log, request, memory)};
   const Outcome& now = use.memory;
   switch (now.kind) {
     case OutcomeKind::kTranslated:

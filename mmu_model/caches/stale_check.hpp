@@ -38,6 +38,10 @@ constexpr std::string_view name(StaleUse::Change change) {
   return "?";
 }
 
+/// How a walk of `request` would end now, in `memory` as it is, which it leaves so.
+Outcome look_at(const WalkContext& context, const Request& request,
+                const arch::PhysicalMemory& memory);
+
 /// Holds the use of `entry` for `request`, which it allowed, against `memory`, which stays as it
 /// is. Empty if the access goes where memory says. Flags and memory types are not compared.
 std::optional<StaleUse> find_stale_use(const WalkContext& context, const Request& request,

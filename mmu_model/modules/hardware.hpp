@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <systemc>
+#include <vector>
 
 #include "mmu_model/dram.hpp"
 #include "mmu_model/memory/memory_hierarchy.hpp"
@@ -14,31 +15,43 @@
 
 namespace eptsim::mmu {
 
-/// The translation hardware of one machine with one core, wired up: MMU ─► walker ─► memory. A
-/// core has a TranslationPort, bound to `mmu().core`. Any number of machines may stand in one
-/// simulation.
+/// The translation hardware of one machine, wired up: for each core an MMU and a walker, and the
+/// memory that all share. MMU ─► walker ─► memory. A core has a TranslationPort, bound to its
+/// `mmu().core`. Any number of machines may stand in one simulation.
 class Hardware final : public sc_core::sc_module {
  public:
-  /// `walker`: a ModelWalker of `settings.walker`, or any other unit that is made to it.
+  using Walkers = std::vector<std::unique_ptr<WalkerUnit>>;
+
+  /// `walkers`: one for each core, a ModelWalker of `settings.walker`, or any other unit that is
+  /// made to it.
+  Hardware(const sc_core::sc_module_name& name, const MachineSettings& settings, Walkers walkers);
+  /// Of one core.
   Hardware(const sc_core::sc_module_name& name, const MachineSettings& settings,
            std::unique_ptr<WalkerUnit> walker);
 
   const Timeline& timeline() const { return timeline_; }
   Dram& dram() { return dram_; }
   MemoryHierarchy& memory_hierarchy() { return hierarchy_; }
-  MmuModule& mmu() { return mmu_; }
+  unsigned cores() const { return static_cast<unsigned>(cores_.size()); }
+  MmuModule& mmu(unsigned core = 0) { return *cores_[core].mmu; }
 
-  const WalkerCounters& walker_counters() const { return walker_.counters(); }
-  /// Of TLBs, walker and memory hierarchy, while no walk is under way.
+  const WalkerCounters& walker_counters(unsigned core = 0) const {
+    return cores_[core].walker->counters();
+  }
+  /// Of TLBs, walkers and memory hierarchy, while no walk is under way.
   void reset_counters();
 
  private:
+  struct Core {
+    std::unique_ptr<MmuModule> mmu;
+    std::unique_ptr<WalkerModule> walker;
+  };
+
   Timeline timeline_;
   Dram dram_;
   MemoryHierarchy hierarchy_;
-  MmuModule mmu_;
-  WalkerModule walker_;
   MemoryModule memory_;
+  std::vector<Core> cores_;
 };
 
 }  // namespace eptsim::mmu

@@ -35,7 +35,8 @@ void TranslationPort::invalidate(const InvalidationScopes& scopes, Cycle cycle) 
 const WalkTransaction& TranslationPort::walk(const WalkContext& context, const Request& request,
                                              Cycle cycle) {
   ask(context, request, cycle);
-  wait_until(kNever);
+  do wait_until(kNever);
+  while (next_answer() > timeline_.now());
   return take_answer();
 }
 
@@ -80,12 +81,13 @@ void TranslationPort::abandon() {
   }
 }
 
-void TranslationPort::wait_until(Cycle cycle) {
-  const Cycle end = std::min(cycle, next_answer());
-  if (end == kNever) {
+void TranslationPort::wait_until(Cycle cycle) { sleep_until(std::min(cycle, next_answer())); }
+
+void TranslationPort::sleep_until(Cycle cycle) {
+  if (cycle == kNever) {
     sc_core::wait(answer_);
   } else {
-    sc_core::wait(timeline_.until(end, turn_), answer_);
+    sc_core::wait(timeline_.until(cycle, turn_), answer_);
   }
 }
 
@@ -130,7 +132,7 @@ tlm::tlm_sync_enum TranslationPort::from_mmu(WalkTransaction& transaction, tlm::
   walk.next_answered = nullptr;
   (answered_ == nullptr ? answered_ : last_answered_->next_answered) = &walk;
   last_answered_ = &walk;
-  answer_.notify(timeline_.until(walk.answered + 1, turn_));
+  wake(walk.answered + 1);
   return tlm::TLM_COMPLETED;
 }
 

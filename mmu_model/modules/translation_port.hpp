@@ -52,6 +52,7 @@ class TranslationPort final : public sc_core::sc_module {
   /// See TlbHierarchy. No kernel; the thread's time may be ahead of it.
   void use(const WalkContext& context) { unit_.tlbs().use(context); }
   TlbHit lookup(const Request& request) { return unit_.tlbs().lookup(request); }
+  void discount(const Request& request, const TlbHit& hit) { unit_.tlbs().discount(request, hit); }
   /// Has the TLBs take a translation, or what a fault removes, that came by no walk in time.
   void fill(const WalkContext& context, const Request& request, const Outcome& outcome) {
     unit_.tlbs().take(context, request, outcome);
@@ -85,6 +86,12 @@ class TranslationPort final : public sc_core::sc_module {
 
   /// Waits until the core's turn in `cycle` or in next_answer(), whichever comes first.
   void wait_until(Cycle cycle);
+
+  /// Has a thread that waits here look again in its turn in `cycle`.
+  void wake(Cycle cycle) { answer_.notify(timeline_.until(cycle, turn_)); }
+  /// Waits until the core's turn in `cycle`, or until something wakes it: answers to walks do too,
+  /// but aren't waited for.
+  void sleep_until(Cycle cycle);
 
   const WalkQueueCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }

@@ -46,6 +46,14 @@ class TlbHierarchy {
     return lookup_second(first, request);
   }
 
+  /// The last look-up, of `request`, which gave `hit`, is not to count: the access had been looked
+  /// up before, and began anew.
+  void discount(const Request& request, const TlbHit& hit) {
+    TlbLevel& first = request.access == arch::AccessKind::kFetch ? l1i_ : l1d_;
+    first.discount(hit.level == TlbHitLevel::kFirst);
+    if (hit.level != TlbHitLevel::kFirst) l2_.discount(hit.level == TlbHitLevel::kSecond);
+  }
+
   /// Takes what a walk of `request` in `context` found: kTranslated makes an entry, a page fault or
   /// an EPT violation removes what they leave stale (SDM 5.10.4.1, 31.4.3.1).
   void take(const WalkContext& context, const Request& request, const Outcome& outcome);

@@ -50,6 +50,11 @@ class TlbLevel {
     if (!is_off()) ++misses_;
   }
 
+  /// The last look-up is not to count: the access had been looked up before.
+  void discount(bool hit) {
+    if (!is_off()) --(hit ? hits_ : misses_);
+  }
+
   /// Holds `entry`, or its piece that maps `linear`, in place of whatever mapped `linear` there.
   void fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& entry);
 

@@ -105,9 +105,9 @@ class CompareCommand : public Command {
     std::vector<Part> parts;
     for (std::size_t trace = 0; trace < requests.size(); ++trace) {
       const RunRequest& request = requests[trace];
-      refuse_what_cant_be_read_twice(request.trace_path);
+      refuse_what_cant_be_read_twice(request.trace_paths.front());
       // What is wrong at its beginning would be said by every run.
-      open_trace(request.trace_path, request.format);
+      open_trace(request.trace_paths.front(), request.format);
       const std::vector<Scheme> schemes =
           schemes_ ? parse_schemes(*schemes_) : usual_schemes(request.settings.machine);
       std::vector<Mode> seen;
@@ -134,11 +134,11 @@ class CompareCommand : public Command {
     std::ranges::replace(scheme, ':', '-');
     std::ranges::replace(scheme, '/', '-');
     if (requests.size() == 1) return scheme;
-    const std::string path = requests[trace].trace_path;
+    const std::string path = requests[trace].trace_paths.front();
     std::string name = path.substr(path.find_last_of('/') + 1);
     // Traces of one name in several folders.
     for (std::size_t other = 0; other < requests.size(); ++other) {
-      const std::string& theirs = requests[other].trace_path;
+      const std::string& theirs = requests[other].trace_paths.front();
       if (other != trace && theirs.substr(theirs.find_last_of('/') + 1) == name) {
         return fmt::format("{}-{}/{}", trace + 1, name, scheme);
       }

@@ -6,7 +6,10 @@
 namespace eptsim::sim {
 
 void RunOptions::declare(Options& options, bool with_mode) {
-  options.arguments("TRACE", traces_, "Trace to run; - is standard input, generate:… computed");
+  options.arguments("TRACE", traces_,
+                    with_mode ? "Trace to run; - is standard input, generate:… computed. Several "
+                                "run side by side: hypervisor.traces"
+                              : "Trace to run, or several, each by itself; generate:… is computed");
   options.text("--machine", "NAME|FILE", machine_,
                "Machine: default (if not given), plain, or a TOML file");
   options.texts("--set", "KEY=VALUE", set_,
@@ -55,13 +58,8 @@ std::vector<RunRequest> RunOptions::resolve_each() const {
 }
 
 RunRequest RunOptions::resolve() const {
-  if (traces_.size() > 1) {
-    throw InputError(
-        traces_.at(1),
-        "this version runs one trace at a time, expected no more after " + traces_.front());
-  }
   RunRequest request;
-  request.trace_path = traces_.front();
+  request.trace_paths = traces_;
   request.format = format_;
   request.machine_name = machine_.value_or("default");
   request.changes = set_;
@@ -98,7 +96,7 @@ RunRequest RunOptions::resolve() const {
   if (limit_ && *limit_ == 0) {
     throw InputError("--limit 0", "nothing would be counted, expected at least 1");
   }
-  settings.trace_name = request.trace_path;
+  settings.trace_name = request.trace_paths.front();
   if (fetch_)
     request.fetch = word_of<bool>("--fetch", fetch_, {{"on", true}, {"off", false}}, true);
   request.progress = word_of<ProgressMode>("--progress", progress_,

@@ -15,8 +15,8 @@ namespace eptsim::sim {
 struct RunRequest {
   RunSettings settings;  ///< `fetch` yet to be joined with what the trace has
   std::string machine_name;
-  std::vector<std::string> changes;  ///< of --set
-  std::string trace_path;
+  std::vector<std::string> changes;      ///< of --set
+  std::vector<std::string> trace_paths;  ///< at least one
   std::optional<std::string> format;
   std::optional<bool> fetch;  ///< nothing: as the trace has them
   ProgressMode progress = ProgressMode::kAuto;

@@ -5,24 +5,22 @@
 #include <chrono>
 #include <cstdio>
 
+#include "sim/cli/core_traces.hpp"
 #include "sim/trace/reader.hpp"
 
 namespace eptsim::sim {
 namespace {
 
-constexpr unsigned kLinearAddressBits = 48;  // guests of this version page with 4 levels
-
-/// How much of the run is done: of the accesses to come, or of the file where their number isn't
+/// How much of the run is done: of the accesses to come, or of the files where their number isn't
 /// known; whichever ends the run earlier.
-std::optional<double> fraction_done(const RunSettings& settings, const TraceReader& trace,
+std::optional<double> fraction_done(const RunSettings& settings, const CoreTracesOf& traces,
                                     std::uint64_t accesses) {
-  std::optional<double> fraction = trace.fraction_read();
-  const auto of = [&](std::uint64_t total) {
+  std::optional<double> fraction = traces.fraction_read(accesses);
+  if (settings.limit) {
+    const std::uint64_t total = (settings.warmup + *settings.limit) * traces.cores().size();
     const double part = static_cast<double>(accesses) / static_cast<double>(total);
     fraction = fraction ? std::max(*fraction, part) : part;
-  };
-  if (const auto total = trace.total_accesses(); total && *total > 0) of(*total);
-  if (settings.limit) of(settings.warmup + *settings.limit);
+  }
   return fraction;
 }
 
@@ -39,22 +37,30 @@ RunReport run_trace(const RunRequest& request, const std::atomic<bool>& stop) {
   report.settings = request.settings;
   report.machine_name = request.machine_name;
   report.machine_changes = request.changes;
-  report.trace_path = request.trace_path;
 
   // Before the run: a file that is replaced meanwhile is not what was run.
-  report.trace_hash = hash_of_trace(request.trace_path);
-  const auto trace = open_trace(request.trace_path, request.format, kLinearAddressBits);
-  report.trace_format = trace->format();
-  if (request.fetch == true && !trace->has_fetches()) {
-    throw InputError("--fetch on", "there are no instruction fetches in " + request.trace_path);
+  std::vector<TraceReport> reports;
+  for (const std::string& path : request.trace_paths) {
+    reports.push_back({.path = path, .format = {}, .hash = hash_of_trace(path)});
   }
-  report.settings.fetch = trace->has_fetches() && request.fetch.value_or(true);
+  const CoreTracesOf traces(request.trace_paths, request.format, request.settings.machine);
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    reports[i].format = traces.traces()[i]->format();
+    if (request.fetch == true && !traces.traces()[i]->has_fetches()) {
+      throw InputError("--fetch on", "there are no instruction fetches in " + reports[i].path);
+    }
+  }
+  report.trace_path = reports.front().path;
+  report.trace_format = reports.front().format;
+  report.trace_hash = reports.front().hash;
+  report.more_traces.assign(reports.begin() + 1, reports.end());
+  report.settings.fetch = traces.have_fetches() && request.fetch.value_or(true);
 
   const auto begin = std::chrono::steady_clock::now();
   {
     Progress progress(request.progress, std::string(name(request.settings.mode)));
-    report.result = simulate(report.settings, *trace, stop, [&](std::uint64_t accesses) {
-      progress.update(accesses, fraction_done(request.settings, *trace, accesses));
+    report.result = simulate(report.settings, traces.cores(), stop, [&](std::uint64_t accesses) {
+      progress.update(accesses, fraction_done(request.settings, traces, accesses));
     });
   }
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
@@ -64,7 +70,7 @@ RunReport run_trace(const RunRequest& request, const std::atomic<bool>& stop) {
   if (report.result.accesses == 0) {
     if (report.result.error) throw *report.result.error;
     if (!report.result.partial) {
-      throw InputError(request.trace_path,
+      throw InputError(report.trace_path,
                        request.settings.warmup > 0
                            ? "the trace ends within the warm-up, and nothing was counted"
                            : "there is no access in this trace");

@@ -80,6 +80,10 @@ void add_facts(Table& table, const Json& document) {
   const Json& trace = document.at("trace");
   table.fact("trace", fmt::format("{}, format {}", trace.at("path").get<std::string>(),
                                   trace.at("format").get<std::string>()));
+  for (const Json& more : document.value("more_traces", Json::array())) {
+    table.fact("and", fmt::format("{}, format {}", more.at("path").get<std::string>(),
+                                  more.at("format").get<std::string>()));
+  }
   auto machine = document.at("machine_name").get<std::string>();
   for (const Json& change : document.value("machine_changes", Json::array())) {
     machine += ", " + change.get<std::string>();
@@ -233,8 +237,13 @@ std::string summary(const Json& document, Style style) {
   if (document.at("mode") != "native")
     table.part("VM exits", figures.exit_cycles, figures.core_cycles);
   if (window) table.part("other", figures.other_cycles, figures.core_cycles);
+  const std::size_t cores = stats.at("cores").size();
   table.line("in all", grouped(figures.core_cycles),
              fmt::format("for {} instructions", grouped(figures.instructions)));
+  if (cores > 1) {
+    table.line("of the longest core", grouped(stats.at("cycles").get<std::uint64_t>()),
+               fmt::format("of {}", cores));
+  }
   table.gap();
 
   table.heading("Translations found in", "accesses", "share");

@@ -6,11 +6,23 @@ namespace eptsim::sim {
 
 void BlockingCore::run_program() {
   if (!program_.begin()) return;
-  for (auto records = program_.read(); !records.empty(); records = program_.read()) {
-    for (const Record& record : records) {
-      program_.count_record();
-      if (!run_record(record)) return;
+  do {
+    while (!program_.turn_is_over(cycle_)) {
+      const Record* const record = program_.next();
+      if (record == nullptr) break;
+      if (!run_record(*record)) return;
     }
+  } while (program_.take_turns());
+}
+
+/// The core is about to act in `cycle_`. What others ask for comes first.
+void BlockingCore::pace() {
+  if (program_.is_alone()) [[likely]]
+    return timeline_.keep_pace(cycle_);
+  for (;;) {
+    while (cycle_ >= timeline_.horizon(number_)) port_.sleep_until(cycle_);
+    if (program_.next_request() > cycle_) return;
+    program_.serve_requests(cycle_);
   }
 }
 
@@ -25,13 +37,16 @@ bool BlockingCore::run_record(const Record& record) {
     if (record.kind == RecordKind::kFetch && !program_.settings().fetch) return true;
     return access(record);
   }
+  pace();
   program_.act(record, cycle_);
   return true;
 }
 
 bool BlockingCore::access(const Record& record) {
-  if (!program_.is_current(record)) [[unlikely]]
+  if (!program_.is_current(record)) [[unlikely]] {
+    pace();
     program_.enter(record, cycle_);
+  }
   mmu::Request request{.address = record.address, .access = access_kind(record.kind), .user = true};
   const std::uint64_t ip = record.ip;
   const std::uint64_t size = std::max<std::uint64_t>(record.size, 1);
@@ -48,9 +63,11 @@ bool BlockingCore::access(const Record& record) {
 
 bool BlockingCore::translate(const mmu::Request& request, std::uint64_t ip) {
   program_.require_canonical(request.address);
-  timeline_.keep_pace(cycle_);
-  for (;;) {
+  pace();
+  for (bool again = false;; again = true) {
     const mmu::TlbHit hit = port_.lookup(request);
+    if (again) [[unlikely]]
+      program_.count_replayed_lookup(request, hit);
     if (!program_.has_ideal_tlb()) [[likely]] {
       cycle_ += hit.cycles;
       program_.counted().cycles_by.translation += hit.cycles;

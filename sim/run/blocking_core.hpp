@@ -19,7 +19,8 @@ namespace eptsim::sim {
 /// handler included. The handler's own instructions are not in the trace and cost nothing; nor do
 /// the trace's events.
 ///
-/// The thread runs ahead of the kernel as long as the TLBs hit, unless in lockstep.
+/// The thread runs ahead of the kernel as long as the TLBs hit, unless in lockstep or with other
+/// cores beside it.
 class BlockingCore final : public Core {
  public:
   using Core::Core;
@@ -27,6 +28,7 @@ class BlockingCore final : public Core {
  private:
   void run_program() override;
   mmu::Cycle now() const override { return cycle_; }
+  void pace();
   bool run_record(const Record& record);
   bool access(const Record& record);
   bool translate(const mmu::Request& request, std::uint64_t ip);

@@ -11,11 +11,12 @@ constexpr std::size_t kStackBytes = 1u << 20;  // trace decoders run on it
 }  // namespace
 
 Core::Core(const sc_core::sc_module_name& name, const mmu::Timeline& timeline, mmu::MmuModule& unit,
-           SystemSoftware& software, CoreWork work, unsigned number)
+           CoreWork work)
     : sc_module(name),
       timeline_(timeline),
-      port_("port", timeline, unit, number),
-      program_(software, port_, std::move(work)) {
+      number_(work.number),
+      port_("port", timeline, unit, number_),
+      program_(timeline, port_, std::move(work)) {
   SC_HAS_PROCESS(Core);
   SC_THREAD(run);
   set_stack_size(kStackBytes);
@@ -30,6 +31,7 @@ void Core::run() {
   } catch (...) {
     exception_ = std::current_exception();
   }
+  program_.leave(now(), exception_ != nullptr);
   finished_ = true;
 }
 

@@ -8,7 +8,6 @@
 #include "mmu_model/modules/translation_port.hpp"
 #include "sim/run/running_program.hpp"
 #include "sim/run/simulation.hpp"
-#include "sim/run/system_software.hpp"
 
 namespace eptsim::sim {
 
@@ -17,9 +16,9 @@ namespace eptsim::sim {
 /// MMU, and ends by itself.
 class Core : public sc_core::sc_module {
  public:
-  /// All outlive it. `number`: of the core in its machine.
+  /// All outlive it.
   Core(const sc_core::sc_module_name& name, const mmu::Timeline& timeline, mmu::MmuModule& unit,
-       SystemSoftware& software, CoreWork work, unsigned number = 0);
+       CoreWork work);
 
   mmu::TranslationPort& port() { return port_; }
 
@@ -30,8 +29,11 @@ class Core : public sc_core::sc_module {
   /// The warm-up, if there was one, is over.
   bool is_warm() const { return program_.is_warm(); }
 
-  /// Writes what the core measured into its fields of `result`: zeros if the warm-up never ended.
+  /// Adds what the core measured to its fields of `result`: nothing if the warm-up never ended.
   void report(RunResult& result) const;
+  const RunningProgram& program() const { return program_; }
+  /// From the end of the warm-up on.
+  mmu::Cycle cycles() const { return now() - program_.warm_since(); }
 
  protected:
   /// The thread: runs the program up to its end.
@@ -40,6 +42,7 @@ class Core : public sc_core::sc_module {
   virtual mmu::Cycle now() const = 0;
 
   const mmu::Timeline& timeline_;
+  const unsigned number_;  ///< in its machine, which orders those of one cycle
   mmu::TranslationPort port_;
   RunningProgram program_;
 

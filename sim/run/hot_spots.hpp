@@ -17,6 +17,14 @@ class HotSpots {
     ++cost.walks;
     cost.cycles += cycles;
   }
+  /// What another collected, too.
+  void add(const HotSpots& more) {
+    for (const auto& [address, cost] : more.costs_) {
+      Cost& sum = costs_[address];
+      sum.walks += cost.walks;
+      sum.cycles += cost.cycles;
+    }
+  }
   void clear() { costs_.clear(); }
 
   /// The `count` most expensive, most cycles first, equals by lower address.

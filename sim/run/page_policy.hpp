@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "ept/arch/page_size.hpp"
@@ -39,6 +40,11 @@ class MappedBytes {
     return bytes_.at(arch::leaf_level(size) - 1);
   }
   std::uint64_t sum() const { return bytes_[0] + bytes_[1] + bytes_[2]; }
+  MappedBytes& operator+=(const MappedBytes& more) {
+    for (std::size_t size = 0; size < bytes_.size(); ++size)
+      bytes_.at(size) += more.bytes_.at(size);
+    return *this;
+  }
   friend bool operator==(const MappedBytes&, const MappedBytes&) = default;
 
  private:

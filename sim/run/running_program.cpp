@@ -19,22 +19,43 @@ constexpr std::uint64_t kNoStop = ~0ull;                 // more accesses than t
 
 }  // namespace
 
-RunningProgram::RunningProgram(SystemSoftware& software, mmu::TranslationPort& port, CoreWork work)
-    : software_(software),
+RunningProgram::RunningProgram(const mmu::Timeline& timeline, mmu::TranslationPort& port,
+                               CoreWork work)
+    : timeline_(timeline),
       port_(port),
       work_(std::move(work)),
       checks_uses_(work_.settings.machine.stale_check),
-      ideal_tlb_(work_.settings.machine.ideal_tlb),
-      batch_(kBatch) {}
+      ideal_tlb_(work_.settings.machine.ideal_tlb) {
+  for (const NamedTrace& trace : work_.traces) {
+    streams_.push_back({.trace = trace, .batch = std::vector<Record>(kBatch)});
+  }
+  work_.group.join(work_.number, port_);
+}
 
 bool RunningProgram::is_stopped() {
-  if (!work_.stop.load(std::memory_order_relaxed)) [[likely]]
+  if (!work_.stop.load(std::memory_order_relaxed) && !work_.group.is_halted()) [[likely]]
     return false;
   partial_ = true;
   return true;
 }
 
-std::span<const Record> RunningProgram::read() { return {batch_.data(), work_.trace.read(batch_)}; }
+bool RunningProgram::refill(Stream& stream) {
+  stream.next = 0;
+  stream.records = 0;  // should reading fail
+  stream.records = stream.trace.reader->read(stream.batch);
+  return stream.records != 0;
+}
+
+bool RunningProgram::take_turns() {
+  const bool ended = streams_[turn_].records == 0;
+  if (ended) streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(turn_));
+  if (streams_.empty()) return false;
+  turn_ = (ended ? turn_ : turn_ + 1) % streams_.size();
+  turn_end_ = mmu::kNever;
+  turn_begins_ = true;
+  preempted_ = !ended;
+  return true;
+}
 
 void RunningProgram::require_canonical(std::uint64_t address) const {
   if (arch::is_canonical(address, kLinearBits)) [[likely]]
@@ -46,6 +67,7 @@ void RunningProgram::require_canonical(std::uint64_t address) const {
 
 void RunningProgram::find_stale_use(const mmu::Request& request, const mmu::TlbEntry& entry,
                                     std::uint64_t number) {
+  if (next_request() != mmu::kNever) return;  // it may be used as long as nobody has said so
   const auto use = mmu::find_stale_use(*context_, request, entry, work_.memory);
   if (!use) return;
   StaleAccesses& stale = counted_.stale;
@@ -73,13 +95,30 @@ mmu::Outcome RunningProgram::translate_at_once(const mmu::Request& request) {
 
 void RunningProgram::serve(const mmu::Request& request, const mmu::Outcome& outcome,
                            mmu::Cycle& cycle) {
-  software_.serve(asid_, request, outcome);
+  if (!is_alone() && has_been_served(request, outcome, cycle)) return;
+  vcpu_->machine.software.serve(asid_, request, outcome);
   account_for_software(cycle);
 }
 
-/// Events between accesses, as far as a machine of one core and guests without PCIDs can have them:
-/// each removes what the SDM asks, no more. The trace's CR4, VPIDs and EPTPs are those of the
-/// machine that it was recorded on.
+/// Another core met the same fault, and had it served since the walk. This one's costs its exit,
+/// if it is one, and nothing else.
+bool RunningProgram::has_been_served(const mmu::Request& request, const mmu::Outcome& outcome,
+                                     mmu::Cycle& cycle) {
+  const mmu::Outcome now = mmu::look_at(*context_, request, work_.memory);
+  if (now.kind == outcome.kind && now.gpa == outcome.gpa) return false;
+  if (outcome.kind == mmu::OutcomeKind::kEptViolation) {
+    ++counted_.ept_violations;
+    pass_exits(1, cycle);
+  } else if (work_.settings.mode == Mode::kShadow) {
+    ++counted_.shadow_exits.page_faults;
+    pass_exits(1, cycle);
+  }
+  return true;
+}
+
+/// Events between accesses, as far as guests without PCIDs can have them: each removes what the SDM
+/// asks, no more. The trace's CR4, VPIDs and EPTPs are those of the machine that it was recorded
+/// on.
 void RunningProgram::act(const Record& record, mmu::Cycle& cycle) {
   namespace invalidation = mmu::invalidation;
   ++counted_.events;
@@ -87,7 +126,7 @@ void RunningProgram::act(const Record& record, mmu::Cycle& cycle) {
     case RecordKind::kSwitch: enter(record, cycle); return;
     case RecordKind::kMapChange:
       if (!is_current(record)) enter(record, cycle);
-      software_.unmap(asid_, record.address);
+      vcpu_->machine.software.unmap(asid_, record.address);
       invlpg(record.address, cycle);
       return;
     case RecordKind::kInvlpg:
@@ -97,17 +136,17 @@ void RunningProgram::act(const Record& record, mmu::Cycle& cycle) {
     default: break;
   }
   if (context_ == nullptr) return;  // nothing can be cached yet
-  const mmu::CurrentTags current = current_tags(*context_);
+  const mmu::CurrentTags current = tags();
   switch (record.kind) {
     case RecordKind::kMovCr3:
-      software_.intercept_cr_access();
+      vcpu_->machine.software.intercept_cr_access();
       account_for_software(cycle);
       port_.invalidate(invalidation::mov_to_cr3(current, context_->raw.cr3, false), cycle);
       return;
     case RecordKind::kMovCr4: {
       // Which bits changed isn't told: as if one had that removes all.
       const std::uint64_t cr4 = context_->raw.cr4;
-      software_.intercept_cr_access();
+      vcpu_->machine.software.intercept_cr_access();
       account_for_software(cycle);
       port_.invalidate(invalidation::mov_to_cr4(current, cr4, cr4 ^ arch::cr4::kPge.mask()), cycle);
       return;
@@ -118,26 +157,28 @@ void RunningProgram::act(const Record& record, mmu::Cycle& cycle) {
   }
 }
 
+/// INVLPG, here and on every other vCPU that is in the address space: no operating system has just
+/// one of them forget a page.
 void RunningProgram::invlpg(std::uint64_t linear, mmu::Cycle& cycle) {
-  software_.intercept_invlpg();
+  vcpu_->machine.software.intercept_invlpg();
   account_for_software(cycle);
-  port_.invalidate(mmu::invalidation::invlpg(current_tags(*context_), linear), cycle);
+  port_.invalidate(mmu::invalidation::invlpg(tags(), linear), cycle);
+  shoot_down_page(linear, cycle);
 }
 
 /// A type for one address space concerns the current one, or one that nothing is cached of. One
 /// that doesn't exist made the instruction fail, here as below.
 void RunningProgram::invpcid(const Record& record, mmu::Cycle& cycle) {
-  software_.intercept_invlpg();
+  vcpu_->machine.software.intercept_invlpg();
   account_for_software(cycle);
   if (record.size > kLastType) return;
   const auto type = static_cast<mmu::InvpcidType>(record.size);
   const bool one_space = type == mmu::InvpcidType::kAddress || type == mmu::InvpcidType::kSingle;
   if (one_space && !is_current(record)) return;
-  port_.invalidate(mmu::invalidation::invpcid(current_tags(*context_), type, 0, record.address),
-                   cycle);
+  port_.invalidate(mmu::invalidation::invpcid(tags(), type, 0, record.address), cycle);
 }
 
-/// There is one virtual machine; on a native machine nothing has its tag.
+/// The trace's VPID is taken for the current one; on a native machine nothing has its tag.
 void RunningProgram::invvpid(const Record& record, mmu::Cycle cycle) {
   const std::uint16_t vpid = context_->raw.vpid;
   if (record.size > kLastType || vpid == 0) return;
@@ -146,58 +187,206 @@ void RunningProgram::invvpid(const Record& record, mmu::Cycle cycle) {
 }
 
 void RunningProgram::enter(const Record& record, mmu::Cycle& cycle) {
-  if (context_ == nullptr) {
-    vcpu_ = record.vcpu;
-    vm_ = record.vm;
-  } else if (record.vcpu != vcpu_ || record.vm != vm_) {
-    throw error_at_record("a second virtual CPU or machine (VM " + std::to_string(record.vm) +
-                          ", vCPU " + std::to_string(record.vcpu) +
-                          "), expected one: this version simulates one core");
-  } else {
-    software_.intercept_cr_access();
-    port_.invalidate(
-        mmu::invalidation::mov_to_cr3(current_tags(*context_), context_->raw.cr3, false), cycle);
+  const Vcpu* const before = vcpu_;
+  if (before == nullptr || !is_running(record)) {
+    Vcpu& next = work_.machines.vcpu(record.vm, record.vcpu, work_.number);
+    if (before != nullptr) leave_vcpu(cycle);
+    vcpu_ = &next;
+    work_.group.run(work_.number, next);
+    pay_owed(cycle);
   }
-  asid_ = record.asid;
-  context_ = &software_.context(asid_);
+  // A virtual machine's vCPU comes back to the space that it was in. Without one, vCPUs are threads
+  // of the same processor.
+  const bool moves = before == vcpu_ ||
+                     (is_virtual() ? vcpu_->entered && vcpu_->asid != record.asid
+                                   : before != nullptr && (&before->machine != &vcpu_->machine ||
+                                                           asid_ != record.asid));
+  if (moves) {
+    vcpu_->machine.software.intercept_cr_access();
+    port_.invalidate(mmu::invalidation::mov_to_cr3({.vpid = vcpu_->vpid}, 0, false), cycle);
+  }
+  vcpu_->entered = true;
+  vcpu_->asid = asid_ = record.asid;
+  context_ = &vcpu_->machine.software.context(asid_, vcpu_->vpid);
   account_for_software(cycle);
   port_.use(*context_);
+  if (!turn_begins_) return;
+  turn_begins_ = false;
+  const std::uint64_t slice = work_.settings.machine.time_slice;
+  if (slice != 0) turn_end_ = cycle + slice;
+}
+
+/// The hypervisor takes the core for another vCPU.
+void RunningProgram::leave_vcpu(mmu::Cycle& cycle) {
+  if (!is_virtual()) return;
+  ++(std::exchange(preempted_, false) ? counted_.exits.preemption_timer
+                                      : counted_.exits.vcpu_switch);
+  pass_exits(1, cycle);
+}
+
+/// What the vCPU and its machine had to forget while the core ran something else.
+void RunningProgram::pay_owed(mmu::Cycle cycle) {
+  port_.invalidate(std::exchange(vcpu_->machine.owed[work_.number], {}), cycle);
+  if (std::exchange(vcpu_->owes_flush, false)) {
+    port_.invalidate(mmu::InvalidationScope{.vpid = vcpu_->vpid}, cycle);
+  }
 }
 
 /// Lets what the software has just done cost its cycles, and carries out what it owes.
 void RunningProgram::account_for_software(mmu::Cycle& cycle) {
-  const std::uint64_t exits = software_.ept_violations() - exits_accounted_;
-  exits_accounted_ += exits;
+  VirtualMachine& machine = vcpu_->machine;
+  const SystemSoftware& software = machine.software;
+  const auto since = [](std::uint64_t now, std::uint64_t& accounted) {
+    return now - std::exchange(accounted, now);
+  };
+  const std::uint64_t exits = since(software.ept_violations(), machine.exits_accounted);
   counted_.ept_violations += exits;
-  const ShadowExits shadow = software_.shadow_exits() - shadow_accounted_;
-  shadow_accounted_ += shadow;
+  const ShadowExits shadow = software.shadow_exits() - machine.shadow_accounted;
+  machine.shadow_accounted += shadow;
   counted_.shadow_exits += shadow;
   pass_exits(exits + shadow.sum(), cycle);
-  counted_.page_faults += software_.page_faults() - faults_accounted_;
-  faults_accounted_ = software_.page_faults();
-  counted_.protected_writes += software_.protected_writes() - protected_writes_accounted_;
-  protected_writes_accounted_ = software_.protected_writes();
-  port_.invalidate(software_.take_owed_invalidation(), cycle);
+  counted_.page_faults += since(software.page_faults(), machine.faults_accounted);
+  counted_.protected_writes +=
+      since(software.protected_writes(), machine.protected_writes_accounted);
+  const mmu::InvalidationScopes owed = machine.software.take_owed_invalidation();
+  port_.invalidate(owed, cycle);
+  if (!owed.empty()) shoot_down(owed, cycle);
 }
 
 void RunningProgram::pass_exits(std::uint64_t exits, mmu::Cycle& cycle) {
+  if (exits == 0) return;
   const Machine& machine = work_.settings.machine;
-  const std::uint64_t cycles =
-      exits * (std::uint64_t{machine.exit_cycles} + machine.handler_cycles);
+  pass(exits * (std::uint64_t{machine.exit_cycles} + machine.handler_cycles), cycle);
+  if (!machine.vpid) port_.invalidate(mmu::invalidation::vm_transition(false), cycle);
+}
+
+void RunningProgram::pass(std::uint64_t cycles, mmu::Cycle& cycle) {
   counted_.cycles_by.exits += cycles;
   cycle += cycles;
 }
 
-/// The hypervisor's turn: something made it run, which costs what any exit does.
+/// The hypervisor's turn, by the first vCPU of each machine: something made it run, which costs
+/// what any exit does.
 void RunningProgram::write_protect(mmu::Cycle& cycle) {
-  if (!software_.write_protect()) return;
+  if (vcpu_ == nullptr || vcpu_ != &vcpu_->machine.vcpus.front()) return;
+  if (!vcpu_->machine.software.write_protect()) return;
   ++counted_.write_protections;
   pass_exits(1, cycle);
   account_for_software(cycle);
 }
 
+// ---------------------------------------------------------------------------------------------
+// With other cores
+// ---------------------------------------------------------------------------------------------
+
+/// The hypervisor changed tables that other cores run with, or have run with: those that run the
+/// machine are interrupted, and waited for; others owe it.
+void RunningProgram::shoot_down(const mmu::InvalidationScopes& scopes, mmu::Cycle& cycle) {
+  VirtualMachine& machine = vcpu_->machine;
+  unsigned asked = 0;
+  for (unsigned core = 0; core < work_.group.size(); ++core) {
+    if (core == work_.number) continue;
+    const Vcpu* const running = work_.group.running(core);
+    if (running != nullptr && &running->machine == &machine) {
+      work_.group.send(core, {.holds = cycle + 1, .sender = work_.number, .scopes = scopes});
+      ++asked;
+    } else {
+      machine.owed[core] = scopes;
+    }
+  }
+  if (asked == 0) return;
+  ++counted_.shootdowns.of_hypervisor;
+  counted_.shootdowns.interrupts += asked;
+  await_answers(cycle);
+}
+
+/// The guest changed its tables: the same, as its system does it. In a virtual machine to send an
+/// interrupt is an exit.
+void RunningProgram::shoot_down_page(std::uint64_t address, mmu::Cycle& cycle) {
+  std::vector<CoreGroup::Request> requests;
+  for (Vcpu& other : vcpu_->machine.vcpus) {
+    if (&other == vcpu_ || !other.entered || other.asid != asid_) continue;
+    if (work_.group.running(other.core) == &other) {
+      if (other.core == work_.number) continue;
+      requests.push_back({.sender = work_.number, .vcpu = &other, .address = address});
+    } else {
+      other.owes_flush = is_virtual();
+    }
+  }
+  if (requests.empty()) return;
+  ++counted_.shootdowns.of_guest;
+  counted_.shootdowns.interrupts += requests.size();
+  if (is_virtual()) {
+    ++counted_.exits.apic_write;
+    pass_exits(1, cycle);
+  }
+  for (CoreGroup::Request& request : requests) {
+    request.holds = cycle + 1;
+    work_.group.send(request.vcpu->core, request);
+  }
+  await_answers(cycle);
+}
+
+void RunningProgram::serve_requests(mmu::Cycle& cycle) {
+  while (const auto request = work_.group.take(work_.number, cycle)) serve_request(*request, cycle);
+}
+
+/// An interrupt, which a virtual machine exits for.
+void RunningProgram::serve_request(const CoreGroup::Request& request, mmu::Cycle& cycle) {
+  const Machine& machine = work_.settings.machine;
+  if (is_virtual()) {
+    ++counted_.exits.external_interrupt;
+    if (!machine.vpid) port_.invalidate(mmu::invalidation::vm_transition(false), cycle);
+  }
+  if (request.vcpu == nullptr) {
+    pass(machine.shootdown_cycles, cycle);
+    port_.invalidate(request.scopes, cycle);
+  } else {
+    pass(machine.guest_shootdown_cycles + (is_virtual() ? machine.exit_cycles : 0), cycle);
+    if (work_.settings.mode == Mode::kShadow) {
+      ++counted_.shadow_exits.invlpgs;
+      pass_exits(1, cycle);
+    }
+    if (vcpu_ == request.vcpu) {
+      port_.invalidate(mmu::invalidation::invlpg(tags(), request.address), cycle);
+    } else {
+      request.vcpu->owes_flush = is_virtual();
+    }
+  }
+  work_.group.acknowledge(request, cycle + 1);
+}
+
+/// Until all cores that were asked have done it. Meanwhile they may ask too.
+void RunningProgram::await_answers(mmu::Cycle& cycle) {
+  const mmu::Cycle begun = cycle;
+  await([this] { return work_.group.acknowledged(work_.number); }, cycle);
+  counted_.shootdowns.cycles += cycle - begun;
+}
+
+/// Waits for the cycle that `when` says, kNever as long as it isn't known.
+template <typename When>
+void RunningProgram::await(When when, mmu::Cycle& cycle) {
+  for (;;) {
+    const mmu::Cycle end = when();
+    const mmu::Cycle request = next_request();
+    const mmu::Cycle due = std::min(end, request);
+    if (due > timeline_.now()) {
+      port_.sleep_until(due);
+      continue;
+    }
+    if (due > cycle) pass(due - cycle, cycle);
+    if (request > timeline_.now()) return;
+    serve_requests(cycle);
+  }
+}
+
+void RunningProgram::leave(mmu::Cycle cycle, bool by_error) {
+  if (by_error) work_.group.halt();
+  work_.group.leave(work_.number, cycle);
+}
+
 bool RunningProgram::begin() {
-  if (work_.settings.warmup == 0) end_warmup(0);
+  warm_ = work_.settings.warmup == 0;
   set_next_milestone();
   return work_.settings.limit != 0u;
 }
@@ -211,6 +400,10 @@ bool RunningProgram::reach_milestone(mmu::Cycle& cycle) {
   if (work_.progress && translated_ % kProgressInterval == 0) work_.progress(translated_);
   set_next_milestone();
   return true;
+}
+
+std::vector<Interval> RunningProgram::timeline() const {
+  return warm_ ? intervals_.up_to(total()) : std::vector<Interval>{};
 }
 
 Interval RunningProgram::total() const {
@@ -241,40 +434,44 @@ void RunningProgram::set_next_milestone() {
   }
 }
 
-void RunningProgram::end_warmup(mmu::Cycle cycle) {
+/// All cores begin to count in the same cycle: that in which the last comes to its end.
+void RunningProgram::end_warmup(mmu::Cycle& cycle) {
+  work_.group.arrive(work_.number, cycle);
+  await([this] { return work_.group.meeting(); }, cycle);
   warm_ = true;
   warm_since_ = cycle;
   counted_ = {};
   port_.reset_counters();
-  work_.reset_counters();
 }
 
 InputError RunningProgram::error_at_record(const std::string& problem) const {
-  const std::string record = "record " + std::to_string(records_);
-  const std::string& trace = work_.settings.trace_name;
+  const Stream& stream = streams_[turn_];
+  const std::string record = "record " + std::to_string(stream.read);
+  const std::string& own = stream.trace.name;
+  const std::string& trace = own.empty() ? work_.settings.trace_name : own;
   return {trace.empty() ? record : trace + ": " + record, problem};
 }
 
 void RunningProgram::report(RunResult& result, mmu::Cycle now) const {
-  result.partial = partial_;
-  result.translated = translated_;
+  result.partial |= partial_;
+  result.translated += translated_;
   if (!warm_) return;
-  result.accesses = counted_.accesses;
-  result.instructions = counted_.instructions;
-  result.events = counted_.events;
-  result.cycles = now - warm_since_;
-  result.replayed = counted_.replayed;
-  result.cycles_by = counted_.cycles_by;
-  result.guest_page_faults = counted_.page_faults;
-  result.ept_violations = counted_.ept_violations;
-  result.shadow_exits = counted_.shadow_exits;
-  result.write_protections = counted_.write_protections;
-  result.protected_writes = counted_.protected_writes;
-  result.timeline = intervals_.up_to(total());
-  result.stale = counted_.stale;
-  result.walk_queue = port_.counters();
-  result.hot_pages = counted_.pages.top(kHotSpots);
-  result.hot_instructions = counted_.instruction_addresses.top(kHotSpots);
+  result.accesses += counted_.accesses;
+  result.instructions += counted_.instructions;
+  result.events += counted_.events;
+  result.cycles = std::max(result.cycles, now - warm_since_);
+  result.replayed += counted_.replayed;
+  result.replayed_lookups += counted_.replayed_lookups;
+  result.cycles_by += counted_.cycles_by;
+  result.guest_page_faults += counted_.page_faults;
+  result.ept_violations += counted_.ept_violations;
+  result.shadow_exits += counted_.shadow_exits;
+  result.write_protections += counted_.write_protections;
+  result.protected_writes += counted_.protected_writes;
+  result.exits += counted_.exits;
+  result.shootdowns += counted_.shootdowns;
+  result.stale += counted_.stale;
+  result.walk_queue += port_.counters();
 }
 
 }  // namespace eptsim::sim

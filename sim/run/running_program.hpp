@@ -3,19 +3,20 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "ept/arch/access.hpp"
 #include "mmu_model/caches/invalidation.hpp"
 #include "mmu_model/caches/stale_check.hpp"
+#include "mmu_model/modules/timeline.hpp"
 #include "mmu_model/modules/translation_port.hpp"
 #include "sim/input_error.hpp"
+#include "sim/run/core_group.hpp"
 #include "sim/run/hot_spots.hpp"
 #include "sim/run/intervals.hpp"
 #include "sim/run/simulation.hpp"
-#include "sim/run/system_software.hpp"
+#include "sim/run/virtual_machines.hpp"
 #include "sim/trace/reader.hpp"
 
 namespace eptsim::sim {
@@ -24,12 +25,15 @@ namespace eptsim::sim {
 struct CoreWork {
   const RunSettings& settings;
   arch::PhysicalMemory& memory;  ///< for what is translated at once, or held against it
-  TraceReader& trace;
+  VirtualMachines& machines;
+  CoreGroup& group;
+  unsigned number = 0;  ///< of the core in the group
+  /// What takes turns on the core. vCPUs within a trace come as the trace has them.
+  CoreTraces traces;
   const std::atomic<bool>& stop;
   std::function<void(std::uint64_t accesses)> progress;  ///< may be empty
-  std::function<void()> reset_counters;  ///< of the other units, when the warm-up ends
-  std::function<void()> after_walk;      ///< may throw, which ends the run
-  /// Writes what the other units have counted into the members that are theirs.
+  std::function<void()> after_walk;                      ///< may throw, which ends the run
+  /// Writes what the core's other units have counted into the members that are theirs.
   std::function<void(Interval&)> count_units;
 };
 
@@ -45,46 +49,70 @@ constexpr arch::AccessKind access_kind(RecordKind kind) {
 /// What is translated at a time, in bytes: an access across the boundary is two.
 inline constexpr std::uint64_t kTranslatedPage = 4096;
 
-/// The program of a trace on one core, whichever: where the trace is, the address space that the
-/// core is in, what the trace's events do, the software that serves its faults, and what is counted
-/// of all that. How time passes is the core's business. Where software costs cycles, `cycle`, the
-/// core's own time, goes on by them, and they are counted as those of exits.
+/// The programs of one core's traces, whichever core: where the traces are, whose turn it is, the
+/// vCPU and the address space that the core is in, what the traces' events do, the software that
+/// serves faults, what other cores ask for, and what is counted of all that. How time passes is the
+/// core's business. Where software costs cycles, `cycle`, the core's own time, goes on by them, and
+/// they are counted as those of exits.
 class RunningProgram {
  public:
   /// All outlive it.
-  RunningProgram(SystemSoftware& software, mmu::TranslationPort& port, CoreWork work);
+  RunningProgram(const mmu::Timeline& timeline, mmu::TranslationPort& port, CoreWork work);
 
   const RunSettings& settings() const { return work_.settings; }
   /// Whether `stop` was set; the run is partial then.
   bool is_stopped();
 
-  /// The next records of the trace, none at its end. They stay until the next call.
-  std::span<const Record> read();
-  /// Says that the core comes to the next record.
-  void count_record() { ++records_; }
+  /// The next record of the trace whose turn it is, nothing at its end. It stays until the next
+  /// call.
+  const Record* next() {
+    Stream& stream = streams_[turn_];
+    if (stream.next == stream.records && !refill(stream)) [[unlikely]]
+      return nullptr;
+    ++stream.read;
+    return &stream.batch[stream.next++];
+  }
+  /// Whether, in `cycle`, it is another trace's turn.
+  bool turn_is_over(mmu::Cycle cycle) const { return cycle >= turn_end_ && streams_.size() > 1; }
+  /// Gives the turn to the next trace; one at its end is done with. False if that was the last.
+  bool take_turns();
   /// Says which linear addresses there are. Throws InputError, at the present record.
   void require_canonical(std::uint64_t address) const;
 
   /// Whether `record` belongs to where the core is.
   bool is_current(const Record& record) const {
-    return context_ != nullptr && record.asid == asid_ && record.vcpu == vcpu_ && record.vm == vm_;
+    return vcpu_ != nullptr && record.asid == asid_ && is_running(record);
   }
   /// What it translates with, once it has entered an address space.
   const mmu::WalkContext& context() const { return *context_; }
 
-  /// MOV CR3 to the address space of `record`, which removes the old one's translations: there are
-  /// no PCIDs.
+  /// Goes to the vCPU and the address space of `record`. Another vCPU is entered after an exit;
+  /// within one it is a MOV CR3, which removes the old space's translations: there are no PCIDs.
   void enter(const Record& record, mmu::Cycle& cycle);
   /// Carries out an event of the trace.
   void act(const Record& record, mmu::Cycle& cycle);
   /// Has software serve a fault that an access met, so that it can be tried again.
   void serve(const mmu::Request& request, const mmu::Outcome& outcome, mmu::Cycle& cycle);
 
+  /// Whether the machine has no other core.
+  bool is_alone() const { return work_.group.size() == 1; }
+  /// The first cycle in which another core's request is to be served, kNever if there is none.
+  mmu::Cycle next_request() const { return work_.group.next_request(work_.number); }
+  /// Serves what there is up to `cycle`.
+  void serve_requests(mmu::Cycle& cycle);
+  /// The core ends in `cycle`, all cores if `by_error`.
+  void leave(mmu::Cycle cycle, bool by_error);
+
   /// Machine::ideal_tlb.
   bool has_ideal_tlb() const { return ideal_tlb_; }
   /// The end of a walk that takes no time and goes by no walker. The TLBs take it.
   mmu::Outcome translate_at_once(const mmu::Request& request);
 
+  /// The look-up was of an access that had been looked up before a fault, and doesn't count again.
+  void count_replayed_lookup(const mmu::Request& request, const mmu::TlbHit& hit) {
+    port_.discount(request, hit);
+    ++counted_.replayed_lookups;
+  }
   /// Takes note of a walk's end and its cost to the page and the instruction, 0 if that isn't
   /// known.
   void count_walk(const mmu::WalkTransaction& walk, std::uint64_t ip);
@@ -106,17 +134,21 @@ class RunningProgram {
     std::uint64_t instructions = 0;
     std::uint64_t events = 0;
     std::uint64_t replayed = 0;
+    std::uint64_t replayed_lookups = 0;
     CycleClasses cycles_by;
     std::uint64_t page_faults = 0;
     std::uint64_t ept_violations = 0;
     ShadowExits shadow_exits;
     std::uint64_t write_protections = 0;
     std::uint64_t protected_writes = 0;
+    CoreExits exits;
+    Shootdowns shootdowns;
     StaleAccesses stale;
     HotSpots pages;
     HotSpots instruction_addresses;
   };
   Counted& counted() { return counted_; }
+  const Counted& counted() const { return counted_; }
 
   /// Ends a warm-up of nothing. Whether there is anything to run.
   bool begin();
@@ -134,44 +166,73 @@ class RunningProgram {
   bool reach_milestone(mmu::Cycle& cycle);
 
   bool is_warm() const { return warm_; }
-  /// Writes what was counted up to `now`: zeros if the warm-up never ended.
+  mmu::Cycle warm_since() const { return warm_since_; }
+  /// The run in intervals; nothing if the warm-up never ended.
+  std::vector<Interval> timeline() const;
+  /// Adds what was counted up to `now` to `result`: nothing if the warm-up never ended.
   void report(RunResult& result, mmu::Cycle now) const;
 
  private:
+  /// A trace that takes its turns here.
+  struct Stream {
+    NamedTrace trace;
+    std::vector<Record> batch;
+    std::size_t records = 0;  ///< in `batch`
+    std::size_t next = 0;
+    std::uint64_t read = 0;  ///< records so far
+  };
+
+  bool refill(Stream& stream);
+  bool is_running(const Record& record) const {
+    return record.vcpu == vcpu_->name && record.vm == vcpu_->machine.name;
+  }
+  bool is_virtual() const { return work_.settings.mode != Mode::kNative; }
+  mmu::CurrentTags tags() const { return mmu::current_tags(*context_); }
   void find_stale_use(const mmu::Request& request, const mmu::TlbEntry& entry,
                       std::uint64_t number);
   void invlpg(std::uint64_t linear, mmu::Cycle& cycle);
   void invpcid(const Record& record, mmu::Cycle& cycle);
   void invvpid(const Record& record, mmu::Cycle cycle);
+  void leave_vcpu(mmu::Cycle& cycle);
+  void pay_owed(mmu::Cycle cycle);
+  bool has_been_served(const mmu::Request& request, const mmu::Outcome& outcome, mmu::Cycle& cycle);
   void account_for_software(mmu::Cycle& cycle);
   void pass_exits(std::uint64_t exits, mmu::Cycle& cycle);
+  void pass(std::uint64_t cycles, mmu::Cycle& cycle);
   void write_protect(mmu::Cycle& cycle);
   /// What was counted so far, as the timeline has it.
   Interval total() const;
+
+  // with other cores
+  void shoot_down(const mmu::InvalidationScopes& scopes, mmu::Cycle& cycle);
+  void shoot_down_page(std::uint64_t address, mmu::Cycle& cycle);
+  void serve_request(const CoreGroup::Request& request, mmu::Cycle& cycle);
+  void await_answers(mmu::Cycle& cycle);
+  template <typename When>
+  void await(When when, mmu::Cycle& cycle);
+
   void set_next_milestone();
-  void end_warmup(mmu::Cycle cycle);
+  void end_warmup(mmu::Cycle& cycle);
   InputError error_at_record(const std::string& problem) const;
 
-  SystemSoftware& software_;
+  const mmu::Timeline& timeline_;
   mmu::TranslationPort& port_;
   CoreWork work_;
   bool checks_uses_;
   bool ideal_tlb_;
 
-  std::vector<Record> batch_;
-  std::uint64_t records_ = 0;
-  const mmu::WalkContext* context_ = nullptr;  ///< of the address space that it is in, if any yet
+  std::vector<Stream> streams_;
+  std::size_t turn_ = 0;                       ///< whose it is
+  mmu::Cycle turn_end_ = mmu::kNever;          ///< when it is over
+  bool turn_begins_ = true;                    ///< nothing of it has run yet
+  bool preempted_ = false;                     ///< the turn before ended by the clock
+  Vcpu* vcpu_ = nullptr;                       ///< that it runs, if any yet
+  const mmu::WalkContext* context_ = nullptr;  ///< of its address space
   std::uint16_t asid_ = 0;
-  std::uint8_t vcpu_ = 0;
-  std::uint16_t vm_ = 0;
 
   std::uint64_t translated_ = 0;
   std::uint64_t next_stop_ = 0;
-  std::uint64_t next_milestone_ = 0;              ///< that, or sooner: an interval's end, progress
-  std::uint64_t exits_accounted_ = 0;             ///< of software_.ept_violations()
-  ShadowExits shadow_accounted_;                  ///< of software_.shadow_exits()
-  std::uint64_t faults_accounted_ = 0;            ///< of software_.page_faults()
-  std::uint64_t protected_writes_accounted_ = 0;  ///< of software_.protected_writes()
+  std::uint64_t next_milestone_ = 0;  ///< that, or sooner: an interval's end, progress
 
   bool warm_ = false;
   mmu::Cycle warm_since_ = 0;

@@ -1,7 +1,10 @@
 #include "sim/run/simulation.hpp"
 
+#include <algorithm>
 #include <memory>
+#include <numeric>
 #include <stdexcept>
+#include <string>
 #include <systemc>
 #include <utility>
 
@@ -10,8 +13,9 @@
 #include "mmu_model/walker/configurations.hpp"
 #include "mmu_model/walker/model_walker.hpp"
 #include "sim/run/blocking_core.hpp"
+#include "sim/run/core_group.hpp"
 #include "sim/run/memory_hash.hpp"
-#include "sim/run/system_software.hpp"
+#include "sim/run/virtual_machines.hpp"
 #include "sim/run/window_core.hpp"
 #include "testbench/paired_walker/paired_walker.hpp"
 #ifdef EPTSIM_HAS_RTL
@@ -37,105 +41,202 @@ Walker make_walker(const RunSettings& settings, const WalkerMaker& rtl) {
   return {std::move(pair), seen};
 }
 
-/// One machine with its software and a trace to run.
+/// One machine with its software and traces to run.
 class Simulation {
  public:
-  Simulation(const RunSettings& settings, TraceReader& trace, const std::atomic<bool>& stop,
-             const std::function<void(std::uint64_t)>& progress, const WalkerMaker& rtl)
-      : Simulation(settings, make_walker(settings, rtl), trace, stop, progress) {}
+  using Progress = std::function<void(std::uint64_t)>;
+
+  Simulation(const RunSettings& settings, const std::vector<CoreTraces>& traces,
+             const std::atomic<bool>& stop, const Progress& progress, const WalkerMaker& rtl)
+      : Simulation(settings, make_walkers(settings, traces.size(), rtl), traces, stop, progress) {}
 
   RunResult run() {
-    // Ends by itself: when the core is through, nothing has anything left to do.
+    // Ends by itself: when the cores are through, nothing has anything left to do.
     mmu::run_kernel();
     RunResult result;
-    take_exception(result);
-    if (!core_->finished() && result.mismatch.empty()) {
-      throw std::logic_error("the machine stands still: a walk was never answered");
+    take_exceptions(result);
+    for (const auto& core : cores_) {
+      if (!core->finished() && result.mismatch.empty()) {
+        throw std::logic_error("the machine stands still: a walk was never answered");
+      }
     }
-    core_->report(result);
-    if (core_->is_warm()) {
-      result.l1i = hardware_.mmu().tlbs().l1i();
-      result.l1d = hardware_.mmu().tlbs().l1d();
-      result.l2 = hardware_.mmu().tlbs().l2();
-      result.walker = hardware_.walker_counters();
+    HotSpots pages;
+    HotSpots instructions;
+    for (unsigned core = 0; core < cores_.size(); ++core) {
+      report(core, result);
+      pages.add(cores_[core]->program().counted().pages);
+      instructions.add(cores_[core]->program().counted().instruction_addresses);
+    }
+    // Of several cores each would have its own.
+    if (cores_.size() == 1) result.timeline = cores_.front()->program().timeline();
+    result.hot_pages = pages.top(kHotSpots);
+    result.hot_instructions = instructions.top(kHotSpots);
+    if (std::ranges::any_of(cores_, &Core::is_warm)) {
       result.caches = hardware_.memory_hierarchy().counters();
     }
-    result.page_bytes = software_.page_bytes();
-    result.guest_mapped = software_.guest_mapped();
-    if (shadow_) {
-      result.shadow_mapped = software_.shadow_mapped();
-      result.shadow_table_bytes = software_.shadow_table_bytes();
-      result.host_map_bytes = software_.host_table_bytes();
-    } else {
-      result.ept_mapped = software_.host_mapped();
-      result.ept_table_bytes = software_.host_table_bytes();
-    }
-    result.guest_no_large_frame = software_.guest_no_large_frame();
-    result.host_no_large_frame = software_.host_no_large_frame();
-    result.guest_table_bytes = software_.guest_table_bytes();
+    for (const VirtualMachine& machine : machines_.all()) add_memory(machine.software, result);
     result.memory_hash = hash_of_memory(hardware_.dram());
     return result;
   }
 
  private:
-  Simulation(const RunSettings& settings, Walker walker, TraceReader& trace,
-             const std::atomic<bool>& stop, const std::function<void(std::uint64_t)>& progress)
-      : shadow_(settings.mode == Mode::kShadow),
-        pair_(walker.pair),
-        hardware_("machine", settings.machine.hardware, std::move(walker.unit)),
-        software_(hardware_.dram(), settings.machine, settings.mode, LinearAreas(trace.areas())),
-        core_(make_core(settings, {.settings = settings,
-                                   .memory = hardware_.dram(),
-                                   .trace = trace,
-                                   .stop = stop,
-                                   .progress = progress,
-                                   .reset_counters = [this] { hardware_.reset_counters(); },
-                                   .after_walk =
-                                       [this] {
-                                         if (pair_ != nullptr) pair_->require_equal();
-                                       },
-                                   .count_units = [this](Interval& sum) { count_units(sum); }})) {
-    core_->port().mmu.bind(hardware_.mmu().core);
+  Simulation(const RunSettings& settings, std::vector<Walker> walkers,
+             const std::vector<CoreTraces>& traces, const std::atomic<bool>& stop,
+             const Progress& progress)
+      : pairs_(pairs_of(walkers)),
+        hardware_("machine", settings.machine.hardware, units_of(std::move(walkers))),
+        is_shadow_(settings.mode == Mode::kShadow),
+        machines_(hardware_.dram(), settings, hardware_.cores(), areas_of(traces)),
+        group_(hardware_.cores(), [this] { hardware_.reset_counters(); }),
+        read_(traces.size()),
+        cores_(traces.size()) {
+    for (std::size_t made = 0; made < cores_.size(); ++made) {
+      const std::size_t number =
+          settings.machine.hardware.reversed ? cores_.size() - 1 - made : made;
+      CoreWork work{
+          .settings = settings,
+          .memory = hardware_.dram(),
+          .machines = machines_,
+          .group = group_,
+          .number = static_cast<unsigned>(number),
+          .traces = traces[number],
+          .stop = stop,
+          .progress = {},
+          .after_walk =
+              [pair = pairs_[number]] {
+                if (pair != nullptr) pair->require_equal();
+              },
+          .count_units =
+              [this, number](Interval& sum) { count_units(static_cast<unsigned>(number), sum); }};
+      if (progress) {
+        work.progress = [this, number, progress](std::uint64_t accesses) {
+          read_[number] = accesses;
+          progress(std::accumulate(read_.begin(), read_.end(), std::uint64_t{0}));
+        };
+      }
+      cores_[number] = make_core(settings, std::move(work));
+      cores_[number]->port().mmu.bind(hardware_.mmu(static_cast<unsigned>(number)).core);
+    }
+  }
+
+  /// Of all programs, each in an address space of its own; none if one doesn't tell.
+  static LinearAreas areas_of(const std::vector<CoreTraces>& traces) {
+    std::vector<LinearArea> all;
+    for (const CoreTraces& core : traces) {
+      for (const NamedTrace& trace : core) {
+        const std::vector<LinearArea> areas = trace.reader->areas();
+        if (areas.empty()) return {};
+        all.insert(all.end(), areas.begin(), areas.end());
+      }
+    }
+    return LinearAreas(std::move(all));
+  }
+  static std::vector<Walker> make_walkers(const RunSettings& settings, std::size_t count,
+                                          const WalkerMaker& rtl) {
+    std::vector<Walker> walkers;
+    while (walkers.size() < count) walkers.push_back(make_walker(settings, rtl));
+    return walkers;
+  }
+  static std::vector<const tb::PairedWalker*> pairs_of(const std::vector<Walker>& walkers) {
+    std::vector<const tb::PairedWalker*> pairs;
+    for (const Walker& walker : walkers) pairs.push_back(walker.pair);
+    return pairs;
+  }
+  static mmu::Hardware::Walkers units_of(std::vector<Walker> walkers) {
+    mmu::Hardware::Walkers units;
+    for (Walker& walker : walkers) units.push_back(std::move(walker.unit));
+    return units;
   }
 
   std::unique_ptr<Core> make_core(const RunSettings& settings, CoreWork work) {
+    const std::string name = "core" + std::to_string(work.number);
+    mmu::MmuModule& unit = hardware_.mmu(work.number);
     if (settings.detail == Detail::kTranslation) {
-      return std::make_unique<BlockingCore>("core", hardware_.timeline(), hardware_.mmu(),
-                                            software_, std::move(work));
+      return std::make_unique<BlockingCore>(name.c_str(), hardware_.timeline(), unit,
+                                            std::move(work));
     }
-    return std::make_unique<WindowCore>("core", hardware_.timeline(), hardware_.mmu(),
-                                        hardware_.memory_hierarchy(), software_, std::move(work));
+    return std::make_unique<WindowCore>(name.c_str(), hardware_.timeline(), unit,
+                                        hardware_.memory_hierarchy(), std::move(work));
   }
 
-  void count_units(Interval& sum) {
-    const mmu::TlbHierarchy& tlbs = hardware_.mmu().tlbs();
+  void add_memory(const SystemSoftware& software, RunResult& result) const {
+    result.page_bytes += software.page_bytes();
+    result.guest_table_bytes += software.guest_table_bytes();
+    result.guest_mapped += software.guest_mapped();
+    if (is_shadow_) {
+      result.shadow_mapped += software.shadow_mapped();
+      result.shadow_table_bytes += software.shadow_table_bytes();
+      result.host_map_bytes += software.host_table_bytes();
+    } else {
+      result.ept_mapped += software.host_mapped();
+      result.ept_table_bytes += software.host_table_bytes();
+    }
+    result.guest_no_large_frame += software.guest_no_large_frame();
+    result.host_no_large_frame += software.host_no_large_frame();
+  }
+
+  void count_units(unsigned core, Interval& sum) {
+    const mmu::TlbHierarchy& tlbs = hardware_.mmu(core).tlbs();
+    const mmu::WalkerCounters& walker = hardware_.walker_counters(core);
     sum.lookups = tlbs.l1i().accesses + tlbs.l1d().accesses;
     sum.first_level_misses = tlbs.l1i().misses + tlbs.l1d().misses;
     sum.tlb_misses = sum.first_level_misses - tlbs.l2().hits;
-    sum.walks = hardware_.walker_counters().walks;
-    sum.walk_cycles = hardware_.walker_counters().cycles;
+    sum.walks = walker.walks;
+    sum.walk_cycles = walker.cycles;
   }
 
-  /// What the core's thread met, in `result` if it is no error of the program's own.
-  void take_exception(RunResult& result) const {
+  /// Adds what one core and its units counted.
+  void report(unsigned number, RunResult& result) {
+    const Core& core = *cores_[number];
+    core.report(result);
+    CoreResult& own = result.cores.emplace_back();
+    if (!core.is_warm()) return;
+    const mmu::TlbHierarchy& tlbs = hardware_.mmu(number).tlbs();
+    const mmu::WalkerCounters& walker = hardware_.walker_counters(number);
+    result.l1i += tlbs.l1i();
+    result.l1d += tlbs.l1d();
+    result.l2 += tlbs.l2();
+    result.walker += walker;
+    const RunningProgram::Counted& counted = core.program().counted();
+    const CoreExits& exits = counted.exits;
+    own = {.accesses = counted.accesses,
+           .instructions = counted.instructions,
+           .cycles = core.cycles(),
+           .cycles_by = counted.cycles_by,
+           .l1_misses = tlbs.l1i().misses + tlbs.l1d().misses,
+           .l2_misses = tlbs.l2().misses,
+           .walks = walker.walks,
+           .walk_cycles = walker.cycles,
+           .exits = counted.ept_violations + counted.shadow_exits.sum() +
+                    counted.write_protections + exits.external_interrupt + exits.apic_write +
+                    exits.preemption_timer + exits.vcpu_switch};
+  }
+
+  /// What the cores' threads met, in `result` if it is no error of the program's own.
+  void take_exceptions(RunResult& result) const {
+    for (std::size_t core = 0; core < cores_.size(); ++core) take_exception(core, result);
+  }
+  void take_exception(std::size_t core, RunResult& result) const {
     try {
       // Of two walkers that differ the second is none to wait for.
-      if (pair_ != nullptr) pair_->require_equal();
-      if (core_->exception()) std::rethrow_exception(core_->exception());
+      if (pairs_[core] != nullptr) pairs_[core]->require_equal();
+      if (cores_[core]->exception()) std::rethrow_exception(cores_[core]->exception());
     } catch (const InputError& error) {
-      result.error = error;
+      if (!result.error) result.error = error;
     } catch (const tb::WalkersDiffer& difference) {
-      result.mismatch = difference.what();
+      if (result.mismatch.empty()) result.mismatch = difference.what();
     } catch (const Interrupted&) {
       // As with `stop`: what was measured so far is partial.
     }
   }
 
-  bool shadow_;
-  const tb::PairedWalker* pair_;
+  std::vector<const tb::PairedWalker*> pairs_;  ///< by core, nullptr where there is just one
   mmu::Hardware hardware_;
-  SystemSoftware software_;
-  std::unique_ptr<Core> core_;
+  bool is_shadow_;
+  VirtualMachines machines_;
+  CoreGroup group_;
+  std::vector<std::uint64_t> read_;  ///< accesses, by core
+  std::vector<std::unique_ptr<Core>> cores_;
 };
 
 }  // namespace
@@ -152,9 +253,15 @@ std::unique_ptr<mmu::WalkerUnit> make_rtl_walker(
 #endif
 }
 
+RunResult simulate(const RunSettings& settings, const std::vector<CoreTraces>& cores,
+                   const std::atomic<bool>& stop,
+                   const std::function<void(std::uint64_t)>& progress, const WalkerMaker& rtl) {
+  return Simulation(settings, cores, stop, progress, rtl).run();
+}
+
 RunResult simulate(const RunSettings& settings, TraceReader& trace, const std::atomic<bool>& stop,
                    const std::function<void(std::uint64_t)>& progress, const WalkerMaker& rtl) {
-  return Simulation(settings, trace, stop, progress, rtl).run();
+  return simulate(settings, std::vector<CoreTraces>{{{&trace}}}, stop, progress, rtl);
 }
 
 }  // namespace eptsim::sim

@@ -71,7 +71,13 @@ struct Machine {
   unsigned hypervisor_fragmentation = 0;  ///< of the host's
   std::uint64_t protect_interval = 0;     ///< accesses between write protections by the hypervisor
   bool invalidate = true;                 ///< the hypervisor does the INVEPTs that it owes
-  bool stale_check = false;               ///< hold every use of cached translations against memory
+  unsigned cores = 0;                     ///< at most; 0: as many as there are vCPUs
+  bool traces_are_machines = false;       ///< each of several, instead of vCPUs of one
+  bool vpid = true;                       ///< translations are tagged with their vCPU
+  std::uint64_t time_slice = 0;           ///< cycles of a trace's turn on a core; 0: until its end
+  unsigned shootdown_cycles = 4000;       ///< of a vCPU that the hypervisor has forget translations
+  unsigned guest_shootdown_cycles = 1000;  ///< of one that its guest does, beside the exit
+  bool stale_check = false;                ///< hold every use of cached translations against memory
 };
 
 struct RunSettings {
@@ -108,6 +114,8 @@ struct StaleAccesses {
   std::uint64_t guest = 0;         ///< after a change of the guest's tables
   std::uint64_t ept = 0;           ///< after a change of the EPT
   std::vector<StaleAccess> first;  ///< the first kStaleAccesses of both
+
+  StaleAccesses& operator+=(const StaleAccesses& more);
 };
 
 /// Where the core's cycles went: each is in one class.
@@ -119,21 +127,58 @@ struct CycleClasses {
   std::uint64_t other = 0;
 
   std::uint64_t sum() const { return retiring + data + translation + exits + other; }
+
+  CycleClasses& operator+=(const CycleClasses& more);
 };
 
-/// What was measured, from the end of the warm-up on.
+/// VM exits that have to do with other vCPUs, by reason.
+struct CoreExits {
+  std::uint64_t external_interrupt = 0;  ///< another vCPU had translations forgotten
+  std::uint64_t apic_write = 0;          ///< to interrupt other vCPUs of the guest
+  std::uint64_t preemption_timer = 0;    ///< the time slice was over
+  std::uint64_t vcpu_switch = 0;         ///< the trace had another vCPU, or was at its end
+
+  CoreExits& operator+=(const CoreExits& more);
+};
+
+/// Translations that other cores were made to forget.
+struct Shootdowns {
+  std::uint64_t of_hypervisor = 0;  ///< after a change of a machine's EPT
+  std::uint64_t of_guest = 0;       ///< after a change of a guest's tables
+  std::uint64_t interrupts = 0;     ///< cores interrupted for them
+  std::uint64_t cycles = 0;         ///< waited for their answers
+
+  Shootdowns& operator+=(const Shootdowns& more);
+};
+
+/// One core's part of a result.
+struct CoreResult {
+  std::uint64_t accesses = 0;
+  std::uint64_t instructions = 0;
+  std::uint64_t cycles = 0;
+  CycleClasses cycles_by;
+  std::uint64_t l1_misses = 0;  ///< of both first-level TLBs
+  std::uint64_t l2_misses = 0;
+  std::uint64_t walks = 0;
+  std::uint64_t walk_cycles = 0;
+  std::uint64_t exits = 0;  ///< of all reasons
+};
+
+/// What was measured, from the end of the warm-up on: sums over all cores, but for `cycles`.
 struct RunResult {
   std::uint64_t translated = 0;    ///< accesses of the whole run, warm-up included
   std::uint64_t accesses = 0;      ///< translated: an access across a page boundary counts twice
   std::uint64_t instructions = 0;  ///< begun, as the trace tells
-  std::uint64_t cycles = 0;        ///< of the core, all told
+  std::uint64_t cycles = 0;        ///< of the core that ran longest, all told
   std::uint64_t replayed = 0;      ///< accesses that began anew, for one before them had faulted
-  CycleClasses cycles_by;          ///< their sum is `cycles`
+  CycleClasses cycles_by;          ///< their sum is that of the cores' cycles
   std::uint64_t events = 0;        ///< of the trace: switches and invalidations carried out
 
+  // Each access counts once, with its first look-up; those that followed faults stand apart.
   mmu::TlbCounters l1i;
   mmu::TlbCounters l1d;
   mmu::TlbCounters l2;
+  std::uint64_t replayed_lookups = 0;
   mmu::WalkerCounters walker;
   mmu::MemoryCounters caches;  ///< and DRAM
   mmu::WalkQueueCounters walk_queue;
@@ -144,6 +189,8 @@ struct RunResult {
   ShadowExits shadow_exits;             ///< with Mode::kShadow, by reason
   std::uint64_t write_protections = 0;  ///< by the hypervisor, of all pages
   std::uint64_t protected_writes = 0;   ///< EPT violations by writes to write-protected pages
+  CoreExits exits;
+  Shootdowns shootdowns;
 
   // Memory in use at the end, warm-up included.
   std::uint64_t page_bytes = 0;            ///< the program's pages, in host-physical memory
@@ -168,6 +215,7 @@ struct RunResult {
   std::vector<Interval> timeline;
 
   StaleAccesses stale;
+  std::vector<CoreResult> cores;
 
   /// The run ended before the trace or the limit did: `stop` was set, or `error` or `mismatch` says
   /// why.
@@ -187,11 +235,25 @@ using WalkerMaker =
 /// The Verilated walker.
 std::unique_ptr<mmu::WalkerUnit> make_rtl_walker(const mmu::WalkerConfiguration& size);
 
-/// Runs `trace` until its end, the limit, or `stop` (looked at between accesses, and set from a
-/// signal handler). `progress`, if any, is called from time to time, on this thread, with the
-/// accesses read so far, warm-up included. Throws InputError, before anything runs, for settings
-/// that this build can't do. `rtl` makes what WalkerKind::kRtl and kBoth run. There is one SystemC
-/// kernel a process: call it once in a process.
+/// The traces of one core, which take turns there. Each is of vCPUs of its own.
+struct NamedTrace {
+  TraceReader* reader = nullptr;
+  std::string name = {};  ///< for messages; empty: RunSettings::trace_name
+};
+using CoreTraces = std::vector<NamedTrace>;
+
+/// Runs traces until their end, the limit, or `stop` (looked at between accesses, and set from a
+/// signal handler), on a core for each of `cores`; each warms up and is limited by accesses of its
+/// own. `progress`, if any, is called from time to time, on this thread, with the accesses read so
+/// far, warm-up included. Throws InputError, before anything runs, for settings that this build
+/// can't do. `rtl` makes what WalkerKind::kRtl and kBoth run. There is one SystemC kernel a
+/// process: call it once in a process.
+RunResult simulate(const RunSettings& settings, const std::vector<CoreTraces>& cores,
+                   const std::atomic<bool>& stop,
+                   const std::function<void(std::uint64_t accesses)>& progress = {},
+                   const WalkerMaker& rtl = make_rtl_walker);
+
+/// The same of one trace on one core.
 RunResult simulate(const RunSettings& settings, TraceReader& trace, const std::atomic<bool>& stop,
                    const std::function<void(std::uint64_t accesses)>& progress = {},
                    const WalkerMaker& rtl = make_rtl_walker);

@@ -22,7 +22,9 @@ Fragmentation host_fragmentation(const Machine& machine, Mode mode) {
           .seed = machine.hardware.seed};
 }
 
-std::uint64_t checked_memory(const Machine& machine) {
+}  // namespace
+
+PhysicalFrames host_memory(const Machine& machine, Mode mode) {
   const mmu::MachineSettings& hardware = machine.hardware;
   if (hardware.dram_bytes > std::uint64_t{1} << hardware.maxphyaddr) {
     throw InputError("dram.bytes", "memory of " + std::to_string(hardware.dram_bytes) +
@@ -30,25 +32,21 @@ std::uint64_t checked_memory(const Machine& machine) {
                                        std::to_string(hardware.maxphyaddr) +
                                        " bits, expected at most 2^cpu.maxphyaddr");
   }
-  return hardware.dram_bytes;
+  return PhysicalFrames(hardware.dram_bytes, host_fragmentation(machine, mode));
 }
 
-}  // namespace
-
-SystemSoftware::SystemSoftware(mmu::Dram& memory, const Machine& machine, Mode mode,
-                               LinearAreas areas)
-    : maxphyaddr_(machine.hardware.maxphyaddr),
-      invalidates_(machine.invalidate),
-      host_frames_(checked_memory(machine), host_fragmentation(machine, mode)) {
+SystemSoftware::SystemSoftware(mmu::Dram& memory, PhysicalFrames& host_frames,
+                               const Machine& machine, Mode mode, LinearAreas areas)
+    : maxphyaddr_(machine.hardware.maxphyaddr), invalidates_(machine.invalidate) {
   if (mode == Mode::kNative) {
-    guest_ = std::make_unique<Guest>(memory, identity_, host_frames_, maxphyaddr_,
+    guest_ = std::make_unique<Guest>(memory, identity_, host_frames, maxphyaddr_,
                                      machine.guest_page, std::move(areas));
     return;
   }
   guest_frames_.emplace(
-      std::min(host_frames_.bytes(), std::uint64_t{1} << kGuestPhysicalBits),
+      std::min(host_frames.bytes(), std::uint64_t{1} << kGuestPhysicalBits),
       Fragmentation{machine.guest_fragmentation, machine.hardware.seed + kOfGuest});
-  hypervisor_ = std::make_unique<Hypervisor>(memory, host_frames_, maxphyaddr_, machine.ept_page);
+  hypervisor_ = std::make_unique<Hypervisor>(memory, host_frames, maxphyaddr_, machine.ept_page);
   guest_ = std::make_unique<Guest>(memory, *hypervisor_, *guest_frames_, maxphyaddr_,
                                    machine.guest_page, std::move(areas));
   if (mode == Mode::kShadow) {
@@ -57,46 +55,49 @@ SystemSoftware::SystemSoftware(mmu::Dram& memory, const Machine& machine, Mode m
           "hypervisor.protect_interval",
           "this version write-protects no shadow tables, expected 0 with --mode shadow");
     }
-    shadow_.emplace(memory, *hypervisor_, host_frames_, maxphyaddr_);
+    shadow_.emplace(memory, *hypervisor_, host_frames, maxphyaddr_);
   }
 }
 
-const mmu::WalkContext& SystemSoftware::context(std::uint16_t asid) {
-  if (const auto found = contexts_.find(asid); found != contexts_.end()) return found->second;
-  mmu::Context context = shadow_ || !hypervisor_ ? registers(asid) : registers_in_ept(asid);
+const mmu::WalkContext& SystemSoftware::context(std::uint16_t asid, std::uint16_t vpid) {
+  const auto found = contexts_.find({asid, vpid});
+  if (found != contexts_.end()) return found->second;
+  mmu::Context context =
+      shadow_ || !hypervisor_ ? registers(asid, vpid) : registers_in_ept(asid, vpid);
   if (shadow_) context.cr3 = shadow_->root(asid).value();
-  return add(contexts_, asid, context);
+  return add(contexts_, {asid, vpid}, context);
 }
 
+/// Software walks have no tags.
 const mmu::WalkContext& SystemSoftware::guest_context(std::uint16_t asid) {
-  const auto found = guest_contexts_.find(asid);
+  const auto found = guest_contexts_.find({asid, 0});
   if (found != guest_contexts_.end()) return found->second;
-  return add(guest_contexts_, asid, registers_in_ept(asid));
+  return add(guest_contexts_, {asid, 0}, registers_in_ept(asid, 0));
 }
 
-mmu::Context SystemSoftware::registers_in_ept(std::uint16_t asid) {
-  mmu::Context context = registers(asid);
+mmu::Context SystemSoftware::registers_in_ept(std::uint16_t asid, std::uint16_t vpid) {
+  mmu::Context context = registers(asid, vpid);
   context.ept_enabled = true;
   context.eptp = hypervisor_->eptp();
   return context;
 }
 
-mmu::Context SystemSoftware::registers(std::uint16_t asid) {
+mmu::Context SystemSoftware::registers(std::uint16_t asid, std::uint16_t vpid) {
   const ept::GuestState state = guest_->state(asid);
   mmu::Context context;
   context.cr0 = state.cr0;
   context.cr3 = state.cr3;
   context.cr4 = state.cr4;
   context.efer = state.efer;
-  context.vpid = hypervisor_ ? 1 : 0;
+  context.vpid = vpid;
   context.cpu.maxphyaddr = maxphyaddr_;
   return context;
 }
 
-const mmu::WalkContext& SystemSoftware::add(Contexts& contexts, std::uint16_t asid,
+const mmu::WalkContext& SystemSoftware::add(Contexts& contexts, Contexts::key_type key,
                                             const mmu::Context& context) {
   if (const auto error = mmu::check(context)) throw InputError(error->key, error->text);
-  return contexts.emplace(asid, context).first->second;
+  return contexts.emplace(key, context).first->second;
 }
 
 void SystemSoftware::serve(std::uint16_t asid, const mmu::Request& request,

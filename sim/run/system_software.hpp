@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "mmu_model/caches/invalidation.hpp"
 #include "mmu_model/dram.hpp"
@@ -18,6 +19,10 @@
 
 namespace eptsim::sim {
 
+/// The free frames of the machine's memory. Throws InputError if it is larger than MAXPHYADDR
+/// reaches.
+PhysicalFrames host_memory(const Machine& machine, Mode mode);
+
 /// All the software below the traced program: its operating system and, in nested mode, the
 /// hypervisor. It has the processor's registers for each address space, and serves what a walk
 /// reports. It works at once; what that costs is the core's business.
@@ -27,14 +32,16 @@ namespace eptsim::sim {
 ///   native   guest frames are host frames
 class SystemSoftware {
  public:
-  /// Throws InputError for a machine that can't be: memory larger than MAXPHYADDR reaches or too
-  /// small for the first tables, or registers that VM entry or this build refuses.
-  /// `areas`: those of the traced programs.
-  SystemSoftware(mmu::Dram& memory, const Machine& machine, Mode mode, LinearAreas areas = {});
+  /// Throws InputError for a machine that can't be: memory too small for the first tables, or
+  /// registers that VM entry or this build refuses. `host_frames`: of `memory`, shared with other
+  /// virtual machines. Both outlive it. `areas`: those of the traced programs.
+  SystemSoftware(mmu::Dram& memory, PhysicalFrames& host_frames, const Machine& machine, Mode mode,
+                 LinearAreas areas = {});
 
-  /// What the processor translates with in address space `asid`. Stays where it is. The first use
-  /// builds the address space, which may cost exits. Throws InputError if memory has run out.
-  const mmu::WalkContext& context(std::uint16_t asid);
+  /// What a processor translates with in address space `asid`, its translations tagged with `vpid`.
+  /// Stays where it is. The first use builds the address space, which may cost exits. Throws
+  /// InputError if memory has run out.
+  const mmu::WalkContext& context(std::uint16_t asid, std::uint16_t vpid);
 
   /// Serves a page fault or an EPT violation that `request` met in address space `asid`, so that
   /// it can be tried again. Any other outcome can't come from these tables: std::logic_error.
@@ -92,17 +99,17 @@ class SystemSoftware {
   std::uint64_t shadow_table_bytes() const { return shadow_ ? shadow_->table_bytes() : 0; }
 
  private:
-  using Contexts = std::map<std::uint16_t, mmu::WalkContext>;
+  /// By address space and VPID.
+  using Contexts = std::map<std::pair<std::uint16_t, std::uint16_t>, mmu::WalkContext>;
 
-  mmu::Context registers(std::uint16_t asid);
-  mmu::Context registers_in_ept(std::uint16_t asid);
-  static const mmu::WalkContext& add(Contexts& contexts, std::uint16_t asid,
+  mmu::Context registers(std::uint16_t asid, std::uint16_t vpid);
+  mmu::Context registers_in_ept(std::uint16_t asid, std::uint16_t vpid);
+  static const mmu::WalkContext& add(Contexts& contexts, Contexts::key_type key,
                                      const mmu::Context& context);
   void count_table_write();
 
   unsigned maxphyaddr_;
   bool invalidates_;
-  PhysicalFrames host_frames_;
   std::optional<PhysicalFrames> guest_frames_;  ///< but for native
   std::unique_ptr<Hypervisor> hypervisor_;      ///< but for native
   std::optional<ShadowPaging> shadow_;

@@ -48,6 +48,7 @@ struct Access {
   bool is_access = false;
   bool is_fetch = false;
   bool is_load = false;
+  bool looked_up = false;  ///< before it began anew, too
   bool begins() const { return instructions != 0; }
 };
 

@@ -12,6 +12,8 @@ using mmu::kNever;
 void WindowCore::look_up(Access& access, Position position, Cycle cycle) {
   access.times.ready = cycle;
   const mmu::TlbHit hit = port_.lookup(access.request);
+  if (std::exchange(access.looked_up, true)) [[unlikely]]
+    program_.count_replayed_lookup(access.request, hit);
   if (hit) [[likely]] {
     program_.check_use(access.request, *hit.entry, access.number);
     access.hpa = hit.entry->hpa_of(access.request.address);

@@ -24,11 +24,9 @@ std::uint64_t ring_size(std::uint64_t limit) { return std::bit_ceil(2 * limit + 
 }  // namespace
 
 WindowCore::WindowCore(const sc_core::sc_module_name& name, const mmu::Timeline& timeline,
-                       mmu::MmuModule& unit, mmu::MemoryHierarchy& memory, SystemSoftware& software,
-                       CoreWork work, unsigned number)
-    : Core(name, timeline, unit, software, std::move(work), number),
+                       mmu::MmuModule& unit, mmu::MemoryHierarchy& memory, CoreWork work)
+    : Core(name, timeline, unit, std::move(work)),
       memory_(memory),
-      number_(number),
       settings_(program_.settings().machine.core),
       access_limit_(2 * std::uint64_t{settings_.window} + kSpareAccesses),
       entry_(settings_.width),
@@ -68,13 +66,22 @@ bool WindowCore::resume() {
     case Stop::kNone:
     case Stop::kEnd: return false;
     case Stop::kError: std::rethrow_exception(error_);
+    case Stop::kTurn:
+      if (!program_.take_turns()) return false;
+      loads_before_ = loads_supplied_;
+      break;
     case Stop::kMilestone:
       if (!program_.reach_milestone(accounted_)) return false;
       break;
     case Stop::kEvent: program_.act(record_, accounted_); break;
     case Stop::kSwitch:
       program_.enter(record_, accounted_);
+      loads_before_ = loads_supplied_;
       begin_parts();
+      break;
+    case Stop::kRequest:
+      account_until(request_, nullptr);
+      program_.serve_requests(accounted_);
       break;
   }
   horizon_ = 0;
@@ -88,7 +95,8 @@ bool WindowCore::step() {
   if (candidate_ == kNever && !blocked_) prepare();
   const Cycle event = events_.empty() ? kNever : events_.front().cycle;
   const Cycle answer = port_.next_answer();
-  const Cycle cycle = std::min({event, candidate_, answer});
+  const Cycle request = stop_ == Stop::kNone ? program_.next_request() : kNever;
+  const Cycle cycle = std::min({event, candidate_, answer, request});
   if (cycle == kNever) {
     if (port_.under_way() == 0) return stop_ != Stop::kNone && head_ == tail_;
     port_.wait_until(kNever);
@@ -98,6 +106,10 @@ bool WindowCore::step() {
   if (cycle >= horizon_ && !reach(cycle)) return true;
   if (answer == cycle) {
     take_answer();
+  } else if (request == cycle) {
+    stop_ = Stop::kRequest;
+    request_ = request;
+    blocked_ = false;
   } else if (event == cycle) {
     const Position position = events_.front().position;
     std::ranges::pop_heap(events_, std::greater<>{});

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <exception>
-#include <span>
 #include <vector>
 
 #include "mmu_model/memory/memory_hierarchy.hpp"
@@ -23,10 +22,8 @@ namespace eptsim::sim {
 /// answers to walks before them. The thread runs ahead of the kernel while nothing else is due.
 class WindowCore final : public Core {
  public:
-  /// `number`: of the core in its machine, which orders those of one cycle.
   WindowCore(const sc_core::sc_module_name& name, const mmu::Timeline& timeline,
-             mmu::MmuModule& unit, mmu::MemoryHierarchy& memory, SystemSoftware& software,
-             CoreWork work, unsigned number = 0);
+             mmu::MmuModule& unit, mmu::MemoryHierarchy& memory, CoreWork work);
 
  private:
   using Access = window::Access;
@@ -48,7 +45,16 @@ class WindowCore final : public Core {
     mmu::Outcome outcome;
   };
   /// Why no more enters until the window is empty.
-  enum class Stop : std::uint8_t { kNone, kEnd, kMilestone, kEvent, kSwitch, kError };
+  enum class Stop : std::uint8_t {
+    kNone,
+    kEnd,
+    kTurn,  ///< it is another trace's, or this one's end
+    kMilestone,
+    kEvent,
+    kSwitch,
+    kRequest,  ///< of another core
+    kError,
+  };
 
   void run_program() override;
   mmu::Cycle now() const override { return accounted_; }
@@ -110,12 +116,9 @@ class WindowCore final : public Core {
   }
 
   mmu::MemoryHierarchy& memory_;
-  unsigned number_;
   const CoreSettings& settings_;
 
   // the trace: what has been read of it
-  std::span<const Record> batch_;
-  std::size_t next_record_ = 0;
   std::uint64_t carried_ = 0;  ///< instructions of fetches that aren't translated
   Record record_;              ///< the last read
   std::uint64_t part_address_ = 0;
@@ -124,8 +127,10 @@ class WindowCore final : public Core {
   std::uint64_t producer_ = 0;
   std::uint64_t supplied_ = 0;  ///< accesses
   std::uint64_t loads_supplied_ = 0;
+  std::uint64_t loads_before_ = 0;  ///< of them, before the last switch
   std::exception_ptr error_;
   Stop stop_ = Stop::kNone;
+  mmu::Cycle request_ = 0;  ///< kRequest: when it held
 
   // the window: [head_, next_) entered, [next_, tail_) to enter
   std::vector<Access> accesses_;

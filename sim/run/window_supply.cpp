@@ -32,22 +32,21 @@ bool WindowCore::supply() {
 
 /// Whether there is another record.
 bool WindowCore::take_record() {
-  if (next_record_ == batch_.size()) {
+  const Record* next = nullptr;
+  if (!program_.turn_is_over(entry_.cycle())) {
     try {
-      batch_ = program_.read();
+      next = program_.next();
     } catch (...) {
       error_ = std::current_exception();
       stop_ = Stop::kError;
       return false;
     }
-    next_record_ = 0;
   }
-  if (batch_.empty() || program_.is_stopped()) {
-    stop_ = Stop::kEnd;
+  if (next == nullptr || program_.is_stopped()) {
+    stop_ = next == nullptr ? Stop::kTurn : Stop::kEnd;
     return false;
   }
-  record_ = batch_[next_record_++];
-  program_.count_record();
+  record_ = *next;
   carried_ += record_.instructions;
   return true;
 }
@@ -61,7 +60,7 @@ void WindowCore::begin_parts() {
   if (settings_.dependence == Dependence::kAll) {
     if (is_load) producer_ = loads_supplied_;
   } else if (settings_.dependence == Dependence::kTrace && record_.depends_on != 0 &&
-             record_.depends_on <= loads_supplied_) {
+             record_.depends_on <= loads_supplied_ - loads_before_) {
     producer_ = loads_supplied_ - record_.depends_on + 1;
   }
   if (!is_load) return;

@@ -401,6 +401,8 @@ void add_core(std::vector<Parameter>& table) {
     table.push_back(
         number(std::move(key), Type::kNumber, "1", 1, maximum, field, help + std::string(kOf)));
   };
+  table.push_back(number("core.count", Type::kNumber, "1", 0, 128, &Machine::cores,
+                         "cores, at most as many as there are vCPUs (0: as many)"));
   add("core.width", 64, &CoreSettings::width, "instructions that enter and that retire in a cycle");
   add("core.window", 65'536, &CoreSettings::window, "instructions between entry and retirement");
   add("core.loads", 65'536, &CoreSettings::loads,
@@ -437,6 +439,9 @@ std::vector<Parameter> make_parameters() {
                          &MachineSettings::dram_bytes, "size of host-physical memory"));
   table.push_back(number("cpu.maxphyaddr", Type::kNumber, "bit", 32, 52,
                          &MachineSettings::maxphyaddr, "width of a physical address"));
+  table.push_back(on_or_off("vmx.vpid", &Machine::vpid,
+                            "tag translations with their vCPU; without, every exit and entry "
+                            "removes those of guests"));
   table.push_back(number("vmx.exit_cycles", Type::kNumber, "cycle", 0, 10'000'000,
                          &Machine::exit_cycles, "a VM exit and the entry after it"));
   table.push_back(number("hypervisor.handler_cycles", Type::kNumber, "cycle", 0, 1'000'000'000,
@@ -446,6 +451,25 @@ std::vector<Parameter> make_parameters() {
                          "accesses from one write protection of all pages to the next (0: never)"));
   table.push_back(on_or_off("hypervisor.invalidate", &Machine::invalidate,
                             "whether the hypervisor does the INVEPTs that it owes"));
+  Parameter traces;
+  traces.key = "hypervisor.traces";
+  traces.type = Type::kWord;
+  traces.words = {"vcpus", "vms"};
+  traces.help =
+      "what several traces are: vCPUs of one machine, with address spaces of their own, or a "
+      "machine "
+      "each";
+  traces.get = [](const Machine& m) { return std::uint64_t{m.traces_are_machines}; };
+  traces.set = [](Machine& m, std::uint64_t value) { m.traces_are_machines = value != 0; };
+  table.push_back(std::move(traces));
+  table.push_back(number("hypervisor.time_slice", Type::kNumber, "cycle", 0, 1ull << 48,
+                         &Machine::time_slice,
+                         "turn of a vCPU that shares its core (0: until its end, and vCPUs of one "
+                         "trace as the trace has them)"));
+  table.push_back(number("hypervisor.shootdown_cycles", Type::kNumber, "cycle", 0, 1'000'000'000,
+                         &Machine::shootdown_cycles,
+                         "a vCPU that the hypervisor interrupts to have translations forgotten, "
+                         "exit and entry included"));
   table.push_back(page_policy("hypervisor.page", &Machine::ept_page,
                               "page size with which the hypervisor backs the guest; thp: 2M where "
                               "nothing is in the way"));
@@ -460,6 +484,10 @@ std::vector<Parameter> make_parameters() {
                          &Machine::guest_fragmentation,
                          "share of the guest's large frames, 2M and 1G, that are not to be had: "
                          "smaller pages are given"));
+  table.push_back(number("guest.shootdown_cycles", Type::kNumber, "cycle", 0, 1'000'000'000,
+                         &Machine::guest_shootdown_cycles,
+                         "a processor that the guest interrupts to have a page forgotten, beside "
+                         "exit and entry"));
   table.push_back(on_or_off("simulation.lockstep", &MachineSettings::lockstep,
                             "leave nothing to be computed ahead of the kernel; no result depends "
                             "on it"));

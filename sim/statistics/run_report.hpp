@@ -9,6 +9,13 @@
 
 namespace eptsim::sim {
 
+/// A trace as it is reported.
+struct TraceReport {
+  std::string path;
+  std::string format;
+  std::string hash;  ///< empty for a pipe
+};
+
 /// One run as it is reported: what was asked, what came out, and what it took.
 struct RunReport {
   RunSettings settings;
@@ -17,7 +24,8 @@ struct RunReport {
   std::vector<std::string> machine_changes;  ///< "key=value", as given beside it
   std::string trace_path;
   std::string trace_format;
-  std::string trace_hash;  ///< empty for a pipe
+  std::string trace_hash;                ///< empty for a pipe
+  std::vector<TraceReport> more_traces;  ///< that ran beside it
   double wall_seconds = 0;
   std::uint64_t peak_memory_bytes = 0;
 };

@@ -192,21 +192,62 @@ Statistic timeline() {
           }};
 }
 
+/// What each core did, in short.
+void add_cores(std::vector<Statistic>& table) {
+  struct Member {
+    const char* key;
+    const char* unit;
+    std::uint64_t CoreResult::* value;
+  };
+  static constexpr std::array kMembers = {
+      Member{"accesses", "1", &CoreResult::accesses},
+      Member{"instructions", "1", &CoreResult::instructions},
+      Member{"cycles", "cycle", &CoreResult::cycles},
+      Member{"l1_misses", "1", &CoreResult::l1_misses},
+      Member{"l2_misses", "1", &CoreResult::l2_misses},
+      Member{"walks", "1", &CoreResult::walks},
+      Member{"walk_cycles", "cycle", &CoreResult::walk_cycles},
+      Member{"exits", "1", &CoreResult::exits},
+  };
+  Statistic cores{
+      "cores", "", "each core in short: misses are of TLBs, exits of all reasons", {}, {}};
+  for (const Member& member : kMembers) cores.members.push_back({member.key, member.unit, {}});
+  cores.members.push_back({"cycles_by", "cycle", {}});
+  cores.get = [](const RunSettings&, const RunResult& result) {
+    Json list = Json::array();
+    for (const CoreResult& core : result.cores) {
+      Json& object = list.emplace_back(Json::object());
+      for (const Member& member : kMembers) object[member.key] = core.*member.value;
+      const CycleClasses& by = core.cycles_by;
+      object["cycles_by"] = {{"retiring", by.retiring},
+                             {"data", by.data},
+                             {"translation", by.translation},
+                             {"exits", by.exits},
+                             {"other", by.other}};
+    }
+    return list;
+  };
+  table.push_back(std::move(cores));
+}
+
 std::vector<Statistic> make_statistics() {
   std::vector<Statistic> table;
   table.push_back(number("accesses", "1", "accesses translated; two for one across a page boundary",
                          &RunResult::accesses));
   table.push_back(number("instructions", "1", "instructions begun, as the trace tells",
                          &RunResult::instructions));
-  table.push_back(number("cycles", "cycle", "time, all told", &RunResult::cycles));
+  table.push_back(number("cycles", "cycle", "time, all told: of the core that ran longest",
+                         &RunResult::cycles));
+  table.push_back(number("core_cycles", "cycle", "cycles of all cores; the sum of cycles_by",
+                         [](const RunResult& r) { return r.cycles_by.sum(); }));
   table.push_back(
       number("translation_cycles", "cycle",
              "cycles that the core lost to TLB levels and walks, VM exits not included; "
              "cycles_by.translation",
              [](const RunResult& r) { return r.cycles_by.translation; }));
-  table.push_back(
-      number("translation_share", "1", "translation_cycles over cycles",
-             [](const RunResult& r) { return quotient(r.cycles_by.translation, r.cycles); }));
+  table.push_back(number(
+      "translation_share", "1", "translation_cycles over core_cycles",
+      [](const RunResult& r) { return quotient(r.cycles_by.translation, r.cycles_by.sum()); }));
 
   const auto add_class = [&](const std::string& key, const std::string& help,
                              std::uint64_t CycleClasses::* cycles) {
@@ -227,6 +268,10 @@ std::vector<Statistic> make_statistics() {
   add_tlb(table, "l1d", "first-level data TLB", &RunResult::l1d);
   add_tlb(table, "l1i", "first-level instruction TLB", &RunResult::l1i);
   add_tlb(table, "l2", "second-level TLB", &RunResult::l2);
+  table.push_back(number("tlb.replayed", "1",
+                         "lookups by accesses that had been looked up before a fault, in no other "
+                         "count of TLBs: an access counts once",
+                         &RunResult::replayed_lookups));
   add_walker(table);
   add_memory(table);
 
@@ -245,6 +290,17 @@ std::vector<Statistic> make_statistics() {
                   &ShadowExits::guest_table_writes);
   add_shadow_exit("cr_access", "MOV to CR3 and CR4", &ShadowExits::cr_accesses);
   add_shadow_exit("invlpg", "INVLPG and INVPCID", &ShadowExits::invlpgs);
+  const auto add_exits = [&](const std::string& key, const std::string& help,
+                             std::uint64_t CoreExits::* exits) {
+    table.push_back(number("vmx.exits." + key, "1", "VM exits " + help,
+                           [exits](const RunResult& r) { return r.exits.*exits; }));
+  };
+  add_exits("external_interrupt", "of vCPUs that others had translations forgotten by",
+            &CoreExits::external_interrupt);
+  add_exits("apic_write", "to interrupt other vCPUs of the guest", &CoreExits::apic_write);
+  add_exits("preemption_timer", "because a time slice was over", &CoreExits::preemption_timer);
+  add_exits("vcpu_switch", "because the trace had another vCPU, or was at its end",
+            &CoreExits::vcpu_switch);
   table.push_back(number("vmx.exit_cycles", "cycle",
                          "cycles of VM exits, entries and the hypervisor's handler",
                          [](const RunResult& r) { return r.cycles_by.exits; }));
@@ -258,6 +314,22 @@ std::vector<Statistic> make_statistics() {
                          "times that its pages became smaller because no frame was large enough, "
                          "warm-up included",
                          &RunResult::host_no_large_frame));
+  const auto add_shootdowns = [&](const std::string& key, std::string_view unit,
+                                  const std::string& help, std::uint64_t Shootdowns::* count) {
+    table.push_back(
+        number(key, unit, help, [count](const RunResult& r) { return r.shootdowns.*count; }));
+  };
+  add_shootdowns("hypervisor.shootdowns", "1",
+                 "times that other cores were interrupted for a change of an EPT",
+                 &Shootdowns::of_hypervisor);
+  add_shootdowns("guest.shootdowns", "1",
+                 "times that other cores were interrupted for a change of a guest's tables",
+                 &Shootdowns::of_guest);
+  add_shootdowns("core.interrupts", "1", "cores interrupted for shootdowns",
+                 &Shootdowns::interrupts);
+  add_shootdowns("core.shootdown_cycles", "cycle",
+                 "cycles that cores waited for the answers; of the class exits",
+                 &Shootdowns::cycles);
   table.push_back(number("guest.page_faults", "1", "page faults served by the guest's system",
                          &RunResult::guest_page_faults));
   table.push_back(number("guest.no_large_frame", "1",
@@ -281,6 +353,7 @@ std::vector<Statistic> make_statistics() {
                          &RunResult::host_map_bytes));
   add_stale(table);
   table.push_back(timeline());
+  add_cores(table);
   table.push_back(
       hot_list("hot.pages", "4 KiB pages whose walks cost most cycles", &RunResult::hot_pages));
   table.push_back(hot_list("hot.instructions", "instructions whose walks cost most cycles",

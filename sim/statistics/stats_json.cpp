@@ -25,6 +25,12 @@ Json machine_object(const Machine& machine) {
   return object;
 }
 
+Json trace_object(const TraceReport& trace) {
+  Json object = {{"path", trace.path}, {"format", trace.format}};
+  if (!trace.hash.empty()) object["hash"] = trace.hash;
+  return object;
+}
+
 Json run_object(const RunSettings& settings) {
   Json run = {{"fetch", settings.fetch}, {"warmup", settings.warmup}};
   if (settings.limit) run["limit"] = *settings.limit;
@@ -62,8 +68,7 @@ std::string core_model(const RunSettings& settings) {
 
 Json stats_document(const RunReport& report) {
   const RunResult& result = report.result;
-  Json trace = {{"path", report.trace_path}, {"format", report.trace_format}};
-  if (!report.trace_hash.empty()) trace["hash"] = report.trace_hash;
+  const Json trace = trace_object({report.trace_path, report.trace_format, report.trace_hash});
 
   Json document = {
       {"schema_version", kSchemaVersion},
@@ -75,7 +80,10 @@ Json stats_document(const RunReport& report) {
   };
   if (result.error) document["error"] = result.error->what();
   if (!result.mismatch.empty()) document["mismatch"] = result.mismatch;
-  document["trace"] = std::move(trace);
+  document["trace"] = trace;
+  for (const TraceReport& more : report.more_traces) {
+    document["more_traces"].push_back(trace_object(more));
+  }
   document["run"] = run_object(report.settings);
   document["machine_name"] = report.machine_name;
   if (!report.machine_changes.empty()) document["machine_changes"] = report.machine_changes;

@@ -148,15 +148,5 @@ TEST(AddressSpaces, FlushTheTlbsOnEverySwitch) {
   EXPECT_EQ(result.l1d.hits, 1u);
 }
 
-TEST(AddressSpaces, ASecondVirtualCpuIsRefusedByName) {
-  Record other = read(kHeap);
-  other.vcpu = 3;
-  const RunResult result = run(small_machine(), {read(kHeap), read(kHeap), other, read(kHeap)});
-  ASSERT_TRUE(result.error);
-  EXPECT_EQ(result.error->place(), "trace: record 3");
-  EXPECT_NE(std::string(result.error->what()).find("vCPU 3"), std::string::npos);
-  EXPECT_EQ(result.accesses, 2u);
-}
-
 }  // namespace
 }  // namespace eptsim::sim

@@ -7,8 +7,6 @@
 #include <sstream>
 #include <utility>
 
-#include "sim/run/tests/support.hpp"
-
 namespace eptsim::sim {
 namespace {
 
@@ -18,6 +16,16 @@ void print(std::ostream& out, const char* name, const mmu::TlbCounters& tlb) {
 
 }  // namespace
 
+std::string text_of(const CoreResult& core) {
+  std::ostringstream out;
+  const CycleClasses& by = core.cycles_by;
+  out << core.accesses << ' ' << core.instructions << ' ' << core.cycles << ' ' << by.retiring
+      << ' ' << by.data << ' ' << by.translation << ' ' << by.exits << ' ' << by.other << ' '
+      << core.l1_misses << ' ' << core.l2_misses << ' ' << core.walks << ' ' << core.walk_cycles
+      << ' ' << core.exits;
+  return out.str();
+}
+
 std::string text_of(const RunResult& result) {
   std::ostringstream out;
   out << "accesses " << result.accesses << "\ninstructions " << result.instructions << "\ncycles "
@@ -25,8 +33,9 @@ std::string text_of(const RunResult& result) {
       << result.events << '\n';
   const CycleClasses& by = result.cycles_by;
   out << "classes " << by.retiring << ' ' << by.data << ' ' << by.translation << ' ' << by.exits
-      << ' ' << by.other << "\nqueue " << result.walk_queue.merged << ' '
-      << result.walk_queue.cycles << ' ' << result.walk_queue.most << '\n';
+      << ' ' << by.other << "\nreplayed " << result.replayed << ' ' << result.replayed_lookups
+      << "\nqueue " << result.walk_queue.merged << ' ' << result.walk_queue.cycles << ' '
+      << result.walk_queue.most << '\n';
   print(out, "l1i", result.l1i);
   print(out, "l1d", result.l1d);
   print(out, "l2", result.l2);
@@ -81,18 +90,30 @@ std::string text_of(const RunResult& result) {
         << ' ' << interval.lookups << ' ' << interval.first_level_misses << ' '
         << interval.tlb_misses << ' ' << interval.walks << ' ' << interval.walk_cycles << '\n';
   }
+  const CoreExits& exits = result.exits;
+  const Shootdowns& shootdowns = result.shootdowns;
+  out << "exits " << exits.external_interrupt << ' ' << exits.apic_write << ' '
+      << exits.preemption_timer << ' ' << exits.vcpu_switch << "\nshootdowns "
+      << shootdowns.of_hypervisor << ' ' << shootdowns.of_guest << ' ' << shootdowns.interrupts
+      << ' ' << shootdowns.cycles << "\nprotected " << result.protected_writes << "\nstale "
+      << result.stale.guest << ' ' << result.stale.ept << '\n';
+  for (const CoreResult& core : result.cores) out << "core " << text_of(core) << '\n';
   out << result.partial << ' ' << (result.error ? result.error->what() : "done") << '\n';
   return out.str();
 }
 
 std::string run_apart(const RunSettings& settings, const std::vector<Record>& records) {
+  return run_apart(settings, Programs{{records}});
+}
+
+std::string run_apart(const RunSettings& settings, const Programs& programs) {
   std::array<int, 2> pipe_ends{};
   if (::pipe(pipe_ends.data()) != 0) return "no pipe";
   const pid_t child = fork();
   if (child == 0) {
     std::string text;
     try {
-      text = text_of(run(settings, records));
+      text = text_of(run(settings, programs));
     } catch (const std::exception& error) {
       text = std::string("exception: ") + error.what();
     }

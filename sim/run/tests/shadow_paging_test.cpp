@@ -25,7 +25,8 @@ class ShadowMachine {
  public:
   ShadowMachine(PagePolicy guest, PagePolicy host, unsigned fragmentation = 0)
       : memory_(1ull << 40),
-        software_(memory_, machine(guest, host, fragmentation), Mode::kShadow) {}
+        frames_(host_memory(machine(guest, host, fragmentation), Mode::kShadow)),
+        software_(memory_, frames_, machine(guest, host, fragmentation), Mode::kShadow) {}
 
   SystemSoftware& software() { return software_; }
 
@@ -35,7 +36,7 @@ class ShadowMachine {
                                .access = write ? arch::AccessKind::kWrite : arch::AccessKind::kRead,
                                .user = true};
     for (unsigned tries = 0; tries < 4; ++tries) {
-      const mmu::WalkContext& context = software_.context(asid);
+      const mmu::WalkContext& context = software_.context(asid, 1);
       const mmu::Outcome outcome = mmu::translate(context, request, memory_).outcome;
       if (outcome.kind == mmu::OutcomeKind::kTranslated) return outcome;
       software_.serve(asid, request, outcome);
@@ -88,6 +89,7 @@ class ShadowMachine {
   }
 
   mmu::Dram memory_;
+  PhysicalFrames frames_;
   SystemSoftware software_;
 };
 

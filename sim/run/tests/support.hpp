@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <utility>
@@ -82,6 +83,20 @@ inline RunResult run(const RunSettings& settings, MemoryTrace& trace) {
 inline RunResult run(const RunSettings& settings, std::vector<Record> records) {
   MemoryTrace trace(std::move(records));
   return run(settings, trace);
+}
+
+/// Of each core one trace, or several that take turns.
+using Programs = std::vector<std::vector<std::vector<Record>>>;
+
+inline RunResult run(const RunSettings& settings, const Programs& programs) {
+  std::deque<MemoryTrace> traces;
+  std::vector<CoreTraces> cores;
+  for (const auto& core : programs) {
+    CoreTraces& own = cores.emplace_back();
+    for (const auto& records : core) own.push_back({&traces.emplace_back(records)});
+  }
+  const std::atomic<bool> stop{false};
+  return simulate(settings, cores, stop);
 }
 
 }  // namespace eptsim::sim

@@ -346,6 +346,10 @@ TEST(Faults, ArePreciseAndWhatIsYoungerBeginsAnew) {
   EXPECT_EQ(result.instructions, 4u);
   EXPECT_EQ(result.guest_page_faults, 4u);
   EXPECT_GE(result.walker.walks, 8u);
+  EXPECT_EQ(result.l1d.accesses, 4u);
+  EXPECT_EQ(result.l1d.misses, 4u);
+  EXPECT_EQ(result.l2.misses, 4u);
+  EXPECT_EQ(result.replayed_lookups, 4u + 3 + 2 + 1);
   EXPECT_EQ(result.cycles, result.cycles_by.sum());
 }
 

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "mmu_model/caches/invalidation.hpp"
+#include "mmu_model/dram.hpp"
+#include "sim/run/physical_frames.hpp"
+#include "sim/run/simulation.hpp"
+#include "sim/run/system_software.hpp"
+
+namespace eptsim::sim {
+
+struct VirtualMachine;
+
+/// A virtual processor. It stays on the core that entered it first.
+struct Vcpu {
+  VirtualMachine& machine;
+  std::uint8_t name = 0;   ///< as the trace numbers it
+  std::uint16_t vpid = 0;  ///< its own in the whole machine; 0 where translations carry none
+  unsigned core = 0;
+  bool entered = false;     ///< it has been in an address space
+  std::uint16_t asid = 0;   ///< which
+  bool owes_flush = false;  ///< it wasn't running when its guest had others forget translations
+};
+
+/// A guest with its hypervisor and its vCPUs; on bare metal just an operating system with its
+/// processors.
+struct VirtualMachine {
+  VirtualMachine(std::uint16_t trace_name, mmu::Dram& memory, PhysicalFrames& host_frames,
+                 const RunSettings& settings, const LinearAreas& areas)
+      : name(trace_name), software(memory, host_frames, settings.machine, settings.mode, areas) {}
+
+  std::uint16_t name;  ///< as the trace numbers it
+  SystemSoftware software;
+  std::deque<Vcpu> vcpus;
+  /// By core: what it must forget before it enters the machine again. The hypervisor changed the
+  /// machine's tables while the core ran something else.
+  std::vector<mmu::InvalidationScopes> owed;
+
+  // What cores have taken account of, of what `software` counts.
+  std::uint64_t exits_accounted = 0;
+  ShadowExits shadow_accounted;
+  std::uint64_t faults_accounted = 0;
+  std::uint64_t protected_writes_accounted = 0;
+};
+
+/// All virtual machines of a run, over the same host memory. Each is made when a core first comes
+/// to a record of its, and so are its vCPUs.
+class VirtualMachines {
+ public:
+  /// Makes the software of the first, so that what can't be is said before anything runs. `areas`:
+  /// of all programs. Throws InputError as SystemSoftware does.
+  VirtualMachines(mmu::Dram& memory, const RunSettings& settings, unsigned cores,
+                  LinearAreas areas);
+
+  /// The vCPU that a trace calls so. If there is none yet, it is made, and belongs to `core`.
+  Vcpu& vcpu(std::uint16_t machine, std::uint8_t name, unsigned core);
+
+  const std::deque<VirtualMachine>& all() const { return machines_; }
+
+ private:
+  VirtualMachine& machine(std::uint16_t name);
+
+  mmu::Dram& memory_;
+  const RunSettings& settings_;
+  unsigned cores_;
+  LinearAreas areas_;
+  PhysicalFrames host_frames_;
+  std::deque<VirtualMachine> machines_;
+  bool first_is_named_ = false;
+  std::uint16_t vcpus_ = 0;
+};
+
+}  // namespace eptsim::sim
