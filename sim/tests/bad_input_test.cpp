@@ -74,7 +74,6 @@ const BadInput kTraces[] = {
     {"TruncatedRecord", "eptsim run truncated --format champsim --warmup 100 --output out",
      "truncated: ", "record"},
     {"UnknownFormat", "eptsim run good --format champsin", "", "did you mean 'champsim'?"},
-    {"TwoTraces", "eptsim compare good good", "good: ", "one trace"},
     {"FetchesThatArentThere", "eptsim run reads --fetch on", "--fetch on: ", "reads"},
     {"NothingAfterTheWarmUp", "eptsim run good --warmup 100000 --output out",
      "good: the trace ends within the warm-up"},

@@ -45,6 +45,9 @@ RunReport numbered() {
   result.walker.served_by = {41, 25, 15, 5};
   result.shadow_exits = {
       .page_faults = 61, .guest_table_writes = 62, .cr_accesses = 63, .invlpgs = 64};
+  result.exits = {
+      .external_interrupt = 69, .apic_write = 70, .preemption_timer = 71, .vcpu_switch = 72};
+  result.shootdowns = {.of_hypervisor = 73, .of_guest = 74, .interrupts = 75, .cycles = 76};
   result.shadow_mapped.add(arch::PageSize::k2M);
   result.guest_mapped.add(arch::PageSize::k1G);
   result.ept_mapped.add(arch::PageSize::k4K);
@@ -93,13 +96,15 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
   EXPECT_EQ(stats.at("instructions"), 200);
   EXPECT_EQ(stats.at("cycles"), 400);
   EXPECT_EQ(stats.at("translation_cycles"), 100);
-  EXPECT_EQ(stats.at("translation_share"), 0.25);
+  EXPECT_EQ(stats.at("core_cycles"), 52'348) << "the sum of the classes";
+  EXPECT_EQ(stats.at("translation_share"), 100.0 / 52'348);
   EXPECT_EQ(stats.at("cycles_by"), Json({{"retiring", 200},
                                          {"data", 30},
                                          {"translation", 100},
                                          {"exits", 52'000},
                                          {"other", 18}}));
-  EXPECT_EQ(stats.at("core"), Json({{"replayed", 17}}));
+  EXPECT_EQ(stats.at("core"),
+            Json({{"replayed", 17}, {"interrupts", 75}, {"shootdown_cycles", 76}}));
   EXPECT_EQ(stats.at("walker").at("merged"), 19);
   EXPECT_EQ(stats.at("walker").at("queue"), Json({{"mean", 1.5}, {"most", 5}}));
   EXPECT_EQ(stats.at("tlb").at("l1d"), Json({{"accesses", 60},
@@ -170,7 +175,11 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
                                                {"page_fault", 61},
                                                {"guest_table_write", 62},
                                                {"cr_access", 63},
-                                               {"invlpg", 64}}));
+                                               {"invlpg", 64},
+                                               {"external_interrupt", 69},
+                                               {"apic_write", 70},
+                                               {"preemption_timer", 71},
+                                               {"vcpu_switch", 72}}));
   EXPECT_EQ(stats.at("vmx").at("exit_cycles"), 52'000);
   EXPECT_EQ(stats.at("timeline").size(), 2u);
   EXPECT_EQ(stats.at("timeline").at(1), Json({{"accesses", 36},
