@@ -7,6 +7,7 @@
 #include "mmu_model/replacement/fifo.hpp"
 #include "mmu_model/replacement/lru.hpp"
 #include "mmu_model/replacement/random.hpp"
+#include "mmu_model/replacement/srrip.hpp"
 #include "mmu_model/replacement/tree_plru.hpp"
 #include "mmu_model/settings.hpp"
 
@@ -31,12 +32,13 @@ class ReplacementState {
   }
 
  private:
-  using Policy = std::variant<Lru, TreePlru, Fifo, RandomReplacement>;
+  using Policy = std::variant<Lru, TreePlru, Fifo, RandomReplacement, Srrip>;
   static Policy make(Replacement kind, unsigned sets, unsigned ways, std::uint64_t seed) {
     switch (kind) {
       case Replacement::kTreePlru: return TreePlru(sets, ways);
       case Replacement::kFifo: return Fifo(sets, ways);
       case Replacement::kRandom: return RandomReplacement(ways, seed);
+      case Replacement::kSrrip: return Srrip(sets, ways);
       case Replacement::kLru: break;
     }
     return Lru(sets, ways);

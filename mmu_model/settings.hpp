@@ -16,7 +16,7 @@ struct TlbGeometry {
   unsigned ways = 0;     ///< entries / ways is a power of two
 };
 
-enum class Replacement : std::uint8_t { kLru, kTreePlru, kFifo, kRandom };
+enum class Replacement : std::uint8_t { kLru, kTreePlru, kFifo, kRandom, kSrrip };
 
 /// One TLB level. Split by page size if `split`, else `unified` holds every size. Of one that is
 /// split, `k4_m2` holds 4 KiB and 2 MiB pages if `shares_4k_2m`, else `k4` and `m2` do.
@@ -30,6 +30,9 @@ struct TlbSettings {
   TlbGeometry g1 = {};      ///< 1 GiB
   unsigned coalesce = 1;    ///< 4 KiB pages that an entry may hold: 1, 2, 4 or 8
   unsigned hit_cycles = 0;  ///< added to an access that hits here
+  /// Of an access that misses here, with no further level to ask, until its walk is asked for.
+  /// 0: hit_cycles.
+  unsigned miss_cycles = 0;
   Replacement replacement = Replacement::kLru;
 };
 
@@ -47,6 +50,7 @@ struct CacheSettings {
   TlbSettings l2;
   /// By level of the last entry that a hit skips: 2 (PDE), 3 (PDPTE), 4 (PML4E), 5 (PML5E).
   std::array<StructureCacheSettings, 6> combined = {};
+  StructureKind kind = StructureKind::kCombined;   ///< what `combined` leads to
   std::array<StructureCacheSettings, 6> ept = {};  ///< the same of the EPT dimension
   StructureCacheSettings nested_tlb = {};
   /// Every invalidation, a fault's too, removes everything: the SDM lets a processor do that

@@ -12,10 +12,16 @@
 
 namespace eptsim::mmu {
 
+/// How a walk asks for caches of a kind.
+constexpr Walk::Lookups lookups_of(StructureKind kind) {
+  return kind == StructureKind::kGuest ? Walk::Lookups::kAskedOfGuest : Walk::Lookups::kAsked;
+}
+
 /// What a logical processor remembers of the entries on the way of its walks (SDM 5.10.3, 31.4.1):
 ///
-///   combined [2..5]  linear address ─► table of the next guest level, in host memory. Belongs to
-///                    VPID, PCID and EPTRTA. With EPT off the same arrays hold linear mappings.
+///   combined [2..5]  linear address ─► table of the next guest level, in host memory or, of the
+///                    other kind, in the guest's. Belongs to VPID, PCID and EPTRTA. With EPT off
+///                    the same arrays hold linear mappings.
 ///   ept [2..5]       guest-physical address ─► table of the next EPT level. Belongs to the EPTRTA.
 ///   nested TLB       guest-physical page ─► host-physical page. Belongs to the EPTRTA.
 ///

@@ -12,6 +12,7 @@ constexpr std::uint64_t kStructureSeed = 32;  // the TLBs take those up to 24
 
 TranslationCaches::TranslationCaches(const CacheSettings& settings, std::uint64_t seed)
     : over_invalidate_(settings.over_invalidate),
+      lookups_(lookups_of(settings.kind)),
       tlbs_(settings.l1i, settings.l1d, settings.l2, seed),
       structures_(settings, seed + kStructureSeed) {}
 
@@ -28,7 +29,7 @@ TranslationCaches::Answer TranslationCaches::translate(const WalkContext& contex
               .pml_index = context.raw.pml_index};
     }
   }
-  Walk walk(context, request);
+  Walk walk(context, request, lookups_);
   walk_to_its_end(walk, context, memory, recorder);
   const Outcome& outcome = walk.outcome();
   tlbs_.fill(context, request, outcome);

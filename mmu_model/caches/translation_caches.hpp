@@ -48,6 +48,7 @@ class TranslationCaches {
   void remove(const InvalidationScope& scope);
 
   bool over_invalidate_;
+  Walk::Lookups lookups_;
   TlbHierarchy tlbs_;
   StructureCaches structures_;
 };

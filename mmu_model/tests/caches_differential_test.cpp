@@ -31,6 +31,7 @@ TEST_P(CachesAgainstNone, NoAccessTellsThemApartIfSoftwareInvalidates) {
                                                   Replacement::kFifo, Replacement::kRandom};
   CacheSettings settings = small_caches(kReplacements[GetParam() % 4]);
   if (GetParam() == 9) settings.over_invalidate = true;
+  if (GetParam() % 3 == 1) settings.kind = StructureKind::kGuest;
   if (GetParam() % 2 == 1) settings.l1d.coalesce = settings.l2.coalesce = 4;
   TwinMachine machine(GetParam(), settings);
   for (int i = 0; i < 10'000; ++i) {

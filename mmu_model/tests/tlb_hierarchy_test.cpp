@@ -28,6 +28,20 @@ TEST_F(Tlbs, AMissAHitAndTheirCycles) {
   EXPECT_EQ(tlbs.l1i().accesses, 0u);
 }
 
+TEST_F(Tlbs, AMissMayTakeLongerThanAHitToBeKnown) {
+  TlbSettings first = kFirst, second = kSecond;
+  first.miss_cycles = 3;
+  second.miss_cycles = 20;
+  const auto miss = [&](const TlbSettings& l2, std::uint64_t address) {
+    TlbHierarchy slow(first, first, l2, 1);
+    slow.use(context);
+    return slow.lookup(read(address)).cycles;
+  };
+  EXPECT_EQ(miss(second, kAddress), 20u) << "the last level that is there";
+  EXPECT_EQ(miss({}, kAddress), 3u);
+  EXPECT_EQ(miss(second, 1ull << 60), 20u) << "and so where no such address is";
+}
+
 TEST_F(Tlbs, ASecondLevelHitFillsTheFirst) {
   walked(read(kAddress), translated(kAddress));
   // Four more pages of the same first-level set.

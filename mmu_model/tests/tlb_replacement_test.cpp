@@ -130,6 +130,32 @@ TEST(TlbReplacement, TreePlruOfFourWaysEvictsWhereTheBitsPoint) {
   EXPECT_TRUE(level.hits(14));
 }
 
+TEST(TlbReplacement, SrripGivesUpWhatWasUsedOnceBeforeWhatWasUsedAgain) {
+  Level level({.entries = 4, .ways = 4}, Replacement::kSrrip);
+  for (std::uint64_t page : {10, 11, 12, 13}) EXPECT_FALSE(level.access(page));
+  EXPECT_TRUE(level.access(10));
+  EXPECT_TRUE(level.access(12));
+  // Any number of pages used once go through the places of 11 and 13.
+  for (std::uint64_t page = 20; page < 22; ++page) EXPECT_FALSE(level.access(page));
+  EXPECT_FALSE(level.hits(11));
+  EXPECT_FALSE(level.hits(13));
+  EXPECT_TRUE(level.hits(10));
+  EXPECT_TRUE(level.hits(12));
+}
+
+TEST(TlbReplacement, SrripForgetsWhatIsNeverUsedAgain) {
+  Level level({.entries = 2, .ways = 2}, Replacement::kSrrip);
+  EXPECT_FALSE(level.access(1));
+  EXPECT_TRUE(level.access(1));
+  // Page 1 is expected soon, 0. Each that comes next ages it by one until it is as late as they.
+  EXPECT_FALSE(level.access(2));
+  EXPECT_FALSE(level.access(3));  // ages 1 to 1, 2 goes
+  EXPECT_FALSE(level.access(4));  // to 2, 3 goes
+  EXPECT_FALSE(level.access(5));  // to 3: both are last, and the first goes
+  EXPECT_FALSE(level.hits(1));
+  EXPECT_TRUE(level.hits(5));
+}
+
 TEST(TlbReplacement, RandomRepeatsWithItsSeedAndReachesEveryWay) {
   const auto pages = some_pages(5000, 24);
   const auto run = [&](std::uint64_t seed) {

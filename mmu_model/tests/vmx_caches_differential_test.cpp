@@ -34,7 +34,10 @@ TEST_P(VmxCachesAgainstNone, NoGuestThatInvalidatesSeesAnyDifference) {
   RandomGuest::Counts all;
   std::uint64_t translations = 0, walks = 0, references = 0, uncached_references = 0;
   for (std::uint64_t seed = GetParam(); seed < GetParam() + kSeedsOfATest; ++seed) {
-    RandomGuest guest(seed, small_caches(kReplacements[seed % 4]));
+    CacheSettings settings = small_caches(kReplacements[seed % 4]);
+    if (seed % 3 == 1) settings.kind = StructureKind::kGuest;
+    if (seed % 2 == 1) settings.l1d.coalesce = settings.l2.coalesce = 4;
+    RandomGuest guest(seed, settings);
     for (unsigned step = 0; step < kSteps; ++step) {
       guest.step();
       if (step % kStepsBetweenMemories == 0) guest.compare_memories();

@@ -16,13 +16,14 @@ constexpr std::uint64_t kGva = 0x0000'5678'9abc'd010;
 /// what `admit` lets through.
 unsigned second_walk(
     unsigned guest_levels, unsigned ept_levels,
-    const std::function<bool(const WalkTables&, const PageAddress&, const CachedEntry&)>& admit) {
+    const std::function<bool(const WalkTables&, const PageAddress&, const CachedEntry&)>& admit,
+    Walk::Lookups lookups = Walk::Lookups::kAsked) {
   WalkTables tables(guest_levels, ept_levels);
   const PageAddress page = tables.map(kGva);
   ToyCaches caches;
-  run_cached(tables, access(AccessKind::kRead, kGva), caches);
+  run_cached(tables, access(AccessKind::kRead, kGva), caches, lookups);
   caches.admit = [&](const CachedEntry& entry) { return admit(tables, page, entry); };
-  const CachedResult result = run_cached(tables, access(AccessKind::kRead, kGva), caches);
+  const CachedResult result = run_cached(tables, access(AccessKind::kRead, kGva), caches, lookups);
   EXPECT_EQ(result.outcome.kind, OutcomeKind::kTranslated);
   EXPECT_EQ(result.outcome.hpa, page.hpa);
   return result.references;
@@ -90,6 +91,77 @@ TEST(WalkCaches, WithEptOffTheSameLookupHoldsGuestTables) {
     EXPECT_EQ(second_walk(4, 0, [&](auto&, auto&, auto& entry) { return combined(entry, level); }),
               level - 1);
   }
+}
+
+unsigned second_guest_walk(unsigned guest_levels, unsigned ept_levels,
+                           const std::function<bool(const CachedEntry&)>& admit) {
+  return second_walk(
+      guest_levels, ept_levels,
+      [&](auto&, auto&, const CachedEntry& entry) { return admit(entry); },
+      Walk::Lookups::kAskedOfGuest);
+}
+
+TEST(WalkCaches, OfTheGuestsAddressesLeaveTheNextTableToBeTranslated) {
+  EXPECT_EQ(second_guest_walk(4, 4, [](auto&) { return false; }), 24u);
+  for (const auto& [level, references] : {std::pair{4u, 19u}, {3u, 14u}, {2u, 9u}}) {
+    EXPECT_EQ(second_guest_walk(4, 4, [&](auto& entry) { return combined(entry, level); }),
+              references);
+  }
+  EXPECT_EQ(second_guest_walk(5, 5, [](auto& entry) { return combined(entry, 5); }), 4u * 6 + 5);
+  for (unsigned level = 2; level <= 4; ++level) {
+    EXPECT_EQ(second_guest_walk(4, 0, [&](auto& entry) { return combined(entry, level); }),
+              level - 1)
+        << "with EPT off it makes no difference";
+  }
+  const auto with = [](LookupKind kind) {
+    return [kind](const CachedEntry& entry) {
+      return combined(entry, 2) ||
+             (entry.kind == kind && (kind == LookupKind::kNestedTlb || entry.level == 2));
+    };
+  };
+  EXPECT_EQ(second_guest_walk(4, 4, with(LookupKind::kEptStructure)), 1u + 1 + 1);
+  EXPECT_EQ(second_guest_walk(4, 4, with(LookupKind::kNestedTlb)), 1u);
+}
+
+TEST(WalkCaches, OfTheGuestsAddressesHoldNothingOfTheEpt) {
+  // The table moves in host memory, and only its own translation has been forgotten.
+  WalkTables tables(4, 4);
+  const PageAddress page = tables.map(kGva);
+  ToyCaches caches;
+  caches.admit = [](const CachedEntry& entry) { return combined(entry, 2); };
+  run_cached(tables, access(AccessKind::kRead, kGva), caches, Walk::Lookups::kAskedOfGuest);
+  const std::uint64_t moved = 0x7'7777'7000;
+  const std::uint64_t leaf = tables.ept_entry(tables.guest_entry_gpa(kGva, 1), 1);
+  const std::uint64_t old = tables.guest_entry(kGva, 1);
+  tables.memory.put(moved | (old & 0xfff), tables.memory.at(old));
+  tables.memory.put(old, 0);
+  tables.memory.put(leaf, (tables.memory.at(leaf) & ~0x000f'ffff'ffff'f000) | moved);
+  const CachedResult found =
+      run_cached(tables, access(AccessKind::kRead, kGva), caches, Walk::Lookups::kAskedOfGuest);
+  EXPECT_EQ(found.references, 9u);
+  EXPECT_EQ(found.outcome.hpa, page.hpa);
+
+  // And so it does when the right to read it goes.
+  tables.clear(leaf, kR | kW | kX);
+  const CachedResult refused =
+      run_cached(tables, access(AccessKind::kRead, kGva), caches, Walk::Lookups::kAskedOfGuest);
+  EXPECT_EQ(refused.outcome.kind, OutcomeKind::kEptViolation);
+  EXPECT_EQ(refused.outcome.gpa, tables.guest_entry_gpa(kGva, 1));
+}
+
+TEST(WalkCaches, OfTheGuestsAddressesHoldTheRightsOfWhatTheySkip) {
+  WalkTables tables(4, 4);
+  tables.map(kGva);
+  tables.clear(tables.guest_entry(kGva, 3), kGuestW);
+  tables.context.cr0 |= 1u << 16;
+  ToyCaches caches;
+  caches.admit = [](const CachedEntry& entry) { return combined(entry, 2); };
+  run_cached(tables, access(AccessKind::kRead, kGva), caches, Walk::Lookups::kAskedOfGuest);
+  const CachedResult refused =
+      run_cached(tables, access(AccessKind::kWrite, kGva), caches, Walk::Lookups::kAskedOfGuest);
+  EXPECT_EQ(refused.outcome.kind, OutcomeKind::kPageFault);
+  EXPECT_EQ(refused.outcome.place.guest_level, 3) << "found by beginning again";
+  EXPECT_EQ(refused.references, 4u + 1 + 20) << "to the guest's leaf, and then all anew";
 }
 
 TEST(WalkCaches, AWalkThatFaultsFillsNoCombinedEntry) {

@@ -31,10 +31,11 @@ void ToyCaches::fill(const CachedEntry& filled) {
   entries_.push_back(filled);
 }
 
-CachedResult run_cached(WalkTables& tables, const Request& request, ToyCaches& caches) {
+CachedResult run_cached(WalkTables& tables, const Request& request, ToyCaches& caches,
+                        Walk::Lookups lookups) {
   WalkContext context(tables.context);
   load_pdptes(context, tables.memory);
-  Walk walk(context, request);
+  Walk walk(context, request, lookups);
   Answer answer;
   CachedResult result;
   std::vector<CachedEntry> fills;

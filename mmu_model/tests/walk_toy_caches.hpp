@@ -35,7 +35,8 @@ struct CachedResult {
 
 /// Translates `request`, within one page, over the memory of `tables` with the help of `caches`,
 /// which take what the walk proved.
-CachedResult run_cached(WalkTables& tables, const Request& request, ToyCaches& caches);
+CachedResult run_cached(WalkTables& tables, const Request& request, ToyCaches& caches,
+                        Walk::Lookups lookups = Walk::Lookups::kAsked);
 
 /// Xorshift: the same numbers everywhere.
 class Random {

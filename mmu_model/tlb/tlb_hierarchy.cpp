@@ -37,13 +37,13 @@ void TlbHierarchy::use(const WalkContext& context) {
 TlbHit TlbHierarchy::miss_of(TlbLevel& first) {
   first.count_miss();
   l2_.count_miss();
-  return {nullptr, TlbHitLevel::kMiss, l2_.is_off() ? first.hit_cycles() : l2_.hit_cycles()};
+  return {nullptr, TlbHitLevel::kMiss, l2_.is_off() ? first.miss_cycles() : l2_.miss_cycles()};
 }
 
 TlbHit TlbHierarchy::lookup_second(TlbLevel& first, const Request& request) {
-  if (l2_.is_off()) return {nullptr, TlbHitLevel::kMiss, first.hit_cycles()};
+  if (l2_.is_off()) return {nullptr, TlbHitLevel::kMiss, first.miss_cycles()};
   const TlbEntry* entry = l2_.lookup(query_, request);
-  if (entry == nullptr) return {nullptr, TlbHitLevel::kMiss, l2_.hit_cycles()};
+  if (entry == nullptr) return {nullptr, TlbHitLevel::kMiss, l2_.miss_cycles()};
   first.fill(query_.space.vpid, request.address, *entry);
   return {entry, TlbHitLevel::kSecond, l2_.hit_cycles()};
 }

@@ -5,7 +5,8 @@
 namespace eptsim::mmu {
 
 TlbLevel::TlbLevel(const TlbSettings& settings, std::uint64_t seed)
-    : hit_cycles_(settings.hit_cycles) {
+    : hit_cycles_(settings.hit_cycles),
+      miss_cycles_(settings.miss_cycles != 0 ? settings.miss_cycles : settings.hit_cycles) {
   arrays_.reserve(kSizes.size());  // array_of_ points into it
   const auto add = [&](const TlbGeometry& geometry) -> TlbArray* {
     if (geometry.entries == 0) return nullptr;

@@ -22,6 +22,8 @@ class TlbLevel {
   /// No array has entries: the level is not there.
   bool is_off() const { return arrays_.empty(); }
   unsigned hit_cycles() const { return hit_cycles_; }
+  /// Until a walk is asked for.
+  unsigned miss_cycles() const { return miss_cycles_; }
   /// A level that is off counts nothing.
   TlbCounters counters() const {
     return {.accesses = hits_ + misses_, .hits = hits_, .misses = misses_};
@@ -71,6 +73,7 @@ class TlbLevel {
   /// By index in kSizes: the array that holds the size, if any.
   std::array<TlbArray*, 3> array_of_{};
   unsigned hit_cycles_;
+  unsigned miss_cycles_;
   std::uint64_t hits_ = 0;
   std::uint64_t misses_ = 0;
 };

@@ -58,7 +58,14 @@ Step Walk::after_combined_lookup(const CachedEntry* hit) {
   if (hit == nullptr) return start_from_tables();
   hit_ = true;
   guest_first_level_ = guest_level_ = static_cast<std::uint8_t>(hit->level - 1);
-  guest_[hit->level].rights = hit->guest_rights;
+  GuestLevel& above = guest_[hit->level];
+  above.rights = hit->guest_rights;
+  if (hit->guest_physical) {
+    // Whether the skipped entries lie where paging may write isn't known: a page that demands it
+    // has the walk begin again.
+    above.paging_verified = false;
+    return locate_guest_entry(hit->frame);
+  }
   GuestLevel& level = guest_[guest_level_];
   level.address = guest_entry_address(*context_, hit->frame, request_.address, guest_level_);
   level.page = hit->ept;

@@ -26,7 +26,8 @@ Walk::Walk(const WalkContext& context, const Request& request, Lookups lookups,
            std::uint16_t pml_index)
     : context_(&context),
       request_(request),
-      caching_(lookups == Lookups::kAsked),
+      caching_(lookups != Lookups::kOff),
+      guest_physical_(lookups == Lookups::kAskedOfGuest),
       lookups_(caching_),
       pml_index_(pml_index) {
   if (caching_) fills_.emplace();

@@ -35,7 +35,8 @@ enum class StepKind : std::uint8_t {
 
 enum class LookupKind : std::uint8_t {
   kCombined,      ///< linear-address bits ─► host-physical address of the next guest table; with
-                  ///< EPT off the same holds what comes from the guest tables alone
+                  ///< EPT off the same holds what comes from the guest tables alone. Or the table's
+                  ///< guest-physical address: CachedEntry::guest_physical
   kEptStructure,  ///< guest-physical bits ─► host-physical address of the next EPT table
   kNestedTlb,     ///< guest-physical page ─► host-physical page
 };
@@ -47,8 +48,10 @@ struct CachedEntry {
   /// 32-bit paging covers 4 MiB).
   /// kNestedTlb: level of the leaf: 1, 2 or 3.
   std::uint8_t level = 0;
-  std::uint64_t key = 0;       ///< the linear or guest-physical address, aligned to what is covered
-  std::uint64_t frame = 0;     ///< host-physical address of the next table, or of the page
+  std::uint64_t key = 0;    ///< the linear or guest-physical address, aligned to what is covered
+  std::uint64_t frame = 0;  ///< host-physical address of the next table, or of the page
+  /// kCombined: `frame` is guest-physical and must be translated; nothing of the EPT is held.
+  bool guest_physical = false;
   GuestRights guest_rights{};  ///< kCombined: AND over the skipped guest entries
   /// The EPT entries that it stands for, the last of them that of `level`; kCombined: those that
   /// map the next guest table. What their bits give is for the controls of the walk that uses them.
@@ -85,8 +88,9 @@ struct Answer {
 /// reported is what memory holds (SDM 31.4.3 leaves that open).
 class Walk {
  public:
-  /// Whether the walk asks caches at all; kOff saves the steps that would all be misses.
-  enum class Lookups : std::uint8_t { kAsked, kOff };
+  /// Whether the walk asks caches at all; kOff saves the steps that would all be misses. With
+  /// kAskedOfGuest those of linear addresses are filled with guest-physical addresses.
+  enum class Lookups : std::uint8_t { kAsked, kAskedOfGuest, kOff };
 
   Walk() = default;
   Walk(const WalkContext& context, const Request& request, Lookups lookups = Lookups::kAsked)
@@ -208,6 +212,7 @@ class Walk {
   Request request_;
   State state_ = State::kStart;
   bool caching_ = false;                 ///< caches are there to be filled
+  bool guest_physical_ = false;          ///< those of linear addresses with the guest's addresses
   bool lookups_ = false;                 ///< and to be asked
   bool hit_ = false;                     ///< a hit has been used since the start
   bool hlat_ = false;                    ///< the guest entries in hand are HLAT entries

@@ -36,22 +36,27 @@ void Walk::fill_guest_physical() {
                               .ept = path_down_to(ept_level_)};
 }
 
-/// The whole translation has succeeded: where each guest table on its way lies in host memory. With
-/// HLAT an address's combined entries stand for HLAT tables, so those that ordinary paging went
-/// through after a restart are not kept.
+/// The whole translation has succeeded: where each guest table on its way lies in host memory, or
+/// in the guest's. With HLAT an address's combined entries stand for HLAT tables, so those that
+/// ordinary paging went through after a restart are not kept.
 void Walk::fill_combined() {
   if (hlat_restart_level_ != 0) return;
   for (std::uint8_t level = guest_first_level_; level > guest_leaf_level_; --level) {
     const GuestLevel& above = guest_[level];
     const GuestLevel& below = guest_[level - 1u];
-    (*fills_)[fill_count_++] = {
-        .kind = LookupKind::kCombined,
-        .level = level,
-        .key = align_down(request_.address, guest_covered_bytes(*context_, level)),
-        .frame = align_down(below.address, ept_entry::kTableBytes),
-        .guest_rights = above.rights,
-        .ept = below.page,
-        .paging_verified = below.paging_verified};
+    CachedEntry& entry = (*fills_)[fill_count_++];
+    entry = {.kind = LookupKind::kCombined,
+             .level = level,
+             .key = align_down(request_.address, guest_covered_bytes(*context_, level)),
+             .guest_physical = guest_physical_,
+             .guest_rights = above.rights};
+    if (guest_physical_) {
+      entry.frame = table_address(above.entry);
+      continue;
+    }
+    entry.frame = align_down(below.address, ept_entry::kTableBytes);
+    entry.ept = below.page;
+    entry.paging_verified = below.paging_verified;
   }
 }
 

@@ -21,10 +21,8 @@ const WalkerConfiguration* find_configuration(std::string_view name) {
 }
 
 const WalkerConfiguration* find_configuration(const WalkerConfiguration& size) {
-  const auto* found = std::ranges::find_if(kConfigurations, [&](const WalkerConfiguration& built) {
-    return built.walks == size.walks && built.combined == size.combined && built.ept == size.ept &&
-           built.nested_tlb == size.nested_tlb;
-  });
+  const auto* found = std::ranges::find_if(
+      kConfigurations, [&](const WalkerConfiguration& built) { return built.is_like(size); });
   return found == std::end(kConfigurations) ? nullptr : found;
 }
 

@@ -13,7 +13,7 @@ std::span<const WalkerConfiguration> named_configurations();
 /// The one of that name; null if there is none.
 const WalkerConfiguration* find_configuration(std::string_view name);
 
-/// The one that is as large as `size`, whose name doesn't count; null if there is none.
+/// The one that is as `size` says, whose name doesn't count; null if there is none.
 const WalkerConfiguration* find_configuration(const WalkerConfiguration& size);
 
 }  // namespace eptsim::mmu

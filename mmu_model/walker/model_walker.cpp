@@ -9,18 +9,21 @@ namespace eptsim::mmu {
 
 namespace {
 
-/// Every array of a walker is fully associative, with tree pseudo-LRU.
-StructureCacheSettings array_settings(unsigned entries) {
-  return {.entries = entries, .ways = entries, .replacement = Replacement::kTreePlru};
+/// Every array of a walker has tree pseudo-LRU; without ways it is fully associative.
+StructureCacheSettings array_settings(unsigned entries, unsigned ways) {
+  return {.entries = entries,
+          .ways = ways != 0 ? ways : entries,
+          .replacement = Replacement::kTreePlru};
 }
 
 CacheSettings cache_settings(const WalkerConfiguration& configuration) {
   CacheSettings settings;
   for (std::size_t level = 0; level < settings.combined.size(); ++level) {
-    settings.combined[level] = array_settings(configuration.combined[level]);
-    settings.ept[level] = array_settings(configuration.ept[level]);
+    settings.combined[level] =
+        array_settings(configuration.combined[level], configuration.combined_ways[level]);
+    settings.ept[level] = array_settings(configuration.ept[level], configuration.ept_ways[level]);
   }
-  settings.nested_tlb = array_settings(configuration.nested_tlb);
+  settings.nested_tlb = array_settings(configuration.nested_tlb, configuration.nested_tlb_ways);
   return settings;
 }
 
@@ -87,7 +90,7 @@ void ModelWalker::accept(const WalkRequest& request, Cycle now) {
   slot.first_cycle = now + 1;
   slot.context = request.context;
   slot.walk = Walk(*request.context, request.request,
-                   has_caches() ? Walk::Lookups::kAsked : Walk::Lookups::kOff);
+                   has_caches() ? lookups_of(configuration_.kind) : Walk::Lookups::kOff);
   slot.step = {};
   --idle_;
   ++ready_;

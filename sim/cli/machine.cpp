@@ -20,7 +20,9 @@ class ListCommand : public Command {
   void declare(Options&) override {}
   Status run() override {
     std::string text;
-    for (const Preset& preset : presets()) text += std::string(preset.name) + "\n";
+    for (const Preset& preset : presets()) {
+      text += fmt::format("{:<16} {}\n", preset.name, preset.title());
+    }
     write_standard_output(text);
     return Status::kDone;
   }
@@ -29,7 +31,9 @@ class ListCommand : public Command {
 class ShowCommand : public Command {
  public:
   std::string name() const override { return "machine show"; }
-  std::string help() const override { return "Prints a machine, every setting, as a machine file"; }
+  std::string help() const override {
+    return "Prints a machine, every setting and where its value comes from, as a machine file";
+  }
   void declare(Options& options) override {
     options.argument("NAME", name_, "A machine that is built in, or a file");
     options.texts("--set", "KEY=VALUE", set_, "Change one setting; may be repeated");
@@ -40,7 +44,8 @@ class ShowCommand : public Command {
   Status run() override {
     std::vector<Assignment> assignments;
     for (const std::string& set : set_) assignments.push_back(parse_assignment(set));
-    write_standard_output(machine_as_toml(resolve_machine(name_.value(), assignments)));
+    const Machine machine = resolve_machine(name_.value(), assignments);
+    write_standard_output(machine_as_toml(machine, notes_of(name_.value(), assignments)));
     return Status::kDone;
   }
 
@@ -60,12 +65,15 @@ class ExplainCommand : public Command {
     const Machine plain = resolve_machine("plain");
     const Machine other = resolve_machine("default");
     std::string text;
+    std::vector<const Parameter*> explained_ones;
     for (const Parameter& parameter : parameters()) {
       if (!key_ || parameter.key == *key_ || parameter.key.starts_with(*key_ + ".")) {
+        explained_ones.push_back(&parameter);
         text += explained(parameter, plain, other);
       }
     }
     if (text.empty()) require_parameter(*key_, "eptsim machine explain");
+    if (explained_ones.size() == 1) text += values_of(*explained_ones.front());
     write_standard_output(text);
     return Status::kDone;
   }
@@ -83,6 +91,23 @@ class ExplainCommand : public Command {
       text += fmt::format(", default has {}", parameter.text(other));
     }
     return text + "\n";
+  }
+
+  /// What each machine has, and why.
+  static std::string values_of(const Parameter& parameter) {
+    std::string text = "\n";
+    for (const Preset& preset : presets()) {
+      const std::string name(preset.name);
+      const Machine machine = resolve_machine(name);
+      const bool there = parameter.has_value(machine);
+      const Notes notes = notes_of(name);
+      const auto note = notes.find(parameter.key);
+      std::string line =
+          fmt::format("    {:<16} {:<12}", name, there ? parameter.text(machine) : "-");
+      if (there && note != notes.end()) line += "  " + note->second;
+      text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    }
+    return text;
   }
 
   std::optional<std::string> key_;

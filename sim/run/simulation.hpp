@@ -62,7 +62,6 @@ struct Machine {
   mmu::MachineSettings hardware;
   CoreSettings core;
   bool ideal_tlb = false;          ///< translations cost nothing; faults do
-  unsigned nested_tlb_ways = 0;    ///< 0 or all entries: fully associative
   unsigned exit_cycles = 1000;     ///< VM exit and entry together
   unsigned handler_cycles = 3000;  ///< the hypervisor's work on an exit
   PagePolicy guest_page;

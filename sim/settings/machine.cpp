@@ -12,10 +12,6 @@
 namespace eptsim::sim {
 namespace {
 
-constexpr std::string_view kLaterPresets[] = {
-    "haswell", "skylake", "icelake", "golden-cove", "sapphire-rapids",
-    "zen2",    "zen3",    "zen4",    "zen5"};
-
 std::string names_of_presets() {
   std::string names;
   for (const Preset& preset : presets()) {
@@ -89,6 +85,26 @@ Machine resolve_machine_text(std::string_view text, const std::string& name,
   return resolve(plain_machine(), text, name, assignments);
 }
 
+std::string_view Preset::title() const {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  const std::size_t colon = line.find(": ");
+  return colon == std::string_view::npos ? std::string_view() : line.substr(colon + 2);
+}
+
+Notes notes_of(const std::string& preset_or_file, const std::vector<Assignment>& assignments) {
+  const auto preset = std::ranges::find(presets(), preset_or_file, &Preset::name);
+  const std::string text =
+      preset != presets().end() ? std::string(preset->text) : read_text(preset_or_file);
+  Notes notes;
+  for (const std::string_view layer : {plain().text, std::string_view(text)}) {
+    for (const Given& given : read_machine_file(layer, preset_or_file)) {
+      notes[given.parameter->key] = given.note;
+    }
+  }
+  for (const Assignment& assignment : assignments) notes[assignment.key] = "given by --set";
+  return notes;
+}
+
 Machine resolve_machine(const std::string& preset_or_file,
                         const std::vector<Assignment>& assignments) {
   if (preset_or_file.empty()) {
@@ -97,11 +113,6 @@ Machine resolve_machine(const std::string& preset_or_file,
   const auto preset = std::ranges::find(presets(), preset_or_file, &Preset::name);
   if (preset != presets().end()) {
     return resolve(plain_machine(), preset->text, preset_or_file, assignments);
-  }
-  if (std::ranges::find(kLaterPresets, preset_or_file) != std::end(kLaterPresets)) {
-    throw InputError(
-        "--machine " + preset_or_file,
-        "this version doesn't have that machine, expected " + names_of_presets() + " or a file");
   }
   std::error_code error;
   if (!std::filesystem::exists(preset_or_file, error) && !error) {

@@ -14,6 +14,8 @@ namespace eptsim::sim {
 struct Preset {
   std::string_view name;
   std::string_view text;  ///< TOML
+  /// What it is, from the first line of its text.
+  std::string_view title() const;
 };
 std::span<const Preset> presets();
 
@@ -33,6 +35,11 @@ Assignment parse_assignment(const std::string& text);
 Machine resolve_machine(const std::string& preset_or_file,
                         const std::vector<Assignment>& assignments = {});
 
+/// What is said of each setting's value, by key: the comment on its line in the machine file, or in
+/// `plain` where the file leaves it out, or that it was given by hand. The machine must resolve.
+using Notes = std::map<std::string, std::string, std::less<>>;
+Notes notes_of(const std::string& preset_or_file, const std::vector<Assignment>& assignments = {});
+
 /// As above, with the file's text given. `name` is for messages.
 Machine resolve_machine_text(std::string_view text, const std::string& name,
                              const std::vector<Assignment>& assignments = {});
@@ -43,7 +50,8 @@ using Places = std::map<std::string, std::string, std::less<>>;
 /// the first of `places` that has one.
 void check_machine(const Machine& machine, const std::vector<Places>& places);
 
-/// Every setting of `machine` as a machine file, which reads back as the same machine.
-std::string machine_as_toml(const Machine& machine);
+/// Every setting of `machine` as a machine file, which reads back as the same machine. With what
+/// `notes` say of each value, or, where there are none, with what the setting means.
+std::string machine_as_toml(const Machine& machine, const Notes& notes = {});
 
 }  // namespace eptsim::sim

@@ -15,7 +15,7 @@ std::string_view group_of(std::string_view key) {
 
 }  // namespace
 
-std::string machine_as_toml(const Machine& machine) {
+std::string machine_as_toml(const Machine& machine, const Notes& notes) {
   std::string text = "# The machine as resolved: every setting.\n";
   std::string_view group;
   for (const Parameter& parameter : parameters()) {
@@ -23,8 +23,15 @@ std::string machine_as_toml(const Machine& machine) {
     if (group_of(parameter.key) != group) text += '\n';
     group = group_of(parameter.key);
     std::string line = parameter.key + " = " + parameter.text(machine);
-    line.resize(std::max<std::size_t>(line.size(), 36), ' ');
-    text += line + "  # " + parameter.help + "\n";
+    const auto note = notes.find(parameter.key);
+    const std::string& said = notes.empty()         ? parameter.help
+                              : note != notes.end() ? note->second
+                                                    : std::string();
+    if (!said.empty()) {
+      line.resize(std::max<std::size_t>(line.size(), 36), ' ');
+      line += "  # " + said;
+    }
+    text += line + '\n';
   }
   return text;
 }

@@ -68,12 +68,20 @@ void check_tlb(const TlbSettings& tlb, const std::string& name, const std::vecto
   check_array(tlb.g1, tlb.replacement, name, ".1g", places);
 }
 
-/// Replacement is by a binary tree over the entries, in the model as in the RTL.
-void check_structure_cache(unsigned entries, const std::string& key,
+/// Replacement is by a binary tree over the ways, in the model as in the RTL.
+void check_structure_cache(unsigned entries, unsigned ways, const std::string& array,
                            const std::vector<Places>& places) {
-  if (entries == 0 || std::has_single_bit(entries)) return;
-  throw InputError(place_of(places, {key}),
-                   key + " can't be " + std::to_string(entries) + ", expected 0 or a power of two");
+  const auto power_of_two = [&](unsigned number, const std::string& key) {
+    if (number == 0 || std::has_single_bit(number)) return;
+    throw InputError(place_of(places, {key}), key + " can't be " + std::to_string(number) +
+                                                  ", expected 0 or a power of two");
+  };
+  power_of_two(entries, array + ".entries");
+  power_of_two(ways, array + ".ways");
+  if (entries == 0 || ways <= entries) return;
+  throw InputError(place_of(places, {array + ".ways", array + ".entries"}),
+                   array + ".ways can't be " + std::to_string(ways) + " with " + array +
+                       ".entries = " + std::to_string(entries) + ", expected at most as many");
 }
 
 void check_walker(const Machine& machine, const std::vector<Places>& places) {
@@ -81,19 +89,12 @@ void check_walker(const Machine& machine, const std::vector<Places>& places) {
   constexpr std::array<std::pair<std::size_t, const char*>, 3> kArrays = {
       {{4, "pml4e"}, {3, "pdpte"}, {2, "pde"}}};
   for (const auto& [level, name] : kArrays) {
-    const std::string suffix = "." + std::string(name) + ".entries";
-    check_structure_cache(walker.combined[level], "psc" + suffix, places);
-    check_structure_cache(walker.ept[level], "ept_psc" + suffix, places);
+    const std::string suffix = "." + std::string(name);
+    check_structure_cache(walker.combined[level], walker.combined_ways[level], "psc" + suffix,
+                          places);
+    check_structure_cache(walker.ept[level], walker.ept_ways[level], "ept_psc" + suffix, places);
   }
-  check_structure_cache(walker.nested_tlb, "nested_tlb.entries", places);
-  const unsigned ways = machine.nested_tlb_ways;
-  if (ways != 0 && ways != walker.nested_tlb) {
-    throw InputError(place_of(places, {"nested_tlb.ways", "nested_tlb.entries"}),
-                     "nested_tlb.ways can't be " + std::to_string(ways) +
-                         " with nested_tlb.entries = " + std::to_string(walker.nested_tlb) +
-                         ", expected 0 or as many as entries: this version's nested TLB is fully "
-                         "associative");
-  }
+  check_structure_cache(walker.nested_tlb, walker.nested_tlb_ways, "nested_tlb", places);
 }
 
 void check_cache(const mmu::MemoryCacheSettings& cache, const std::string& name,

@@ -32,9 +32,30 @@ std::string described(const toml::node& node) {
   return text.str();
 }
 
+/// The comments that end the lines of TOML in which a value ends, by line from 1. Machine files
+/// have no text in which a '#' could stand but between quotes.
+std::vector<std::string> comments_of(std::string_view text) {
+  std::vector<std::string> comments(1);
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    bool quoted = false;
+    const auto begin = std::ranges::find_if(line, [&](char c) {
+      if (c == '"' || c == '\'') quoted = !quoted;
+      return c == '#' && !quoted;
+    });
+    line.remove_prefix(static_cast<std::size_t>(begin - line.begin()));
+    line.remove_prefix(std::min(line.find_first_not_of("# "), line.size()));
+    line = line.substr(0, line.find_last_not_of(" \r\t") + 1);
+    comments.emplace_back(line);
+  }
+  return comments;
+}
+
 class Reader {
  public:
-  explicit Reader(const std::string& name) : name_(name) {}
+  Reader(const std::string& name, std::string_view text)
+      : name_(name), comments_(comments_of(text)) {}
 
   void read(const toml::table& table, const std::string& prefix) {
     for (const auto& [toml_key, node] : table) {
@@ -46,7 +67,9 @@ class Reader {
           read(*node.as_table(), key + ".");
         } else {
           const std::string value_place = place_of(name_, node.source());
-          given_.push_back({parameter, value_of(*parameter, node, value_place), value_place});
+          const std::size_t line = node.source().end.line;
+          given_.push_back({parameter, value_of(*parameter, node, value_place), value_place,
+                            line < comments_.size() ? comments_[line] : std::string()});
         }
       } else if (leads_on(key)) {
         if (!node.is_table()) {
@@ -96,6 +119,7 @@ class Reader {
   }
 
   const std::string& name_;
+  std::vector<std::string> comments_;
   std::vector<Given> given_;
 };
 
@@ -120,7 +144,7 @@ std::vector<Given> read_machine_file(std::string_view text, const std::string& n
     }
     throw InputError(place_of(name, error.source()), std::string(problem));
   }
-  Reader reader(name);
+  Reader reader(name, text);
   reader.read(table, "");
   return reader.take();
 }

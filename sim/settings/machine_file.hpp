@@ -14,6 +14,7 @@ struct Given {
   const Parameter* parameter;
   std::uint64_t value;
   std::string place;
+  std::string note = {};  ///< what a machine file's comment on the same line says of it
 };
 
 /// The settings that the TOML in `text` gives, each once. Throws InputError with

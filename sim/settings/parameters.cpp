@@ -22,9 +22,9 @@ using Type = Parameter::Type;
 constexpr std::array<PagePolicy, 4> kPagePolicies = {PageSize::k4K, PageSize::k2M, PageSize::k1G,
                                                      PagePolicy::transparent_huge_pages()};
 constexpr std::array kReplacements = {Replacement::kLru, Replacement::kTreePlru, Replacement::kFifo,
-                                      Replacement::kRandom};
-constexpr std::array<std::string_view, 4> kReplacementWords = {"lru", "tree-plru", "fifo",
-                                                               "random"};
+                                      Replacement::kRandom, Replacement::kSrrip};
+constexpr std::array<std::string_view, 5> kReplacementWords = {"lru", "tree-plru", "fifo", "random",
+                                                               "srrip"};
 constexpr std::array kWalkEntries = {MemoryLevel::kL1d, MemoryLevel::kL2, MemoryLevel::kL3};
 constexpr std::array kDramModels = {DramModel::kPlain, DramModel::kBanked};
 
@@ -137,6 +137,20 @@ class TlbParameters {
       (m.hardware.*tlb).hit_cycles = static_cast<unsigned>(value);
     };
     table.push_back(std::move(hit));
+
+    Parameter miss =
+        start("miss_cycles", what_ +
+                                 ": cycles until a miss here, with no further level to ask, asks "
+                                 "for its walk (0: as hit_cycles)");
+    miss.unit = "cycle";
+    miss.maximum = 10'000;
+    miss.get = [tlb = tlb_](const Machine& m) {
+      return std::uint64_t{(m.hardware.*tlb).miss_cycles};
+    };
+    miss.set = [tlb = tlb_](Machine& m, std::uint64_t value) {
+      (m.hardware.*tlb).miss_cycles = static_cast<unsigned>(value);
+    };
+    table.push_back(std::move(miss));
 
     Parameter replacement = start("replacement", what_ + ": which entry of a full set gives way");
     replacement.type = Type::kWord;
@@ -292,13 +306,14 @@ void add_walker(std::vector<Parameter>& table) {
   Parameter kind;
   kind.key = "psc.kind";
   kind.type = Type::kWord;
-  kind.words = {"combined"};
-  kind.help = "what the structure caches of linear addresses lead to";
-  kind.note =
-      "host-physical addresses, through both dimensions; caches of the guest's entries alone are "
-      "for a later version";
-  kind.get = [](const Machine&) { return std::uint64_t{0}; };
-  kind.set = [](Machine&, std::uint64_t) {};
+  kind.words = {"combined", "guest"};
+  kind.help =
+      "what psc.* lead to: the next guest table in host memory (combined, as Intel's), or in guest "
+      "memory, to be translated again (guest, as AMD's)";
+  kind.get = [](const Machine& m) { return static_cast<std::uint64_t>(m.hardware.walker.kind); };
+  kind.set = [](Machine& m, std::uint64_t value) {
+    m.hardware.walker.kind = static_cast<mmu::StructureKind>(value);
+  };
   table.push_back(std::move(kind));
 
   struct Array {
@@ -308,24 +323,31 @@ void add_walker(std::vector<Parameter>& table) {
   };
   constexpr std::array kArrays = {Array{"pml4e", 4, "PML4E"}, Array{"pdpte", 3, "PDPTE"},
                                   Array{"pde", 2, "PDE"}};
-  const auto add = [&](const std::string& group, const std::string& what, const auto& caches) {
+  const auto add = [&](const std::string& group, const std::string& what, const auto& caches,
+                       const auto& ways) {
     for (const auto& [name, level, entry] : kArrays) {
+      const std::string key = group + "." + std::string(name);
       table.push_back(of_walker(
-          group + "." + std::string(name) + ".entries", 0, kEntries,
+          key + ".entries", 0, kEntries,
           [caches, level](auto& walker) -> auto& { return (walker.*caches)[level]; },
           what + ": entries that skip all down to the " + std::string(entry) +
               ", a power of two (0: off)"));
+      table.push_back(of_walker(
+          key + ".ways", 0, kEntries,
+          [ways, level](auto& walker) -> auto& { return (walker.*ways)[level]; },
+          what + ": ways of a set of those, a power of two (0: fully associative)"));
     }
   };
-  add("psc", "paging-structure cache", &mmu::WalkerConfiguration::combined);
-  add("ept_psc", "EPT paging-structure cache", &mmu::WalkerConfiguration::ept);
+  add("psc", "paging-structure cache", &mmu::WalkerConfiguration::combined,
+      &mmu::WalkerConfiguration::combined_ways);
+  add("ept_psc", "EPT paging-structure cache", &mmu::WalkerConfiguration::ept,
+      &mmu::WalkerConfiguration::ept_ways);
   table.push_back(of_walker(
       "nested_tlb.entries", 0, kEntries, [](auto& walker) -> auto& { return walker.nested_tlb; },
       "nested TLB: entries, a power of two (0: off)"));
-  table.push_back(number("nested_tlb.ways", Type::kNumber, "1", 0, kEntries,
-                         &Machine::nested_tlb_ways,
-                         "nested TLB: ways of a set, 0 or as many as entries: this version's is "
-                         "fully associative"));
+  table.push_back(of_walker(
+      "nested_tlb.ways", 0, kEntries, [](auto& walker) -> auto& { return walker.nested_tlb_ways; },
+      "nested TLB: ways of a set, a power of two (0: fully associative)"));
 }
 
 void add_cache(std::vector<Parameter>& table, const std::string& name, const std::string& what,

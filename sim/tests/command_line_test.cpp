@@ -337,13 +337,22 @@ TEST_F(CommandLine, AReplayedWalkIsNamedInItsJson) {
 }
 
 TEST_F(CommandLine, MachinesAreShownAndSettingsExplained) {
-  EXPECT_EQ(run("eptsim machine list").out, "plain\ndefault\n");
+  const std::string list = run("eptsim machine list").out;
+  EXPECT_THAT(list, testing::StartsWith("plain            window and TLBs of Golden Cove"));
+  EXPECT_THAT(list, HasSubstr("\nzen5             AMD Zen 5"));
   EXPECT_THAT(run("eptsim machine show plain --set dram.cycles=42").out,
               HasSubstr("dram.cycles = 42 "));
-  EXPECT_EQ(run("eptsim machine explain dram.cycles").out,
+  EXPECT_THAT(run("eptsim machine show plain").out,
+              HasSubstr("tlb.l2.hit_cycles = 7               # published\n"));
+  const std::string explained = run("eptsim machine explain dram.cycles").out;
+  const std::string values = explained.substr(explained.find("\n\n"));
+  EXPECT_THAT(values, HasSubstr("\n    zen5             "));
+  EXPECT_THAT(values, HasSubstr("measured: 455 to 495 with the way through L3\n"));
+  EXPECT_EQ(explained,
             "dram.cycles\n    plain DRAM: memory latency, on top of the hit_cycles of the "
             "last cache that is on\n"
-            "    a whole number from 1 to 100000 cycles; plain has 100, default has 230\n");
+            "    a whole number from 1 to 100000 cycles; plain has 100, default has 230\n" +
+                values);
   EXPECT_THAT(run("eptsim machine explain psc.pde").out,
               HasSubstr("; plain has 0, default has 32\n"));
 }

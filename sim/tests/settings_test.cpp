@@ -155,6 +155,7 @@ TEST(MachineFile, StructureCachesAreSetEachByItself) {
   EXPECT_THAT(walker.combined, testing::ElementsAre(0, 0, 0, 4, 8, 0));
   EXPECT_THAT(walker.ept, testing::ElementsAre(0, 0, 32, 16, 2, 0));
   EXPECT_EQ(walker.nested_tlb, 128u);
+  EXPECT_EQ(walker.nested_tlb_ways, 128u);
 }
 
 TEST(MachineFile, GivesSettingsAndLeavesTheRestAsInPlain) {
@@ -263,12 +264,12 @@ TEST(MachineFile, WhatIsWrongIsNamedWithItsPlace) {
        "m.toml:1:25: ept_psc.pml4e.entries can't be 3, expected 0 or a power of two"},
       {"nested_tlb.entries = 100\n",
        "m.toml:1:22: nested_tlb.entries can't be 100, expected 0 or a power of two"},
-      {"[nested_tlb]\nentries = 64\nways = 4\n",
-       "m.toml:3:8: nested_tlb.ways can't be 4 with nested_tlb.entries = 64, expected 0 or as many "
-       "as entries: this version's nested TLB is fully associative"},
-      {"psc.kind = \"guest\"\n",
-       "m.toml:1:12: psc.kind can't be guest, expected combined (host-physical addresses, through "
-       "both dimensions; caches of the guest's entries alone are for a later version)"},
+      {"[nested_tlb]\nentries = 64\nways = 128\n",
+       "m.toml:3:8: nested_tlb.ways can't be 128 with nested_tlb.entries = 64, expected at most as "
+       "many"},
+      {"[nested_tlb]\nentries = 64\nways = 12\n",
+       "m.toml:3:8: nested_tlb.ways can't be 12, expected 0 or a power of two"},
+      {"psc.kind = \"host\"\n", "m.toml:1:12: psc.kind can't be host, expected combined or guest"},
       {"psc.pml5e.entries = 2\n",
        "m.toml:1:11: unknown setting 'psc.pml5e.entries' | did you mean 'psc.pml4e.entries'?"},
       {"[cache.l2]\nbytes = 5\n",
@@ -387,9 +388,13 @@ TEST(BuiltWalker, OfAnotherSizeIsRefusedWithTheSettingsThatDiffer) {
             "--walker rtl: the RTL is built as default, single, small, and this machine differs "
             "from single, the nearest: walker.slots = 2, expected 1; nested_tlb.entries = 8, "
             "expected 0");
+  EXPECT_EQ(refusal_of_walker("default", {"psc.kind=guest", "nested_tlb.ways=4"}),
+            "--walker rtl: the RTL is built as default, single, small, and this machine differs "
+            "from default, the nearest: psc.kind = \"guest\", expected \"combined\"; "
+            "nested_tlb.ways = 4, expected 0");
 }
 
-TEST(MachineName, AFileThatIsntThereAndAMachineOfALaterVersionAreRefused) {
+TEST(MachineName, AFileThatIsntThereIsRefused) {
   const auto refused = [](const std::string& name) -> std::string {
     try {
       resolve_machine(name);
@@ -400,9 +405,78 @@ TEST(MachineName, AFileThatIsntThereAndAMachineOfALaterVersionAreRefused) {
   };
   EXPECT_EQ(refused("nothing.toml"), "nothing.toml: No such file or directory");
   EXPECT_EQ(refused("/"), "/: Is a directory");
-  EXPECT_EQ(refused("zen5"),
-            "--machine zen5: this version doesn't have that machine, expected plain, default or a "
-            "file");
+}
+
+TEST(Presets, SayOfEachValueWhereItComesFrom) {
+  for (const Preset& preset : presets()) {
+    EXPECT_FALSE(preset.title().empty()) << preset.name;
+    const Machine machine = resolve_machine(std::string(preset.name));
+    const Notes notes = notes_of(std::string(preset.name));
+    for (const Parameter& parameter : parameters()) {
+      if (!parameter.has_value(machine)) continue;
+      const auto note = notes.find(parameter.key);
+      ASSERT_NE(note, notes.end()) << preset.name << " " << parameter.key;
+      EXPECT_THAT(
+          note->second,
+          testing::MatchesRegex("(published|measured|derived|tuned|chosen|unsourced)((:|,) .+)?"))
+          << preset.name << " " << parameter.key;
+    }
+  }
+}
+
+TEST(Presets, SayWhatWasGivenByHand) {
+  const Notes notes = notes_of("zen5", {parse_assignment("dram.cycles=5")});
+  EXPECT_EQ(notes.at("dram.cycles"), "given by --set");
+  EXPECT_EQ(notes.at("cache.l1d.hit_cycles"), "measured");
+  EXPECT_EQ(notes.at("tlb.l2.coalesce"), "chosen") << "as in plain";
+}
+
+TEST(Presets, HaveTheNumbersOfTheirCores) {
+  struct Core {
+    const char* name;
+    unsigned l1d, l2, walks, l1_cycles, l2_cycles;
+  };
+  const Core kCores[] = {
+      {"haswell", 64, 1024, 1, 4, 12},
+      {"skylake", 64, 1536, 2, 4, 12},
+      {"icelake", 64, 2048, 2, 5, 14},
+      {"golden-cove", 96, 2048, 4, 5, 15},
+      {"sapphire-rapids", 96, 2048, 4, 5, 16},
+      {"zen2", 64, 2048, 2, 4, 12},
+      {"zen3", 64, 2048, 6, 4, 12},
+      {"zen4", 72, 3072, 6, 4, 14},
+      {"zen5", 96, 4096, 6, 4, 14},
+  };
+  for (const Core& core : kCores) {
+    const mmu::MachineSettings hardware = resolve_machine(core.name).hardware;
+    const auto small_pages = [](const mmu::TlbSettings& tlb) {
+      return !tlb.split         ? tlb.unified.entries
+             : tlb.shares_4k_2m ? tlb.k4_m2.entries
+                                : tlb.k4.entries;
+    };
+    EXPECT_EQ(small_pages(hardware.l1d), core.l1d) << core.name;
+    EXPECT_EQ(small_pages(hardware.l2), core.l2) << core.name;
+    EXPECT_EQ(hardware.walker.walks, core.walks) << core.name;
+    EXPECT_EQ(hardware.memory.l1d.hit_cycles, core.l1_cycles) << core.name;
+    EXPECT_EQ(hardware.memory.l2.hit_cycles, core.l2_cycles) << core.name;
+    EXPECT_EQ(hardware.walker.kind == mmu::StructureKind::kGuest,
+              std::string_view(core.name).starts_with("zen"))
+        << core.name;
+  }
+}
+
+TEST(Notes, AreTheCommentsOfTheLinesThatGiveValues) {
+  const auto given = read_machine_file(
+      "# no value\n[tlb.l2]  # nor here\nentries = 64 # first  \nreplacement = \"lru\"#second # "
+      "one\n"
+      "ways = 8\n",
+      "m.toml");
+  ASSERT_EQ(given.size(), 3u);
+  for (const Given& one : given) {
+    EXPECT_EQ(one.note, one.parameter->key == "tlb.l2.entries"       ? "first"
+                        : one.parameter->key == "tlb.l2.replacement" ? "second # one"
+                                                                     : "");
+  }
 }
 
 }  // namespace

@@ -51,6 +51,62 @@ TEST(StructureCaches, LeaveOneReferenceOfANativeWalk) {
   EXPECT_EQ(result.walker.nested_tlb.accesses, 0u);
 }
 
+/// A walker, and what the second walk of a page costs with it.
+struct Count {
+  const char* name;
+  mmu::WalkerConfiguration walker;
+  std::uint64_t references;
+};
+void PrintTo(const Count& count, std::ostream* out) { *out << count.name; }
+
+class Counts : public testing::TestWithParam<Count> {};
+
+constexpr auto kGuest = mmu::StructureKind::kGuest;
+INSTANTIATE_TEST_SUITE_P(
+    WhatHits, Counts,
+    testing::Values(
+        Count{"Nothing", {}, 24}, Count{"CombinedPml4e", {.combined = {0, 0, 0, 0, 2}}, 15},
+        Count{"CombinedPdpte", {.combined = {0, 0, 0, 2}}, 10},
+        Count{"CombinedPde", {.combined = {0, 0, 2}}, 5},
+        Count{"TheDeepestOfAllCombined", {.combined = {0, 0, 4, 4, 4}}, 5},
+        Count{"CombinedPdeAndEptPde", {.combined = {0, 0, 2}, .ept = {0, 0, 8}}, 2},
+        Count{"CombinedPdeAndNestedTlb", {.combined = {0, 0, 2}, .nested_tlb = 8}, 1},
+        Count{"NestedTlb", {.nested_tlb = 8}, 4}, Count{"EptPde", {.ept = {0, 0, 8}}, 9},
+        Count{"EptPdpte", {.ept = {0, 0, 0, 8}}, 4 + 5 * 2},
+        Count{"EptPml4e", {.ept = {0, 0, 0, 0, 8}}, 4 + 5 * 3},
+        Count{"GuestPml4e", {.combined = {0, 0, 0, 0, 2}, .kind = kGuest}, 19},
+        Count{"GuestPdpte", {.combined = {0, 0, 0, 2}, .kind = kGuest}, 14},
+        Count{"GuestPde", {.combined = {0, 0, 2}, .kind = kGuest}, 9},
+        Count{"GuestPdeAndEptPde", {.combined = {0, 0, 2}, .ept = {0, 0, 8}, .kind = kGuest}, 3},
+        Count{"GuestPdeAndNestedTlb", {.combined = {0, 0, 2}, .nested_tlb = 8, .kind = kGuest}, 1},
+        Count{"SetsOfOneWay",
+              {.combined = {0, 0, 8},
+               .nested_tlb = 16,
+               .combined_ways = {0, 0, 1},
+               .nested_tlb_ways = 1},
+              1}),
+    testing::PrintToStringParamName());
+
+TEST_P(Counts, AreWhatTheCachesLeave) {
+  const Count& count = GetParam();
+  RunSettings settings = walking_machine();
+  settings.machine.hardware.walker = count.walker;
+  settings.warmup = 1;
+  const RunResult result = run(settings, {read(kHeap), read(kHeap)});
+  EXPECT_EQ(result.walker.walks, 1u);
+  EXPECT_EQ(result.walker.references, count.references);
+}
+
+TEST(StructureCaches, OfTheGuestTakeAStepMoreForTheTable) {
+  RunSettings settings = walking_machine();
+  settings.machine.hardware.walker.kind = kGuest;
+  settings.warmup = 1;
+  const RunResult result = run(settings, {read(kHeap), read(kHeap)});
+  // The first step, look-ups of the address, the table and the data, and the reference.
+  EXPECT_EQ(result.walker.cycles, 1 + 3 + 11u);
+  EXPECT_EQ(result.walker.nested_tlb.hits, 2u);
+}
+
 TEST(StructureCaches, AMissOfEachIsCounted) {
   const RunResult result = run(walking_machine(Mode::kNative), {read(kHeap)});
   // The fault and the walk after it.
