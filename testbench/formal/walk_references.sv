@@ -342,10 +342,7 @@ module walk_references_proof (
       end
       LookUpEpt: ;
       EptRead: may_read = may_read + ept_levels - ept_level + 1;
-      SubPageRead: begin
-        may_read = may_read + ept_levels + 5 - sub_page_level;
-        may_swap = may_swap + ept_levels;
-      end
+      SubPageRead: may_read = may_read + ept_levels + 5 - sub_page_level;
       EptSwap, Log: begin
         may_read = may_read + ept_levels + (guest_level == 0 ? sub_page_reads : 0);
         may_swap = may_swap + ept_levels - ept_level + 1;
