@@ -37,7 +37,7 @@ with tempfile.TemporaryDirectory() as folder:
         result_of("run", str(trace), "--detail", "translation"),
         result_of("run", str(trace), "--mode", "shadow", "--guest-page", "thp"),
         result_of("run", str(trace), str(trace), "--set", "core.count=1"),
-        result_of("run", str(trace), "generate:gups,accesses=1000", "--set",
+        result_of("run", str(trace), "generate:gups,footprint=1MiB,accesses=1000", "--set",
                   "hypervisor.traces=vms"),
         result_of("run", str(damaged), status=2),
     ]
