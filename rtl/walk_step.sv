@@ -472,7 +472,7 @@ module walk_step #(
     .ept_malformed_reason_i(ept_malformed_reason),
     .update_refused_i(update_refused & ~begins_again),
     .ept_refused_i(ept_refused & ~begins_again),
-    .ept_unverified_i(ept_refused & ept_unverified),
+    .ept_unverified_i(ept_refused & ~begins_again & ept_unverified),
     .ept_refusal_i(ept_refusal),
     .log_full_i(log_full),
     .sub_page_event_i(sub_page_event & ~begins_again),

@@ -305,6 +305,21 @@ TEST_P(CacheLookup, TheControlsOfTheWalkThatHitsSayWhichRightsCount) {
   }
 }
 
+TEST_P(CacheLookup, WhatRefusedAHitIsForgottenWhenTheWalkBegunAgainIsRefusedAtOnce) {
+  constexpr std::uint64_t kVerify = 1ull << 57;
+  ept_leaf() |= kVerify;  // which means nothing without the control, and no table's page passes
+  walk_alone();
+  context.controls.paging_write = true;
+  context.controls.guest_paging_verification = true;
+  context.cr3 |= 1ull << 48;  // no EPT of 4 levels reaches it; the caches know the old one
+  const mmu::WalkResponse response = walk_alone();
+  EXPECT_EQ(lookups(), "C2 N1");
+  EXPECT_EQ(response.outcome.kind, OutcomeKind::kEptViolation);
+  EXPECT_EQ(response.outcome.reason, Reason::kEptAddressTooWide);
+  EXPECT_EQ(response.outcome.place.guest_level, 4);
+  EXPECT_EQ(response.outcome.qualification, 0x81u) << "a guest table's, and bit 15 the page's";
+}
+
 TEST_P(CacheLookup, WhatWasFilledWithoutModeBasedExecuteGivesNoUserExecute) {
   ept_leaf() |= kXu;  // those above it lack the bit, which means nothing without the control
   request.access = AccessKind::kFetch;
