@@ -43,6 +43,9 @@ UncachedWalk walk_uncached(const mmu::WalkContext& context, const mmu::Request& 
     if (step.kind != StepKind::kRead) continue;
     const bool ept = step.place.ept_level != 0;
     footprint.reads.push_back({step.address & ~std::uint64_t{7}, ept});
+    // A sub-page entry has no flags: whose ever are set in its word change it.
+    if (step.place.spp_level != 0)
+      footprint.reads.push_back({step.address & ~std::uint64_t{7}, true});
     // The last entry read is the leaf.
     if (ept && !footprint.guest_pages.empty()) {
       footprint.guest_pages.back().offset_bits = 12 + 9 * (step.place.ept_level - 1u);

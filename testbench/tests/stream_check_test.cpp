@@ -308,6 +308,34 @@ TEST(StreamJudge, AnEntryThatAHitSkipsMayBeAbsentUnderOtherControls) {
   EXPECT_EQ(judge.tally().stale, 1U) << "what it may have met is not known";
 }
 
+/// One word is an entry of level 3 of a sub-page-permission table, and a guest's of level 4.
+TEST(StreamJudge, AFlagThatAnotherWalkSetsInASubPageEntryOvertakesTheWalk) {
+  Stream stream;
+  mmu::Context& checked = stream.contexts.emplace_back();
+  checked.ept_enabled = true;
+  checked.eptp = 0x401e;
+  checked.cr0 = arch::cr0::kPe.mask();
+  checked.controls.sub_page_permission = true;
+  checked.sppt_pointer = 0x8000;
+  mmu::Context& setting = stream.contexts.emplace_back();
+  setting.ept_enabled = false;
+  setting.cr0 = arch::cr0::kPg.mask() | arch::cr0::kPe.mask();
+  setting.cr3 = 0x9000;
+  setting.cr4 = arch::cr4::kPae.mask();
+  setting.efer = arch::efer::kLma.mask() | arch::efer::kLme.mask();
+  stream.image = {{0x4000, 0x5007}, {0x5000, 0x6007},
+                  {0x6000, 0x7007}, {0x7000, 1ULL << 61 | 0xa035},
+                  {0x8000, 0x9001}, {0x9000, 0xb007}};
+  stream.requests = {{.context = 0, .request = {.access = arch::AccessKind::kWrite}},
+                     {.context = 1, .request = {}}};
+  StreamJudge judge(built_voices("small"));
+  const auto found = judge.check(stream);
+  EXPECT_FALSE(found) << difference_table(found->finding);
+  EXPECT_EQ(judge.tally().writes, 1U) << "the accessed flag";
+  EXPECT_EQ(judge.tally().overtaken, 1U);
+  EXPECT_EQ(judge.tally().judged, 1U);
+}
+
 TEST(StreamJudge, AStreamThatCanNotBeRunCountsForNone) {
   StreamJudge judge(built_voices());
   Stream stream = one_request();
