@@ -96,6 +96,9 @@ inline MachineSettings test_machine(bool lockstep = false) {
   return settings;
 }
 
+/// Memory of a fixed latency.
+inline MemorySettings plain_memory(unsigned cycles) { return {.dram = {.cycles = cycles}}; }
+
 /// Copies tables into a machine's memory.
 inline void load(Dram& dram, const WalkTables& tables) {
   for (const auto& [address, word] : tables.memory.words) dram.write64(arch::Hpa(address), word);

@@ -162,8 +162,8 @@ class CompareCommand : public Command {
   }
 
   /// The measured runs of one trace.
-  std::vector<ComparedRun> runs_of(std::size_t trace) const {
-    std::vector<ComparedRun> runs;
+  std::vector<NamedRun> runs_of(std::size_t trace) const {
+    std::vector<NamedRun> runs;
     for (const Part& part : parts_) {
       if (part.trace == trace && part.run.document) {
         runs.push_back({part.scheme, *part.run.document});
@@ -189,11 +189,10 @@ class CompareCommand : public Command {
     }
     Json list = Json::array();
     for (std::size_t trace = 0; trace <= parts_.back().trace; ++trace) {
-      const std::vector<ComparedRun> runs = runs_of(trace);
+      const std::vector<NamedRun> runs = runs_of(trace);
       const std::vector<SchemeFigures> figures = scheme_figures(runs);
       for (std::size_t i = 0; i < runs.size(); ++i) {
-        Json entry = {{"trace", runs[i].document.at("trace").at("path")},
-                      {"scheme", runs[i].scheme}};
+        Json entry = {{"trace", runs[i].document.at("trace").at("path")}, {"scheme", runs[i].name}};
         if (!interrupted) entry["figures"] = to_json(figures[i]);
         entry["run"] = runs[i].document;
         list.push_back(std::move(entry));
@@ -207,9 +206,9 @@ class CompareCommand : public Command {
     const Style style = Style::for_standard_output();
     std::string text;
     for (std::size_t trace = 0; trace <= parts_.back().trace; ++trace) {
-      const std::vector<ComparedRun> runs = runs_of(trace);
+      const std::vector<NamedRun> runs = runs_of(trace);
       if (interrupted) {
-        for (const ComparedRun& run : runs) {
+        for (const NamedRun& run : runs) {
           text += (text.empty() ? "" : "\n") + summary(run.document, style);
         }
       } else {

@@ -20,23 +20,23 @@ std::optional<double> over(std::uint64_t part, std::uint64_t whole) {
   return real(part) / real(whole);
 }
 
-std::uint64_t count(const ComparedRun& run, const char* pointer) {
+std::uint64_t count(const NamedRun& run, const char* pointer) {
   return run.document.at("stats").at(Json::json_pointer(pointer)).get<std::uint64_t>();
 }
 
-const ComparedRun* find(const std::vector<ComparedRun>& runs, std::string_view scheme) {
-  const auto found = std::ranges::find(runs, scheme, &ComparedRun::scheme);
+const NamedRun* find(const std::vector<NamedRun>& runs, std::string_view scheme) {
+  const auto found = std::ranges::find(runs, scheme, &NamedRun::name);
   return found == runs.end() ? nullptr : &*found;
 }
 
-const ComparedRun& baseline(const std::vector<ComparedRun>& runs) {
-  const ComparedRun* const found = find(runs, kBaseline);
+const NamedRun& baseline(const std::vector<NamedRun>& runs) {
+  const NamedRun* const found = find(runs, kBaseline);
   return found == nullptr ? runs.front() : *found;
 }
 
 /// Its guest's pages on TLBs that cost nothing.
-const ComparedRun* ideal_of(const std::vector<ComparedRun>& runs, const ComparedRun& run) {
-  const std::string pages = run.scheme.substr(run.scheme.find(':') + 1);
+const NamedRun* ideal_of(const std::vector<NamedRun>& runs, const NamedRun& run) {
+  const std::string pages = run.name.substr(run.name.find(':') + 1);
   return find(runs, std::string(kIdeal) + pages.substr(0, pages.find('/')));
 }
 
@@ -52,11 +52,11 @@ std::string row(const std::vector<std::string>& cells) {
 
 }  // namespace
 
-std::vector<SchemeFigures> scheme_figures(const std::vector<ComparedRun>& runs) {
+std::vector<SchemeFigures> scheme_figures(const std::vector<NamedRun>& runs) {
   const bool partial = std::ranges::any_of(
-      runs, [](const ComparedRun& run) { return run.document.at("partial").get<bool>(); });
+      runs, [](const NamedRun& run) { return run.document.at("partial").get<bool>(); });
   std::vector<SchemeFigures> all;
-  for (const ComparedRun& run : runs) {
+  for (const NamedRun& run : runs) {
     const Figures of(run.document);
     SchemeFigures figures;
     figures.cycles = of.cycles;
@@ -74,7 +74,7 @@ std::vector<SchemeFigures> scheme_figures(const std::vector<ComparedRun>& runs) 
     figures.exit_share = over(of.exit_cycles, of.cycles).value_or(0);
     if (!partial) {
       figures.speed = over(count(baseline(runs), "/cycles"), of.cycles);
-      if (const ComparedRun* const ideal = ideal_of(runs, run)) {
+      if (const NamedRun* const ideal = ideal_of(runs, run)) {
         figures.speed_of_ideal = over(count(*ideal, "/cycles"), of.cycles);
       }
     }
@@ -100,9 +100,9 @@ Json to_json(const SchemeFigures& figures) {
   return json;
 }
 
-std::string comparison(const std::vector<ComparedRun>& runs, Style style) {
+std::string comparison(const std::vector<NamedRun>& runs, Style style) {
   std::string text;
-  for (const ComparedRun& run : runs) {
+  for (const NamedRun& run : runs) {
     if (!run.document.at("partial").get<bool>()) continue;
     text = style.heading("PARTIAL: a run ended early, and this is what was measured until then") +
            "\n\n";
@@ -115,13 +115,13 @@ std::string comparison(const std::vector<ComparedRun>& runs, Style style) {
                              "speed by", "speed by"})) +
           "\n";
   text += style.heading(row({"scheme", "per walk", "per walk", "1000 instr.", "translation",
-                             "exits", "exits", "cycles", baseline(runs).scheme, "ideal"})) +
+                             "exits", "exits", "cycles", baseline(runs).name, "ideal"})) +
           "\n";
   const std::vector<SchemeFigures> all = scheme_figures(runs);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const SchemeFigures& figures = all[i];
     text +=
-        row({runs[i].scheme, decimals(figures.references_per_walk, 2),
+        row({runs[i].name, decimals(figures.references_per_walk, 2),
              decimals(figures.cycles_per_walk, 1), decimals(figures.walks_per_kilo_instruction, 2),
              percent(figures.translation_share, 1, 1), grouped(figures.exits),
              percent(figures.exit_share, 1, 1), grouped(figures.cycles), decimals(figures.speed, 3),
@@ -129,9 +129,9 @@ std::string comparison(const std::vector<ComparedRun>& runs, Style style) {
         "\n";
   }
   std::string stale;
-  for (const ComparedRun& run : runs) {
+  for (const NamedRun& run : runs) {
     if (const std::uint64_t uses = count(run, "/stale/uses"); uses != 0) {
-      stale += fmt::format("stale translations used, {}: {}\n", run.scheme, grouped(uses));
+      stale += fmt::format("stale translations used, {}: {}\n", run.name, grouped(uses));
     }
   }
   return text + (stale.empty() ? "" : "\n" + stale);

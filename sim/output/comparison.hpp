@@ -5,16 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "sim/output/named_run.hpp"
 #include "sim/output/style.hpp"
 #include "sim/statistics/statistic.hpp"
 
 namespace eptsim::sim {
-
-/// A run among those that are compared.
-struct ComparedRun {
-  std::string scheme;  ///< "nested:4K/2M"
-  Json document;       ///< its stats document
-};
 
 /// The line of a comparison that a run is. What can't be told is absent.
 struct SchemeFigures {
@@ -33,14 +28,14 @@ struct SchemeFigures {
   std::optional<double> speed_of_ideal;
 };
 
-/// Those of `runs` of one trace, in their order. The baseline is native:4K, or else the first. Runs
-/// of which one ended early have no speeds.
-std::vector<SchemeFigures> scheme_figures(const std::vector<ComparedRun>& runs);
+/// Those of `runs` of one trace, each named for its scheme, in their order. The baseline is
+/// native:4K, or else the first. Runs of which one ended early have no speeds.
+std::vector<SchemeFigures> scheme_figures(const std::vector<NamedRun>& runs);
 
 /// The same as JSON, keys as SchemeFigures.
 Json to_json(const SchemeFigures& figures);
 
 /// The runs of one trace as a table, for people.
-std::string comparison(const std::vector<ComparedRun>& runs, Style style);
+std::string comparison(const std::vector<NamedRun>& runs, Style style);
 
 }  // namespace eptsim::sim

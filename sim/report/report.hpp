@@ -3,18 +3,12 @@
 #include <string>
 #include <vector>
 
-#include "sim/statistics/statistic.hpp"
+#include "sim/output/named_run.hpp"
 
 /// report.html: what a stats document says, drawn. One file that needs no other and no network, in
 /// light and dark, for screens of any width and for paper. The same document, but for what the host
 /// took, gives the same bytes.
 namespace eptsim::sim {
-
-/// A run among others: its name is short, and unlike those of other runs of its trace.
-struct NamedRun {
-  std::string name;  ///< "nested 4K/2M"
-  Json document;     ///< its stats document
-};
 
 /// The report of one run.
 std::string run_report_html(const Json& document);

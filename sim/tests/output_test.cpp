@@ -316,14 +316,14 @@ TEST(Statistics, TheSpeedCountsAWarmUpThatTheRunEndedIn) {
   EXPECT_EQ(stats_document(report).at("host").at("accesses_per_second"), 250.0);
 }
 
-ComparedRun compared(const std::string& scheme, std::uint64_t cycles, Mode mode = Mode::kNative) {
+NamedRun compared(const std::string& scheme, std::uint64_t cycles, Mode mode = Mode::kNative) {
   RunReport report = report_of(mode);
   report.result.cycles = cycles;
   return {scheme, stats_document(report)};
 }
 
 TEST(Comparison, HoldsSchemesAgainstNative4KAndTheIdealOfTheirPages) {
-  const std::vector<ComparedRun> runs = {
+  const std::vector<NamedRun> runs = {
       compared("native:2M", 150'000), compared("native:4K", 100'000), compared("ideal:2M", 60'000),
       compared("ideal:4K", 80'000), compared("nested:4K/2M", 200'000, Mode::kNested)};
   const std::vector<SchemeFigures> figures = scheme_figures(runs);
@@ -359,7 +359,7 @@ TEST(Comparison, CountsExitsOfEveryReason) {
 TEST(Comparison, HasNoSpeedsOfRunsThatEndedEarly) {
   RunReport early = report_of(Mode::kNested);
   early.result.partial = true;
-  const std::vector<ComparedRun> runs = {compared("native:4K", 100),
+  const std::vector<NamedRun> runs = {compared("native:4K", 100),
                                          {"nested:4K/4K", stats_document(early)}};
   EXPECT_FALSE(scheme_figures(runs)[0].speed);
   EXPECT_FALSE(to_json(scheme_figures(runs)[0]).contains("speed"));
@@ -381,7 +381,7 @@ TEST(Comparison, IsATableWithALineForEachScheme) {
 TEST(Comparison, HasADashWhereThereWereNoWalks) {
   RunReport report = report_of(Mode::kNative);
   report.result.walker = {};
-  const ComparedRun run{"ideal:4K", stats_document(report)};
+  const NamedRun run{"ideal:4K", stats_document(report)};
   EXPECT_THAT(comparison({run}, Style{}), ContainsRegex("\nideal:4K +- +- +0\\.00 "));
   EXPECT_FALSE(to_json(scheme_figures({run})[0]).contains("cycles_per_walk"));
 }

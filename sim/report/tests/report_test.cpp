@@ -5,13 +5,14 @@
 
 #include "sim/output/style.hpp"
 #include "sim/report/tests/document.hpp"
+#include "sim/report/tests/reported_runs.hpp"
 #include "sim/settings/machine.hpp"
 #include "sim/statistics/stats_json.hpp"
 
 namespace eptsim::sim {
 namespace {
 
-using report::test::Document;
+using namespace report::test;
 using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
@@ -19,116 +20,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
-
-/// Numbers that no other counter has, so that one in the wrong place is seen.
-RunReport run_of(Mode mode) {
-  const bool nested = mode == Mode::kNested;
-  RunReport run;
-  run.settings.machine = resolve_machine("plain");
-  run.settings.mode = mode;
-  run.settings.detail = Detail::kTranslation;
-  run.settings.warmup = 1'500;
-  run.machine_name = "plain";
-  run.machine_changes = {"dram.cycles=80"};
-  run.trace_path = "traces/some.ept";
-  run.trace_format = "eptsim";
-  run.trace_hash = "00112233445566778899aabbccddeeff";
-  RunResult& result = run.result;
-  result.accesses = 1'234'567;
-  result.instructions = 2'000'000;
-  result.l1d = {800'003, 700'001, 100'002};
-  result.l1i = {434'571, 434'564, 7};
-  result.l2 = {100'009, 90'002, 10'007};
-  result.walker.walks = 10'007;
-  const std::uint64_t guest_cycles = 4'050'033;
-  const std::uint64_t ept_cycles = nested ? 20'010'077 : 0;
-  result.walker.guest_references = 40'019;
-  result.walker.ept_references = nested ? 199'001 : 0;
-  result.walker.references = result.walker.guest_references + result.walker.ept_references;
-  result.walker.flag_updates = 4'321;
-  // A cold half and a warm one.
-  result.timeline = {{617'284, 1'000'000, 30'000'007, 20'000'003, 8'000'001, 900'010, 90'001, 9'001,
-                      9'003, 20'000'009},
-                     {617'283, 1'000'000, 5'398'117, 4'690'121, 707'999, 334'564, 10'008, 1'006,
-                      1'004, 4'060'101}};
-  result.walker.guest_cycles = guest_cycles;
-  result.walker.ept_cycles = ept_cycles;
-  result.walker.cycles = guest_cycles + ept_cycles;
-  result.walker.latency =
-      nested ? std::map<std::uint64_t, std::uint64_t>{{1'911, 8'000}, {2'727, 2'007}}
-             : std::map<std::uint64_t, std::uint64_t>{{404, 8'000}, {505, 2'007}};
-  if (nested) {
-    result.walker.references_histogram = {{5, 1}, {20, 2'111}, {24, 7'895}};
-  } else {
-    result.walker.references_histogram = {{3, 36}, {4, 9'971}};
-  }
-  for (unsigned guest = nested ? 0 : 1; guest <= 4; ++guest) {
-    for (unsigned ept = 0; ept <= (nested ? 4u : 0u); ++ept) {
-      if (guest == 0 && ept == 0) continue;
-      const std::uint64_t distinct = 100 * guest + ept;
-      result.walker.matrix.at(guest).at(ept) = {9'000 + distinct, 900'000 + distinct};
-    }
-  }
-  result.cycles_by.translation = result.walker.cycles + 630'014;
-  result.ept_violations = nested ? 2'177 : 0;
-  result.cycles_by.exits = nested ? 8'708'000 : 0;
-  result.cycles_by.retiring = result.instructions;
-  result.cycles = result.instructions + result.cycles_by.translation + result.cycles_by.exits;
-  result.guest_page_faults = 2'137;
-  result.page_bytes = 8'753'152;
-  result.guest_table_bytes = 163'840;
-  result.ept_table_bytes = nested ? 32'768 : 0;
-  result.hot_pages = {{0x7f00'1234'5000, 31, 61'003}, {0x7f00'1234'6000, 5, 11'817}};
-  result.hot_instructions = {{0x40'0287'4958, 5'507, 12'595'104}};
-  return run;
-}
-
-Json document_of(Mode mode) { return stats_document(run_of(mode)); }
-
-std::string compared(const Json& native, const Json& nested) {
-  return comparison_report_html({{"native", native}, {"nested", nested}});
-}
-
-std::string nested_report() { return run_report_html(document_of(Mode::kNested)); }
-std::string comparison_report() {
-  return compared(document_of(Mode::kNative), document_of(Mode::kNested));
-}
-
-/// Runs of two traces, five of the first and one of the second.
-std::vector<NamedRun> many_runs() {
-  std::vector<NamedRun> runs;
-  RunReport run = run_of(Mode::kNative);
-  runs.push_back({"native 4K", stats_document(run)});
-  run.result.cycles /= 2;
-  runs.push_back({"native 2M", stats_document(run)});
-  run = run_of(Mode::kNested);
-  runs.push_back({"nested 4K/4K", stats_document(run)});
-  run.trace_path = "traces/other.ept";
-  runs.push_back({"nested 4K/4K", stats_document(run)});
-  run = run_of(Mode::kNested);
-  run.result.walker.matrix[0][1].cycles = 9'000'000;
-  runs.push_back({"nested 2M/4K", stats_document(run)});
-  run.result.accesses -= 1;
-  runs.push_back({"nested 1G/4K", stats_document(run)});
-  return runs;
-}
-
-/// "63.16 %" with the space that doesn't break.
-std::string unbroken(std::string text) {
-  for (std::size_t at = 0; (at = text.find(' ', at)) != std::string::npos;) {
-    text.replace(at, 1, "\u00a0");
-  }
-  return text;
-}
-
-/// The one row with `heading`.
-std::vector<std::string> row(const Document& document, const std::string& heading) {
-  auto rows = document.rows(heading);
-  // What is a heading here may be a value there.
-  if (rows.size() > 1) std::erase_if(rows, [&](const auto& cells) { return cells[0] != heading; });
-  EXPECT_EQ(rows.size(), 1u) << heading;
-  return rows.empty() ? std::vector<std::string>{} : rows.front();
-}
 
 TEST(Report, OfACoreWithAWindowShowsTheCoresOwnClassesOfCycles) {
   // Walks beside one another take more cycles than the core lost to them.
@@ -503,117 +394,6 @@ TEST(Report, ATraceWithoutInstructionsHasNoHotOnes) {
   run.result.hot_instructions = {};
   EXPECT_THAT(run_report_html(stats_document(run)),
               HasSubstr("this trace doesn&#39;t tell their addresses"));
-}
-
-TEST(ComparisonReport, HasTheDifferencesInTheForeground) {
-  const Document document(comparison_report());
-  EXPECT_THAT(document.texts("h1"),
-              ElementsAre("nested takes " + unbroken("5.30 ×") + " the time of native"));
-  EXPECT_THAT(document.texts("dd"),
-              AllOf(Contains(unbroken("5.97 ×")), Contains("4.00 native, 23.89 nested"),
-                    Contains("\u22120.3 points")));
-  EXPECT_THAT(row(document, "walks: EPT entries"),
-              ElementsAre("walks: EPT entries", "0", "20,010,077", "+20,010,077", "-"));
-  EXPECT_THAT(row(document, "in all"),
-              ElementsAre("in all", "6,680,047", "35,398,124", "+28,718,077", unbroken("5.30 ×")));
-  EXPECT_THAT(row(document, "median"), ElementsAre("median", "404", "1,911", unbroken("4.73 ×")));
-  EXPECT_THAT(document.rows("4"),
-              Contains(ElementsAre("4", "9,971", unbroken("99.64 %"), "0", unbroken("0.00 %"))));
-  EXPECT_THAT(row(document, "second level, nested")[1], "100,009");
-}
-
-TEST(ComparisonReport, BothBarsHaveOneScaleAndTheLongerFillsIt) {
-  std::vector<double> program;
-  double end = 0;
-  const Document document(comparison_report());
-  for (const Document::Element& element : document.elements()) {
-    if (element.tag != "rect" || element.text.find(" cycles, ") == std::string::npos) continue;
-    const double width = std::stod(element.attributes.at("width"));
-    end = std::max(end, std::stod(element.attributes.at("x")) + width);
-    if (element.text.starts_with("the program itself")) program.push_back(width);
-  }
-  ASSERT_THAT(program, SizeIs(2));
-  EXPECT_EQ(program[0], program[1]) << "2,000,000 cycles in both runs";
-  EXPECT_NEAR(end, 100, 0.01);
-}
-
-TEST(ComparisonReport, OfRunsThatAreNotOfOneLengthDrawsNoConclusion) {
-  RunReport native = run_of(Mode::kNative);
-  native.result.partial = true;
-  native.result.accesses -= 1;
-  const std::string html = compared(stats_document(native), document_of(Mode::kNested));
-  EXPECT_THAT(Document(html).texts("h1"), ElementsAre("The two runs are not of the same length"));
-  EXPECT_THAT(html, HasSubstr("The native run ended early"));
-  EXPECT_EQ(html.find("The nested run ended early"), std::string::npos);
-}
-
-TEST(ComparisonReport, OfManyRunsHasARowForEachInTheGroupOfItsTrace) {
-  const Document document(comparison_report_html(many_runs()));
-  EXPECT_THAT(document.texts("h1"), ElementsAre("6 runs of 2 traces"));
-  EXPECT_THAT(document.texts("h2"), testing::IsSupersetOf({"some.ept", "other.ept"}));
-  const auto overview = [&](const std::string& name) {
-    auto rows = document.rows(name);
-    std::erase_if(rows, [](const auto& cells) { return cells.size() != 8; });
-    return rows;
-  };
-  EXPECT_THAT(
-      overview("native 2M"),
-      ElementsAre(ElementsAre("native 2M", unbroken("0.50 ×"), "3,340,023", unbroken("70.1 %"),
-                              unbroken("0.0 %"), "5.00", "4.00", "404.7")));
-  EXPECT_THAT(overview("nested 4K/4K"), SizeIs(2)) << "of each trace";
-  EXPECT_EQ(overview("nested 4K/4K")[0][1], unbroken("5.30 ×"));
-  EXPECT_EQ(overview("nested 4K/4K")[1][1], unbroken("1.00 ×"));
-  EXPECT_EQ(overview("nested 1G/4K")[0][1], "-") << "not of the same length";
-  // Over the traces: a column each.
-  EXPECT_THAT(document.rows("nested 4K/4K"),
-              Contains(ElementsAre("nested 4K/4K", unbroken("5.30 ×"), unbroken("1.00 ×"))));
-  EXPECT_THAT(document.rows("nested 2M/4K"),
-              Contains(ElementsAre("nested 2M/4K", unbroken("5.30 ×"), "-")));
-}
-
-TEST(ComparisonReport, OfManyRunsOfOneTraceNamesTheOneThatDiffersMost) {
-  std::vector<NamedRun> runs = many_runs();
-  runs.erase(runs.begin() + 5);
-  runs.erase(runs.begin() + 3);
-  EXPECT_THAT(Document(comparison_report_html(runs)).texts("h1"),
-              ElementsAre("nested 4K/4K takes " + unbroken("5.30 ×") + " the time of native 4K"));
-  runs.resize(2);
-  EXPECT_THAT(Document(comparison_report_html(runs)).texts("h1"),
-              ElementsAre("native 2M takes " + unbroken("0.50 ×") + " the time of native 4K"));
-}
-
-TEST(ComparisonReport, FewRunsOfOneTraceStandSideBySide) {
-  std::vector<NamedRun> runs = many_runs();
-  runs.erase(runs.begin() + 3, runs.end());
-  const Document document(comparison_report_html(runs));
-  EXPECT_THAT(row(document, "median"), ElementsAre("median", "404", "404", "1,911"));
-  EXPECT_THAT(row(document, "second level, nested 4K/4K")[1], "100,009");
-  EXPECT_THAT(document.rows("nested 4K/4K"),
-              Contains(ElementsAre("nested 4K/4K", "2,000,000", "630,014", "4,050,033",
-                                   "20,010,077", "8,708,000", "35,398,124")));
-}
-
-void expect_names_of_their_own(const std::string& html) {
-  const Document document(html);
-  std::map<std::string, int> ids;
-  for (const Document::Element& element : document.elements()) {
-    if (element.attributes.contains("id")) ++ids[element.attributes.at("id")];
-  }
-  EXPECT_FALSE(ids.empty());
-  for (const auto& [id, times] : ids) EXPECT_EQ(times, 1) << id;
-  for (const Document::Element& element : document.elements()) {
-    const auto names = element.attributes.find("aria-labelledby");
-    if (names == element.attributes.end()) continue;
-    const std::size_t space = names->second.find(' ');
-    EXPECT_TRUE(ids.contains(names->second.substr(0, space)));
-    EXPECT_TRUE(ids.contains(names->second.substr(space + 1)));
-  }
-}
-
-TEST(ComparisonReport, EveryDrawingHasANameOfItsOwn) {
-  expect_names_of_their_own(comparison_report());
-  expect_names_of_their_own(comparison_report_html(many_runs()));
-  expect_names_of_their_own(nested_report());
 }
 
 }  // namespace
