@@ -113,44 +113,19 @@ class TlbParameters {
     append_array(table, Shape::kShared, ".4k-2m", "4 KiB and 2 MiB pages", &TlbSettings::k4_m2);
     append_array(table, Shape::kSplit, ".1g", "1 GiB pages", &TlbSettings::g1);
 
-    Parameter coalesce = start("coalesce", what_ +
-                                               ": 4 KiB pages that one entry may hold, 1, 2, 4 "
-                                               "or 8 (1: no coalescing)");
+    Parameter coalesce =
+        number("coalesce", "4 KiB pages that one entry may hold, 1, 2, 4 or 8 (1: no coalescing)",
+               &TlbSettings::coalesce);
     coalesce.unit = "1";
     coalesce.minimum = 1;
     coalesce.maximum = 8;
-    coalesce.get = [tlb = tlb_](const Machine& m) {
-      return std::uint64_t{(m.hardware.*tlb).coalesce};
-    };
-    coalesce.set = [tlb = tlb_](Machine& m, std::uint64_t value) {
-      (m.hardware.*tlb).coalesce = static_cast<unsigned>(value);
-    };
     table.push_back(std::move(coalesce));
 
-    Parameter hit = start("hit_cycles", what_ + ": cycles that a hit here adds");
-    hit.unit = "cycle";
-    hit.maximum = 10'000;
-    hit.get = [tlb = tlb_](const Machine& m) {
-      return std::uint64_t{(m.hardware.*tlb).hit_cycles};
-    };
-    hit.set = [tlb = tlb_](Machine& m, std::uint64_t value) {
-      (m.hardware.*tlb).hit_cycles = static_cast<unsigned>(value);
-    };
-    table.push_back(std::move(hit));
-
-    Parameter miss =
-        start("miss_cycles", what_ +
-                                 ": cycles until a miss here, with no further level to ask, asks "
-                                 "for its walk (0: as hit_cycles)");
-    miss.unit = "cycle";
-    miss.maximum = 10'000;
-    miss.get = [tlb = tlb_](const Machine& m) {
-      return std::uint64_t{(m.hardware.*tlb).miss_cycles};
-    };
-    miss.set = [tlb = tlb_](Machine& m, std::uint64_t value) {
-      (m.hardware.*tlb).miss_cycles = static_cast<unsigned>(value);
-    };
-    table.push_back(std::move(miss));
+    table.push_back(cycles("hit_cycles", "cycles that a hit here adds", &TlbSettings::hit_cycles));
+    table.push_back(cycles("miss_cycles",
+                           "cycles until a miss here, with no further level to ask, asks for its "
+                           "walk (0: as hit_cycles)",
+                           &TlbSettings::miss_cycles));
 
     Parameter replacement = start("replacement", what_ + ": which entry of a full set gives way");
     replacement.type = Type::kWord;
@@ -169,6 +144,25 @@ class TlbParameters {
     Parameter parameter;
     parameter.key = prefix_ + std::string(name);
     parameter.help = std::move(help);
+    return parameter;
+  }
+
+  Parameter number(std::string_view name, const std::string& help,
+                   unsigned TlbSettings::* field) const {
+    Parameter parameter = start(name, what_ + ": " + help);
+    parameter.get = [tlb = tlb_, field](const Machine& machine) {
+      return std::uint64_t{(machine.hardware.*tlb).*field};
+    };
+    parameter.set = [tlb = tlb_, field](Machine& machine, std::uint64_t value) {
+      (machine.hardware.*tlb).*field = static_cast<unsigned>(value);
+    };
+    return parameter;
+  }
+  Parameter cycles(std::string_view name, const std::string& help,
+                   unsigned TlbSettings::* field) const {
+    Parameter parameter = number(name, help, field);
+    parameter.unit = "cycle";
+    parameter.maximum = 10'000;
     return parameter;
   }
 
