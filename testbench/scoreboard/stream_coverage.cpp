@@ -317,11 +317,9 @@ void StreamCoverage::responded(unsigned number, const mmu::WalkResponse& respons
   const Cycle entered = walk.taken_at + 1 + response.cycles;
   settle(walk, kReady, kRespond, entered);
   leave_queue(responses_left_, 1, entered, now);
-  // No device has sub-page permissions: of those the model's walks are enough.
-  const unsigned counted = outcome.kind == OutcomeKind::kSppEvent ? 1 : counted_;
   for (unsigned row = 0; row < kHitRows; ++row) {
     if ((walk.hits >> row & 1) == 0) continue;
-    tables_[kHits].count(row, static_cast<std::size_t>(outcome.kind), counted);
+    count(kHits, row, static_cast<std::size_t>(outcome.kind));
   }
   const auto rule = std::ranges::find(kRights, outcome.reason);
   if (rule != kRights.end()) {
@@ -329,9 +327,12 @@ void StreamCoverage::responded(unsigned number, const mmu::WalkResponse& respons
     if ((walk.hits & kCombinedHits) != 0) count(kRestarts, row, 0);
     if ((walk.hits & ~kCombinedHits) != 0) count(kRestarts, row, 1);
   }
-  if (expected != nullptr) count_told(walk, outcome, *expected);
-  if (walk.hits != 0 && outcome.kind == OutcomeKind::kTranslated) {
-    count_pages(tables_[kPages], outcome, counted_);
+  if (expected != nullptr) {
+    count_told(walk, outcome, *expected);
+    // After a hit on what memory no longer says, the walk may have begun again, and found any page.
+    if (walk.hits != 0 && outcome.kind == OutcomeKind::kTranslated) {
+      count_pages(tables_[kPages], outcome, counted_);
+    }
   }
   walks_.erase(walks_.begin() + (&walk - walks_.data()));
 }
