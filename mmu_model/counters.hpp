@@ -65,13 +65,15 @@ struct PlaceCounters {
 
 /// Of walks as the core asks for them.
 struct WalkQueueCounters {
-  std::uint64_t merged = 0;  ///< asked for while one that answers them too was under way
-  std::uint64_t cycles = 0;  ///< sum over the others, from the request to the core's going on
-  unsigned most = 0;         ///< waiting or in flight at a time
+  std::uint64_t merged = 0;    ///< asked for while one that answers them too was under way
+  std::uint64_t answered = 0;  ///< the others that were answered
+  std::uint64_t cycles = 0;    ///< sum over those, from the request to the core's going on
+  unsigned most = 0;           ///< waiting or in flight at a time
 
   /// Of another core: each has its own queue.
   WalkQueueCounters& operator+=(const WalkQueueCounters& more) {
     merged += more.merged;
+    answered += more.answered;
     cycles += more.cycles;
     most = std::max(most, more.most);
     return *this;

@@ -66,6 +66,7 @@ const TranslationPort::Walk& TranslationPort::take_answer() {
   answered_ = walk.next_answered;
   if (walk.may_be_joined) stop_joining(walk);
   send(walk, tlm::END_RESP);
+  ++counters_.answered;
   counters_.cycles += walk.answered + 1 - walk.requested;
   release(walk);
   return walk;

@@ -122,6 +122,12 @@ void add_answer(Table& table, const Json& document, const Figures& figures) {
     text +=
         fmt::format(" walk took {} references and {} cycles.",
                     grouped(figures.references_per_walk, 1), grouped(figures.cycles_per_walk, 0));
+    // Accesses come late then one after another, each translated long before it is the oldest.
+    if (walker.at("queue").at("cycles_per_walk").get<double>() > 2 * figures.cycles_per_walk) {
+      text +=
+          " Walks waited longer for a walker than they took, and most of what that costs counts as "
+          "waiting for data: `eptsim compare` has the speed of an ideal TLB to hold it against.";
+    }
   }
   table.sentence(wrapped(text, 0));
 }
@@ -153,6 +159,8 @@ void add_walks(Table& table, const Json& walker, const Figures& figures, bool ne
     table.line("walks at a time", grouped(queue.at("mean").get<double>(), 2),
                fmt::format("{} at most; {} shared one", grouped(most),
                            grouped(walker.at("merged").get<std::uint64_t>())));
+    table.line("cycles to the answer", grouped(queue.at("cycles_per_walk").get<double>(), 1),
+               "with the wait for a walker");
   }
 }
 

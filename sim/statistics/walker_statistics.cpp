@@ -166,6 +166,11 @@ void add_walker(std::vector<Statistic>& table) {
   table.push_back(
       number("walker.queue.mean", "1", "walks waiting or in flight, on average over all cycles",
              [](const RunResult& r) { return quotient(r.walk_queue.cycles, r.cycles); }));
+  table.push_back(number(
+      "walker.queue.cycles_per_walk", "cycle",
+      "from a walk's request until its answer is used, on average: beyond walker.cycles_per_walk, "
+      "it waited for a walker",
+      [](const RunResult& r) { return quotient(r.walk_queue.cycles, r.walk_queue.answered); }));
   table.push_back(number("walker.queue.most", "1", "walks waiting or in flight at a time, the most",
                          [](const RunResult& r) { return r.walk_queue.most; }));
   table.push_back({"walker.references_histogram",

@@ -197,7 +197,7 @@ TEST(Summary, FitsATerminalOf80Letters) {
   report.settings.machine = resolve_machine("default");
   report.settings.detail = Detail::kFull;
   report.result.walker.served_by = {7'200, 1'200, 960, 240};
-  report.result.walk_queue = {.merged = 1'234, .cycles = 250'000, .most = 17};
+  report.result.walk_queue = {.merged = 1'234, .answered = 1'000, .cycles = 250'000, .most = 17};
   report.result.walker.nested_tlb = {2'000, 2'000, 0};
   std::istringstream lines(summary(stats_document(report), Style{}));
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
@@ -210,7 +210,7 @@ TEST(Summary, OfACoreWithAWindowHasACycleInOneClass) {
   result.cycles_by = {
       .retiring = 7'000, .data = 20'000, .translation = 60'000, .exits = 4'000, .other = 9'000};
   result.cycles = 100'000;
-  result.walk_queue = {.merged = 1'234, .cycles = 250'000, .most = 17};
+  result.walk_queue = {.merged = 1'234, .answered = 1'000, .cycles = 250'000, .most = 17};
   const std::string text = summary(stats_document(report), Style{});
   EXPECT_THAT(text, HasSubstr("6 instructions a cycle, a window of 512, 192 loads\n"));
   EXPECT_THAT(text, ContainsRegex("\n  instructions retiring +7,000 +7\\.00 %.*"
@@ -219,6 +219,16 @@ TEST(Summary, OfACoreWithAWindowHasACycleInOneClass) {
                                   "\n  VM exits +4,000 +4\\.00 %.*"
                                   "\n  other +9,000 +9\\.00 %"));
   EXPECT_THAT(text, ContainsRegex("\n  walks at a time +2\\.50   17 at most; 1,234 shared one\n"));
+  EXPECT_THAT(text,
+              ContainsRegex("\n  cycles to the answer +250\\.0   with the wait for a walker\n"));
+}
+
+TEST(Summary, OfWalksThatWaitMoreThanTheyTakeSaysWhatTheShareDoesNotTell) {
+  RunReport report = report_of(Mode::kNested);
+  report.result.walk_queue = {.answered = 1, .cycles = 1, .most = 2};
+  EXPECT_EQ(summary(stats_document(report), Style{}).find("`eptsim compare`"), std::string::npos);
+  report.result.walk_queue.cycles = 1'000'000;
+  EXPECT_THAT(summary(stats_document(report), Style{}), HasSubstr("`eptsim compare`"));
 }
 
 TEST(Summary, TellsOfTheWalkersCachesThatWereAsked) {
@@ -360,7 +370,7 @@ TEST(Comparison, HasNoSpeedsOfRunsThatEndedEarly) {
   RunReport early = report_of(Mode::kNested);
   early.result.partial = true;
   const std::vector<NamedRun> runs = {compared("native:4K", 100),
-                                         {"nested:4K/4K", stats_document(early)}};
+                                      {"nested:4K/4K", stats_document(early)}};
   EXPECT_FALSE(scheme_figures(runs)[0].speed);
   EXPECT_FALSE(to_json(scheme_figures(runs)[0]).contains("speed"));
   EXPECT_THAT(comparison(runs, Style{}), testing::StartsWith("PARTIAL"));

@@ -25,7 +25,7 @@ RunReport numbered() {
   result.cycles = 400;
   result.cycles_by = {.retiring = 200, .data = 30, .translation = 100, .other = 18};
   result.replayed = 17;
-  result.walk_queue = {.merged = 19, .cycles = 600, .most = 5};
+  result.walk_queue = {.merged = 19, .answered = 8, .cycles = 600, .most = 5};
   result.l1d = {60, 50, 10};
   result.l1i = {40, 38, 2};
   result.l2 = {12, 8, 4};
@@ -106,7 +106,7 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
   EXPECT_EQ(stats.at("core"),
             Json({{"replayed", 17}, {"interrupts", 75}, {"shootdown_cycles", 76}}));
   EXPECT_EQ(stats.at("walker").at("merged"), 19);
-  EXPECT_EQ(stats.at("walker").at("queue"), Json({{"mean", 1.5}, {"most", 5}}));
+  EXPECT_EQ(stats.at("walker").at("queue"), Json({{"mean", 1.5}, {"cycles_per_walk", 75.0}, {"most", 5}}));
   EXPECT_EQ(stats.at("tlb").at("l1d"), Json({{"accesses", 60},
                                              {"hits", 50},
                                              {"misses", 10},

@@ -35,7 +35,7 @@ std::string text_of(const RunResult& result) {
   out << "classes " << by.retiring << ' ' << by.data << ' ' << by.translation << ' ' << by.exits
       << ' ' << by.other << "\nreplayed " << result.replayed << ' ' << result.replayed_lookups
       << "\nqueue " << result.walk_queue.merged << ' ' << result.walk_queue.cycles << ' '
-      << result.walk_queue.most << '\n';
+      << result.walk_queue.answered << ' ' << result.walk_queue.most << '\n';
   print(out, "l1i", result.l1i);
   print(out, "l1d", result.l1d);
   print(out, "l2", result.l2);
