@@ -1,5 +1,7 @@
 #include "sim/report/sections.hpp"
 
+#include <algorithm>
+
 #include "sim/output/style.hpp"
 #include "sim/report/table.hpp"
 #include "sim/settings/parameter.hpp"
@@ -57,7 +59,10 @@ Html provenance(const Runs& runs) {
   table.row({"walker", engine == "rtl"     ? "the Verilated RTL"
                        : engine == "model" ? "the SystemC model"
                                            : "the SystemC model and the Verilated RTL, compared"});
+  const bool all_complete = std::ranges::none_of(runs, &Run::partial);
+  if (all_complete) table.row({"complete", "yes"});
   for (const Run& each : runs) {
+    if (all_complete) break;
     table.row({runs.size() > 1 ? "complete, " + each.label() : "complete",
                each.partial() ? "no: the run ended early" : "yes"});
   }

@@ -61,6 +61,15 @@ TEST(ComparisonReport, OfRunsThatAreNotOfOneLengthDrawsNoConclusion) {
   EXPECT_EQ(html.find("The nested run ended early"), std::string::npos);
 }
 
+TEST(ComparisonReport, NamesEachRunThatIsNotComplete) {
+  EXPECT_EQ(row(Document(comparison_report()), "complete")[1], "yes");
+  RunReport native = run_of(Mode::kNative);
+  native.result.partial = true;
+  const Document document(compared(stats_document(native), document_of(Mode::kNested)));
+  EXPECT_EQ(row(document, "complete, native")[1], "no: the run ended early");
+  EXPECT_EQ(row(document, "complete, nested")[1], "yes");
+}
+
 TEST(ComparisonReport, OfManyRunsHasARowForEachInTheGroupOfItsTrace) {
   const Document document(comparison_report_html(many_runs()));
   EXPECT_THAT(document.texts("h1"), ElementsAre("6 runs of 2 traces"));
