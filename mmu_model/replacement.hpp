@@ -26,6 +26,10 @@ class ReplacementState {
   void filled(std::size_t set, unsigned way) {
     std::visit([=](auto& policy) { policy.filled(set, way); }, policy_);
   }
+  /// Has the host bring what the set's victim is chosen by.
+  void prefetch(std::size_t set) const {
+    if (const Lru* const lru = std::get_if<Lru>(&policy_)) lru->prefetch(set);
+  }
   /// The way to evict; every way of `set` is occupied.
   unsigned victim(std::size_t set) {
     return std::visit([=](auto& policy) { return policy.victim(set); }, policy_);

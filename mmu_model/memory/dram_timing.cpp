@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "mmu_model/memory/line_array.hpp"
 
@@ -37,26 +38,41 @@ DramTiming::DramTiming(const DramSettings& settings) : settings_(settings) {
 
 Cycle DramTiming::serve_banked(std::uint64_t line, Cycle cycle, Cycle now) {
   const std::size_t channel = low_bits(line, channel_bits_);
-  const std::uint64_t row_of_all = line >> channel_bits_ >> column_bits_;
-  Bank& bank = banks_[(channel << bank_bits_) + low_bits(row_of_all, bank_bits_)];
-  const std::uint64_t row = row_of_all >> bank_bits_;
-
-  Cycle column = std::max(cycle + settings_.controller_cycles, bank.ready);
-  if (bank.open_row == row) {
-    ++counters_.row_hits;
-  } else if (bank.open_row == kNoRow) {
-    ++counters_.row_misses;
-    column += settings_.trcd;
-  } else {
-    ++counters_.row_conflicts;
-    column += settings_.trp + settings_.trcd;
-  }
-  bank.open_row = row;
+  Bank& bank = bank_of(line);
+  const Cycle column =
+      std::max(cycle + settings_.controller_cycles, bank.ready) + open_row(bank, line);
   // The column's command waits, if it must, until the bus is free for its data.
   const unsigned burst = settings_.burst_cycles;
   const Cycle data = buses_[channel].reserve(column + settings_.tcas, burst, now);
   bank.ready = data + burst - settings_.tcas;
   return data + burst;
+}
+
+DramTiming::Bank& DramTiming::bank_of(std::uint64_t line) {
+  const std::size_t channel = low_bits(line, channel_bits_);
+  return banks_[(channel << bank_bits_) +
+                low_bits(line >> channel_bits_ >> column_bits_, bank_bits_)];
+}
+
+/// Opens the line's row, and returns the cycles until a column of it may be asked for.
+unsigned DramTiming::open_row(Bank& bank, std::uint64_t line) {
+  const std::uint64_t row = line >> channel_bits_ >> column_bits_ >> bank_bits_;
+  const std::uint64_t before = std::exchange(bank.open_row, row);
+  if (before == row) {
+    ++counters_.row_hits;
+    return 0;
+  }
+  if (before == kNoRow) {
+    ++counters_.row_misses;
+    return settings_.trcd;
+  }
+  ++counters_.row_conflicts;
+  return settings_.trp + settings_.trcd;
+}
+
+void DramTiming::warm(std::uint64_t line, bool write) {
+  ++(write ? counters_.writes : counters_.reads);
+  if (settings_.model == DramModel::kBanked) open_row(bank_of(line), line);
 }
 
 }  // namespace eptsim::mmu

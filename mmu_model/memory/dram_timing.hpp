@@ -42,6 +42,9 @@ class DramTiming {
     return serve(line, cycle, now);
   }
 
+  /// Counts what a read or a write would and leaves its row open, and takes no time.
+  void warm(std::uint64_t line, bool write);
+
   const DramCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
 
@@ -57,6 +60,8 @@ class DramTiming {
                                                 : serve_banked(line, cycle, now);
   }
   Cycle serve_banked(std::uint64_t line, Cycle cycle, Cycle now);
+  Bank& bank_of(std::uint64_t line);
+  unsigned open_row(Bank& bank, std::uint64_t line);
 
   DramSettings settings_;
   unsigned channel_bits_ = 0;

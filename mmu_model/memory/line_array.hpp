@@ -58,6 +58,16 @@ class LineArray {
     return kNone;
   }
 
+  /// Has the host bring what a look-up of `line` and its insertion will read.
+  void prefetch(std::uint64_t line) const {
+    const std::size_t first = (line & set_mask_) * ways_;
+    for (std::size_t way = 0; way < ways_; way += 8) {
+      __builtin_prefetch(&tags_[first + way]);
+      __builtin_prefetch(&states_[first + way]);
+    }
+    replacement_.prefetch(line & set_mask_);
+  }
+
   LineState& state(std::size_t place) { return states_[place]; }
 
   /// Counts an access that found its line as a use. `line`: that at `place`.

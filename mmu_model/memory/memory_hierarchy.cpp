@@ -38,11 +38,13 @@ MemoryHierarchy::MemoryHierarchy(const MemorySettings& settings, unsigned cores,
 }
 
 /// An access from its first look-up on.
+template <bool kTimed>
 Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle cycle) {
   const std::uint64_t line = line_of(access.address);
   const std::size_t entry = index_of(access.enters_at);
   const Path path = path_of(core);
-  Cause cause{access.origin, cycle, cycle + to_dram_[entry]};
+  for (std::size_t next = entry; next < kCaches; ++next) path[next]->lines.prefetch(line);
+  Cause cause{access.origin, cycle, cycle + to_dram_[entry], kTimed};
   recall(core, std::min(entry, kOwnCaches), line, access.write, cause);
 
   Cycle start = cycle;  // as if the access had been made then: it waits for miss registers
@@ -61,7 +63,7 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
     if (place != LineArray::kNone) {
       LineState& state = cache.lines.state(place);
       cache.lines.use(line, place);
-      const bool arrived = state.arrives() <= start;
+      const bool arrived = !kTimed || state.arrives() <= start;
       ++(arrived ? counted.hits : counted.misses);
       counted.merged += !arrived;
       service = {std::max(start + cache.hit_cycles, state.arrives()),
@@ -73,24 +75,33 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
       break;
     }
     ++counted.misses;
+    if constexpr (!kTimed) continue;
     registers[level] = cache.misses.next();
     start = std::max(start, cache.misses.free_from(registers[level]));
   }
   cause.at_dram = start + to_dram_[entry];
   if (level == kCaches) {
     const bool through = access.write && first == kCaches;
-    service = {
-        through ? dram_.write(line, cause.at_dram, cycle) : dram_.read(line, cause.at_dram, cycle),
-        MemoryLevel::kDram};
+    service = {cycle, MemoryLevel::kDram};
+    if constexpr (!kTimed) {
+      dram_.warm(line, through);
+    } else {
+      service.answered = through ? dram_.write(line, cause.at_dram, cycle)
+                                 : dram_.read(line, cause.at_dram, cycle);
+    }
   }
   for (std::size_t missed = level; missed-- > entry;) {
     if (path[missed]->lines.is_off()) continue;
-    path[missed]->misses.hold(registers[missed], service.answered);
+    if constexpr (kTimed) path[missed]->misses.hold(registers[missed], service.answered);
     const bool dirty = access.write && missed == first;
-    fill(path, missed, {line, {service.answered, service.served_by, dirty}}, cause);
+    const Cycle arrives = kTimed ? service.answered : cycle;
+    fill(path, missed, {line, {arrives, service.served_by, dirty}}, cause);
   }
   return service;
 }
+
+template Service MemoryHierarchy::fetch<true>(unsigned, const CacheAccess&, Cycle);
+template Service MemoryHierarchy::fetch<false>(unsigned, const CacheAccess&, Cycle);
 
 /// Into a cache that is on and doesn't have it.
 void MemoryHierarchy::fill(const Path& path, std::size_t level, const LineArray::Line& line,
@@ -111,6 +122,7 @@ void MemoryHierarchy::put_back(const Path& path, std::size_t level, const LineAr
     if (place == LineArray::kNone) return fill(path, level, line, cause);
     return lines.state(place).set_dirty(true);
   }
+  if (!cause.timed) return dram_.warm(line.number, true);
   dram_.write(line.number, std::max(cause.at_dram, line.state.arrives()), cause.cycle);
 }
 

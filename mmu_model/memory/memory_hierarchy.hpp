@@ -57,7 +57,28 @@ class MemoryHierarchy {
         return {cycle + l1d.hit_cycles, MemoryLevel::kL1d};
       }
     }
-    return fetch(core, access, cycle);
+    return fetch<true>(core, access, cycle);
+  }
+
+  /// The same without time: every line has arrived, no miss register or bus is waited for or taken,
+  /// and what comes is there from `cycle` on. Caches, open rows and counters become what a run of
+  /// one access after the other would make them. Returns what served it.
+  MemoryLevel warm(unsigned core, const CacheAccess& access, Cycle cycle) {
+    if (access.enters_at == MemoryLevel::kL1d) [[likely]] {
+      const std::uint64_t line = line_of(access.address);
+      Cache& l1d = cores_[core][0];
+      const std::size_t place = l1d.lines.find(line);
+      if (place != LineArray::kNone && (!access.write || may_write(l1d.lines.state(place))))
+          [[likely]] {
+        MemoryCacheCounters& counted = l1d.counted(access.origin);
+        ++counted.accesses;
+        ++counted.hits;
+        l1d.lines.use(line, place);
+        if (access.write) l1d.lines.state(place).set_dirty(true);
+        return MemoryLevel::kL1d;
+      }
+    }
+    return fetch<false>(core, access, cycle).served_by;
   }
 
   /// System software on `core` has written the line, through no access of its own: the core's
@@ -87,8 +108,10 @@ class MemoryHierarchy {
     AccessOrigin origin;
     Cycle cycle;
     Cycle at_dram;
+    bool timed = true;
   };
 
+  template <bool kTimed>
   Service fetch(unsigned core, const CacheAccess& access, Cycle cycle);
   void fill(const Path& path, std::size_t level, const LineArray::Line& line, const Cause& cause);
   void put_back(const Path& path, std::size_t level, const LineArray::Line& line,

@@ -34,6 +34,7 @@ class Hardware final : public sc_core::sc_module {
   MemoryHierarchy& memory_hierarchy() { return hierarchy_; }
   unsigned cores() const { return static_cast<unsigned>(cores_.size()); }
   MmuModule& mmu(unsigned core = 0) { return *cores_[core].mmu; }
+  WalkerModule& walker(unsigned core = 0) { return *cores_[core].walker; }
 
   const WalkerCounters& walker_counters(unsigned core = 0) const {
     return cores_[core].walker->counters();

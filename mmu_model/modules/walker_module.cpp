@@ -80,6 +80,13 @@ void WalkerModule::invalidate(const InvalidationScope& scope, Cycle cycle) {
   wake_.notify(timeline_.until(cycle));
 }
 
+std::vector<InvalidationScope> WalkerModule::take_invalidations() {
+  std::vector<InvalidationScope> scopes;
+  for (const PendingInvalidation& pending : invalidations_) scopes.push_back(pending.scope);
+  invalidations_.clear();
+  return scopes;
+}
+
 void WalkerModule::run() {
   for (;;) {
     const Cycle cycle = next_tick();

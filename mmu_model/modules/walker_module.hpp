@@ -36,6 +36,10 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
                std::unique_ptr<WalkerUnit> unit, const WalkerConfiguration& configuration = {});
 
   void invalidate(const InvalidationScope& scope, Cycle cycle) override;
+  /// Whether there are some of which the cycle hasn't come.
+  bool has_invalidations() const { return !invalidations_.empty(); }
+  /// Gives those up, for the caller to carry out while no walk is under way.
+  std::vector<InvalidationScope> take_invalidations();
 
   /// Counted from the ports, so that they mean the same for every unit.
   const WalkerCounters& counters() const { return counters_; }

@@ -14,6 +14,9 @@ class Lru {
 
   void used(std::size_t set, unsigned way) { last_use_[set * ways_ + way] = ++uses_; }
   void filled(std::size_t set, unsigned way) { used(set, way); }
+  void prefetch(std::size_t set) const {
+    for (unsigned way = 0; way < ways_; way += 8) __builtin_prefetch(&last_use_[set * ways_ + way]);
+  }
   unsigned victim(std::size_t set) {
     const std::uint64_t* first = &last_use_[set * ways_];
     return static_cast<unsigned>(std::min_element(first, first + ways_) - first);

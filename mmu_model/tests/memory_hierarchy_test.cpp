@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "mmu_model/tests/memory_bench.hpp"
 
 /// Times by hand: an access takes 5 cycles to L1, 15 to L2, 50 to L3, and 100 more to DRAM.
@@ -267,6 +269,54 @@ TEST(Hierarchy, CountersStartAgainButLinesStay) {
   EXPECT_EQ(data_of(counters, MemoryLevel::kL1d).accesses, 1u);
   EXPECT_EQ(data_of(counters, MemoryLevel::kL3).accesses, 0u);
   EXPECT_EQ(counters.dram.reads, 0u);
+}
+
+/// Every counter in a line.
+std::string text_of(const MemoryCounters& counters) {
+  std::string text;
+  const auto add = [&](std::uint64_t count) { text += std::to_string(count) + ' '; };
+  for (const auto& level : counters.cache) {
+    for (const MemoryCacheCounters& counted : level.by_origin) {
+      for (const auto member : {&MemoryCacheCounters::accesses, &MemoryCacheCounters::hits,
+                                &MemoryCacheCounters::misses, &MemoryCacheCounters::merged,
+                                &MemoryCacheCounters::writebacks}) {
+        add(counted.*member);
+      }
+    }
+    add(level.invalidations);
+  }
+  for (const auto member : {&DramCounters::reads, &DramCounters::writes, &DramCounters::row_hits,
+                            &DramCounters::row_misses, &DramCounters::row_conflicts}) {
+    add(counters.dram.*member);
+  }
+  return text;
+}
+
+TEST(Hierarchy, WarmedIsAsAfterAccessesThatWaitForOneAnother) {
+  for (const DramModel model : {DramModel::kPlain, DramModel::kBanked}) {
+    MemorySettings settings = small_memory();
+    settings.l2.replacement = Replacement::kRandom;
+    settings.dram.model = model;
+    constexpr unsigned kCores = 2;
+    MemoryHierarchy timed(settings, kCores, 1);
+    MemoryHierarchy warmed(settings, kCores, 1);
+    std::uint64_t state = 3;
+    for (Cycle cycle = 10'000; cycle < 200'000'000; cycle += 10'000) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      const std::uint64_t random = state >> 33;
+      const bool walk = random % 5 == 0;
+      const CacheAccess access{.address = arch::Hpa(kLine + (random >> 8) % 512 * 64),
+                               .write = random % 3 == 0,
+                               .enters_at = walk ? MemoryLevel::kL2 : MemoryLevel::kL1d,
+                               .origin = walk ? AccessOrigin::kWalk : AccessOrigin::kData};
+      const unsigned core = random >> 20 & 1;
+      // Warming stands still; in the end each goes on in time.
+      const MemoryLevel served = cycle < 150'000'000 ? warmed.warm(core, access, 0)
+                                                     : warmed.access(core, access, cycle).served_by;
+      ASSERT_EQ(timed.access(core, access, cycle).served_by, served) << cycle;
+    }
+    EXPECT_EQ(text_of(timed.counters()), text_of(warmed.counters()));
+  }
 }
 
 }  // namespace

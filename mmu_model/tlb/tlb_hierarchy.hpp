@@ -53,6 +53,10 @@ class TlbHierarchy {
     first.discount(hit.level == TlbHitLevel::kFirst);
     if (hit.level != TlbHitLevel::kFirst) l2_.discount(hit.level == TlbHitLevel::kSecond);
   }
+  /// Counts the look-up of a fetch from the page of the fetch before, which hit in the first level,
+  /// if no instruction TLB has changed since: it finds the same, and is a use of what was used
+  /// last.
+  void count_fetch_again() { l1i_.count_hit(); }
 
   /// Takes what a walk of `request` in `context` found: kTranslated makes an entry, a page fault or
   /// an EPT violation removes what they leave stale (SDM 5.10.4.1, 31.4.3.1).
@@ -64,6 +68,8 @@ class TlbHierarchy {
   /// Removes what fits `scope` from every TLB.
   void invalidate(const InvalidationScope& scope);
 
+  /// Those that a hit in the second level adds.
+  unsigned second_level_cycles() const { return l2_.hit_cycles(); }
   TlbCounters l1i() const { return l1i_.counters(); }
   TlbCounters l1d() const { return l1d_.counters(); }
   TlbCounters l2() const { return l2_.counters(); }

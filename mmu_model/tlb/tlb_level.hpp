@@ -47,6 +47,8 @@ class TlbLevel {
     return nullptr;
   }
 
+  /// A look-up of what the last one found, with nothing changed since, tells nothing new.
+  void count_hit() { ++hits_; }
   /// An access for which there was nothing to look up.
   void count_miss() {
     if (!is_off()) ++misses_;

@@ -23,6 +23,13 @@ class ModelWalker final : public WalkerUnit {
   const WalkerOutputs& outputs() const override { return outputs_; }
   const WalkerOutputs& tick(const WalkerInputs& inputs) override;
 
+  /// For who walks in the walker's place while it has no walk.
+  StructureCaches& caches() { return caches_; }
+  /// Whether there are any.
+  bool has_caches() const {
+    return configuration_.has_combined() || configuration_.has_guest_physical();
+  }
+
  private:
   static constexpr unsigned kMostWalks = 16;
 
@@ -66,9 +73,6 @@ class ModelWalker final : public WalkerUnit {
   Step look_up(unsigned number, const WalkerInputs& inputs);
   Step advance(Slot& slot, const Answer& answer, const WalkerInputs& inputs);
   void keep_fills(const Slot& slot, const WalkerInputs& inputs);
-  bool has_caches() const {
-    return configuration_.has_combined() || configuration_.has_guest_physical();
-  }
   bool asks(LookupKind kind) const {
     return kind == LookupKind::kCombined ? configuration_.has_combined()
                                          : configuration_.has_guest_physical();

@@ -190,6 +190,21 @@ void add_served_by(Table& table, const Figures& figures) {
   }
 }
 
+/// What the times of a sampled run are worth.
+void add_sampling(Table& table, const Json& document) {
+  const Json& sampling = document.at("stats").at("sampling");
+  if (sampling.at("windows") == 0) return;
+  const auto error = [&](const char* key) {
+    const Json& value = sampling.at(key);
+    return value.is_number() ? fmt::format("{:.2f}", 100 * value.get<double>()) : "?";
+  };
+  table.line(
+      "estimated from windows", grouped(sampling.at("windows").get<std::uint64_t>()),
+      fmt::format("of {} accesses; cycles ± {} %, those of translation ± {} %",
+                  grouped(document.at("machine").at("sampling").at("window").get<std::uint64_t>()),
+                  error("cycles_error"), error("translation_cycles_error")));
+}
+
 /// What a walk of memory finds where a TLB still has the old translation.
 std::string stale_change(const std::string& change, const std::string& memory) {
   if (change == "moved") return fmt::format("{}: the page has moved", memory);
@@ -252,6 +267,7 @@ std::string summary(const Json& document, Style style) {
     table.line("of the longest core", grouped(stats.at("cycles").get<std::uint64_t>()),
                fmt::format("of {}", cores));
   }
+  add_sampling(table, document);
   table.gap();
 
   table.heading("Translations found in", "accesses", "share");

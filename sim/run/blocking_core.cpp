@@ -8,6 +8,7 @@ void BlockingCore::run_program() {
   if (!program_.begin()) return;
   do {
     while (!program_.turn_is_over(cycle_)) {
+      if (program_.is_warming() && !warming_->run(cycle_)) return;
       const Record* const record = program_.next();
       if (record == nullptr) break;
       if (!run_record(*record)) return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <exception>
+#include <optional>
 #include <systemc>
 
 #include "mmu_model/modules/mmu_module.hpp"
@@ -8,6 +9,7 @@
 #include "mmu_model/modules/translation_port.hpp"
 #include "sim/run/running_program.hpp"
 #include "sim/run/simulation.hpp"
+#include "sim/run/warming.hpp"
 
 namespace eptsim::sim {
 
@@ -29,6 +31,13 @@ class Core : public sc_core::sc_module {
   /// The warm-up, if there was one, is over.
   bool is_warm() const { return program_.is_warm(); }
 
+  /// Has the program of a sampled run done by `units` between its windows.
+  void sample_with(const WarmUnits& units) { warming_.emplace(program_, units); }
+  /// Nothing if the run isn't sampled.
+  std::optional<Warming>& warming() { return warming_; }
+  const Samples& samples() const { return program_.samples(); }
+  SamplePoint sample_point() const { return program_.sample_point(); }
+
   /// Adds what the core measured to its fields of `result`: nothing if the warm-up never ended.
   void report(RunResult& result) const;
   const RunningProgram& program() const { return program_; }
@@ -45,6 +54,7 @@ class Core : public sc_core::sc_module {
   const unsigned number_;  ///< in its machine, which orders those of one cycle
   mmu::TranslationPort port_;
   RunningProgram program_;
+  std::optional<Warming> warming_;
 
  private:
   void run();

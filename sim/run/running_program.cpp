@@ -25,7 +25,8 @@ RunningProgram::RunningProgram(const mmu::Timeline& timeline, mmu::TranslationPo
       port_(port),
       work_(std::move(work)),
       checks_uses_(work_.settings.machine.stale_check),
-      ideal_tlb_(work_.settings.machine.ideal_tlb) {
+      ideal_tlb_(work_.settings.machine.ideal_tlb),
+      samples_(work_.settings.machine.sampling, work_.settings.machine.hardware.seed) {
   for (const NamedTrace& trace : work_.traces) {
     streams_.push_back({.trace = trace, .batch = std::vector<Record>(kBatch)});
   }
@@ -387,14 +388,18 @@ void RunningProgram::leave(mmu::Cycle cycle, bool by_error) {
 
 bool RunningProgram::begin() {
   warm_ = work_.settings.warmup == 0;
+  if (warm_ && samples_.is_on()) samples_.begin(sample_point());
   set_next_milestone();
   return work_.settings.limit != 0u;
 }
 
 bool RunningProgram::reach_milestone(mmu::Cycle& cycle) {
   if (!warm_ && translated_ == work_.settings.warmup) end_warmup(cycle);
+  if (warm_ && counted_.accesses == samples_.next_end()) samples_.end(sample_point());
   if (warm_ && counted_.accesses == work_.settings.limit) return false;
-  if (warm_ && counted_.accesses == intervals_.next_end()) intervals_.end(total());
+  if (warm_ && !samples_.is_on() && counted_.accesses == intervals_.next_end()) {
+    intervals_.end(total());
+  }
   const std::uint64_t interval = work_.settings.machine.protect_interval;
   if (interval != 0 && translated_ % interval == 0) write_protect(cycle);
   if (work_.progress && translated_ % kProgressInterval == 0) work_.progress(translated_);
@@ -403,6 +408,7 @@ bool RunningProgram::reach_milestone(mmu::Cycle& cycle) {
 }
 
 std::vector<Interval> RunningProgram::timeline() const {
+  if (samples_.is_on()) return {};
   return warm_ ? intervals_.up_to(total()) : std::vector<Interval>{};
 }
 
@@ -414,6 +420,15 @@ Interval RunningProgram::total() const {
                  .exit_cycles = counted_.cycles_by.exits};
   work_.count_units(total);
   return total;
+}
+
+SamplePoint RunningProgram::sample_point() const {
+  SamplePoint point{
+      .accesses = counted_.accesses,
+      .cycles_by = counted_.cycles_by,
+      .faults = counted_.page_faults + counted_.ept_violations + counted_.shadow_exits.sum()};
+  work_.expect_cycles(point);
+  return point;
 }
 
 void RunningProgram::set_next_milestone() {
@@ -429,8 +444,8 @@ void RunningProgram::set_next_milestone() {
   }
   next_milestone_ = std::min(next_stop_, (translated_ / kProgressInterval + 1) * kProgressInterval);
   if (warm_) {
-    next_milestone_ =
-        std::min(next_milestone_, translated_ + (intervals_.next_end() - counted_.accesses));
+    const std::uint64_t end = samples_.is_on() ? samples_.next_end() : intervals_.next_end();
+    next_milestone_ = std::min(next_milestone_, translated_ + (end - counted_.accesses));
   }
 }
 
@@ -442,6 +457,7 @@ void RunningProgram::end_warmup(mmu::Cycle& cycle) {
   warm_since_ = cycle;
   counted_ = {};
   port_.reset_counters();
+  if (samples_.is_on()) samples_.begin(sample_point());
 }
 
 InputError RunningProgram::error_at_record(const std::string& problem) const {

@@ -15,6 +15,7 @@
 #include "sim/run/core_group.hpp"
 #include "sim/run/hot_spots.hpp"
 #include "sim/run/intervals.hpp"
+#include "sim/run/sampling.hpp"
 #include "sim/run/simulation.hpp"
 #include "sim/run/virtual_machines.hpp"
 #include "sim/trace/reader.hpp"
@@ -35,6 +36,7 @@ struct CoreWork {
   std::function<void()> after_walk;                      ///< may throw, which ends the run
   /// Writes what the core's other units have counted into the members that are theirs.
   std::function<void(Interval&)> count_units;
+  std::function<void(SamplePoint&)> expect_cycles;  ///< the same of its expected cycles
 };
 
 /// What a record's access is to the MMU.
@@ -162,6 +164,11 @@ class RunningProgram {
   /// How many accesses there will have been when the next milestone comes that isn't passed in full
   /// swing: the warm-up's end, the limit, the hypervisor's turn.
   std::uint64_t next_stop() const { return next_stop_; }
+  /// Whether what comes next is for warming, once nothing is under way.
+  bool is_warming() const { return samples_.is_warming(); }
+  const Samples& samples() const { return samples_; }
+  /// What was counted so far.
+  SamplePoint sample_point() const;
   /// Does what is due at a milestone. Returns whether the run goes on.
   bool reach_milestone(mmu::Cycle& cycle);
 
@@ -239,6 +246,7 @@ class RunningProgram {
   bool partial_ = false;
   Counted counted_;
   Intervals intervals_;
+  Samples samples_;
 };
 
 }  // namespace eptsim::sim

@@ -29,16 +29,42 @@ namespace {
 struct Walker {
   std::unique_ptr<mmu::WalkerUnit> unit;
   const tb::PairedWalker* pair = nullptr;
+  mmu::ModelWalker* model = nullptr;
 };
 
 Walker make_walker(const RunSettings& settings, const WalkerMaker& rtl) {
   const mmu::WalkerConfiguration& size = settings.machine.hardware.walker;
   if (settings.walker == WalkerKind::kRtl) return {rtl(size)};
   auto model = std::make_unique<mmu::ModelWalker>(size);
-  if (settings.walker == WalkerKind::kModel) return {std::move(model)};
+  if (settings.walker == WalkerKind::kModel) {
+    mmu::ModelWalker* const seen = model.get();
+    return {std::move(model), nullptr, seen};
+  }
   auto pair = std::make_unique<tb::PairedWalker>(std::move(model), rtl(size));
   const tb::PairedWalker* const seen = pair.get();
   return {std::move(pair), seen};
+}
+
+constexpr std::uint64_t kFewestWindows = 2;  ///< that tell how far one may be from the next
+
+void check_sampling(const RunSettings& settings, const std::vector<CoreTraces>& cores) {
+  const SamplingSettings& sampling = settings.machine.sampling;
+  if (sampling.period == 0) return;
+  if (cores.size() != 1 || cores.front().size() != 1) {
+    throw InputError("sampling.period",
+                     "this version samples one trace on one core, expected 0 with more");
+  }
+  if (settings.walker != WalkerKind::kModel) {
+    throw InputError("sampling.period",
+                     "the Verilated walker can't be warmed without time passing, expected 0, or "
+                     "--walker model");
+  }
+  if (sampling.window > sampling.period || sampling.warmup > sampling.period - sampling.window) {
+    throw InputError("sampling.period",
+                     std::to_string(sampling.period) + " accesses hold no window of " +
+                         std::to_string(sampling.window) + " and its warm-up of " +
+                         std::to_string(sampling.warmup));
+  }
 }
 
 /// One machine with its software and traces to run.
@@ -73,6 +99,7 @@ class Simulation {
     result.hot_instructions = instructions.top(kHotSpots);
     if (std::ranges::any_of(cores_, &Core::is_warm)) {
       result.caches = hardware_.memory_hierarchy().counters();
+      if (cores_.front()->warming()) estimate_from_samples(result);
     }
     for (const VirtualMachine& machine : machines_.all()) add_memory(machine.software, result);
     result.memory_hash = hash_of_memory(hardware_.dram());
@@ -84,10 +111,11 @@ class Simulation {
              const std::vector<CoreTraces>& traces, const std::atomic<bool>& stop,
              const Progress& progress)
       : pairs_(pairs_of(walkers)),
+        model_(walkers.front().model),
         hardware_("machine", settings.machine.hardware, units_of(std::move(walkers))),
         is_shadow_(settings.mode == Mode::kShadow),
         machines_(hardware_.dram(), settings, hardware_.cores(), areas_of(traces)),
-        group_(hardware_.cores(), [this] { hardware_.reset_counters(); }),
+        group_(hardware_.cores(), [this] { reset_counters(); }),
         read_(traces.size()),
         cores_(traces.size()) {
     for (std::size_t made = 0; made < cores_.size(); ++made) {
@@ -107,7 +135,8 @@ class Simulation {
                 if (pair != nullptr) pair->require_equal();
               },
           .count_units =
-              [this, number](Interval& sum) { count_units(static_cast<unsigned>(number), sum); }};
+              [this, number](Interval& sum) { count_units(static_cast<unsigned>(number), sum); },
+          .expect_cycles = [this](SamplePoint& sum) { expect_cycles(sum); }};
       if (progress) {
         work.progress = [this, number, progress](std::uint64_t accesses) {
           read_[number] = accesses;
@@ -116,6 +145,15 @@ class Simulation {
       }
       cores_[number] = make_core(settings, std::move(work));
       cores_[number]->port().mmu.bind(hardware_.mmu(static_cast<unsigned>(number)).core);
+    }
+    if (settings.machine.sampling.period != 0) {
+      cores_.front()->sample_with({.tlbs = hardware_.mmu().tlbs(),
+                                   .walker = hardware_.walker(),
+                                   .structures = model_->caches(),
+                                   .asks_structures = model_->has_caches(),
+                                   .memory = hardware_.memory_hierarchy(),
+                                   .bytes = hardware_.dram(),
+                                   .data_in_caches = settings.detail == Detail::kFull});
     }
   }
 
@@ -212,6 +250,40 @@ class Simulation {
                     exits.preemption_timer + exits.vcpu_switch};
   }
 
+  void reset_counters() {
+    hardware_.reset_counters();
+    if (auto& warming = cores_.front()->warming()) warming->reset_counters();
+  }
+
+  void expect_cycles(SamplePoint& sum) {
+    expect(sum, hardware_.mmu().tlbs(), hardware_.walker_counters(),
+           cores_.front()->warming()->walks(), hardware_.memory_hierarchy());
+  }
+
+  /// The counts of one walker's caches are in the caches themselves, whoever asked them.
+  void estimate_from_samples(RunResult& result) {
+    const mmu::StructureCaches& caches = model_->caches();
+    for (unsigned level = 2; level < result.walker.combined.size(); ++level) {
+      result.walker.combined[level] = caches.combined(level);
+      result.walker.ept[level] = caches.ept(level);
+    }
+    result.walker.nested_tlb = caches.nested_tlb();
+    estimate(result, cores_.front()->samples().windows(), cores_.front()->sample_point(),
+             cores_.front()->warming()->walks(), hardware_.memory_hierarchy().settings());
+    CoreResult& own = result.cores.front();
+    own.cycles = result.cycles;
+    own.cycles_by = result.cycles_by;
+    own.walks = result.walker.walks;
+    own.walk_cycles = result.walker.cycles;
+    if (result.sampling.windows < kFewestWindows && !result.partial) {
+      throw InputError("sampling.period",
+                       "a run of " + std::to_string(result.accesses) + " accesses has " +
+                           std::to_string(result.sampling.windows) +
+                           " windows, expected at least " + std::to_string(kFewestWindows) +
+                           ": a shorter period");
+    }
+  }
+
   /// What the cores' threads met, in `result` if it is no error of the program's own.
   void take_exceptions(RunResult& result) const {
     for (std::size_t core = 0; core < cores_.size(); ++core) take_exception(core, result);
@@ -231,6 +303,7 @@ class Simulation {
   }
 
   std::vector<const tb::PairedWalker*> pairs_;  ///< by core, nullptr where there is just one
+  mmu::ModelWalker* model_;                     ///< of the first core, if it is the model alone
   mmu::Hardware hardware_;
   bool is_shadow_;
   VirtualMachines machines_;
@@ -256,6 +329,7 @@ std::unique_ptr<mmu::WalkerUnit> make_rtl_walker(
 RunResult simulate(const RunSettings& settings, const std::vector<CoreTraces>& cores,
                    const std::atomic<bool>& stop,
                    const std::function<void(std::uint64_t)>& progress, const WalkerMaker& rtl) {
+  check_sampling(settings, cores);
   return Simulation(settings, cores, stop, progress, rtl).run();
 }
 

@@ -57,6 +57,13 @@ struct CoreSettings {
   Dependence dependence = Dependence::kTrace;
 };
 
+/// How a run is sampled: docs/sampling.md.
+struct SamplingSettings {
+  std::uint64_t period = 0;     ///< accesses; 0: all of the run is in detail
+  std::uint64_t window = 1000;  ///< measured in each
+  std::uint64_t warmup = 1000;  ///< in detail before them
+};
+
 /// The machine with all that is configured about it: hardware, hypervisor and guest.
 struct Machine {
   mmu::MachineSettings hardware;
@@ -77,6 +84,7 @@ struct Machine {
   unsigned shootdown_cycles = 4000;       ///< of a vCPU that the hypervisor has forget translations
   unsigned guest_shootdown_cycles = 1000;  ///< of one that its guest does, beside the exit
   bool stale_check = false;                ///< hold every use of cached translations against memory
+  SamplingSettings sampling;
 };
 
 struct RunSettings {
@@ -163,7 +171,18 @@ struct CoreResult {
   std::uint64_t exits = 0;  ///< of all reasons
 };
 
-/// What was measured, from the end of the warm-up on: sums over all cores, but for `cycles`.
+/// How good the estimates of a sampled run are: half the widths of their 95 % confidence intervals.
+struct SamplingResult {
+  std::uint64_t windows = 0;            ///< 0: nothing was estimated
+  std::uint64_t measured_accesses = 0;  ///< in them
+  std::uint64_t detailed_walks = 0;     ///< those whose cycles are known
+  double cycles_error = 0;              ///< over the cycles
+  double translation_cycles_error = 0;  ///< over cycles_by.translation
+  double translation_share_error = 0;   ///< of the share itself
+};
+
+/// What was measured, from the end of the warm-up on: sums over all cores, but for `cycles`. Of a
+/// sampled run cycles are estimates, those of exits excepted.
 struct RunResult {
   std::uint64_t translated = 0;    ///< accesses of the whole run, warm-up included
   std::uint64_t accesses = 0;      ///< translated: an access across a page boundary counts twice
@@ -210,11 +229,12 @@ struct RunResult {
   std::vector<HotSpot> hot_instructions;
 
   /// The run cut into equal parts, in order: they sum to the whole. None if the warm-up never
-  /// ended.
+  /// ended, or the run was sampled.
   std::vector<Interval> timeline;
 
   StaleAccesses stale;
   std::vector<CoreResult> cores;
+  SamplingResult sampling;
 
   /// The run ended before the trace or the limit did: `stop` was set, or `error` or `mismatch` says
   /// why.

@@ -83,6 +83,10 @@ bool WindowCore::resume() {
       account_until(request_, nullptr);
       program_.serve_requests(accounted_);
       break;
+    case Stop::kWarming:
+      if (!warming_->run(accounted_)) return false;
+      supplied_ = program_.translated();
+      break;
   }
   horizon_ = 0;
   blocked_ = false;

@@ -53,6 +53,7 @@ class WindowCore final : public Core {
     kEvent,
     kSwitch,
     kRequest,  ///< of another core
+    kWarming,  ///< nothing is under way, and warming goes on
     kError,
   };
 
@@ -118,7 +119,7 @@ class WindowCore final : public Core {
   mmu::MemoryHierarchy& memory_;
   const CoreSettings& settings_;
 
-  // the trace: what has been read of it
+  // the program, as it comes
   std::uint64_t carried_ = 0;  ///< instructions of fetches that aren't translated
   Record record_;              ///< the last read
   std::uint64_t part_address_ = 0;

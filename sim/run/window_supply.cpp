@@ -14,6 +14,10 @@ bool WindowCore::supply() {
     stop_ = Stop::kMilestone;
     return false;
   }
+  if (program_.is_warming() && bytes_left_ == 0) [[unlikely]] {
+    stop_ = Stop::kWarming;
+    return false;
+  }
   while (bytes_left_ == 0) {
     if (!take_record()) return supply_instructions();
     if (!is_access(record_.kind)) {

@@ -438,6 +438,28 @@ void add_core(std::vector<Parameter>& table) {
   table.push_back(std::move(dependence));
 }
 
+void add_sampling(std::vector<Parameter>& table) {
+  const auto add = [&](std::string key, std::uint64_t minimum,
+                       std::uint64_t SamplingSettings::* field, const std::string& help) {
+    Parameter parameter;
+    parameter.key = "sampling." + std::move(key);
+    parameter.type = Type::kNumber;
+    parameter.unit = "1";
+    parameter.help = help;
+    parameter.minimum = minimum;
+    parameter.maximum = 1ull << 48;
+    parameter.get = [field](const Machine& m) { return m.sampling.*field; };
+    parameter.set = [field](Machine& m, std::uint64_t value) { m.sampling.*field = value; };
+    table.push_back(std::move(parameter));
+  };
+  add("period", 0, &SamplingSettings::period,
+      "accesses of which only a window is simulated in time, the rest keeps caches and TLBs warm "
+      "(0: all is)");
+  add("window", 1, &SamplingSettings::window, "accesses of a period that are measured");
+  add("warmup", 0, &SamplingSettings::warmup,
+      "accesses simulated in time before them, and not measured");
+}
+
 std::vector<Parameter> make_parameters() {
   using mmu::MachineSettings;
   std::vector<Parameter> table;
@@ -510,6 +532,7 @@ std::vector<Parameter> make_parameters() {
   table.push_back(on_or_off("simulation.stale_check", &Machine::stale_check,
                             "hold every use of cached translations against memory, to find "
                             "forgotten invalidations"));
+  add_sampling(table);
   return table;
 }
 

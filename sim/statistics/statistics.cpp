@@ -129,6 +129,25 @@ void add_stale(std::vector<Statistic>& table) {
        stale_accesses});
 }
 
+void add_sampling(std::vector<Statistic>& table) {
+  const auto add = [&](const std::string& key, const std::string& help, auto member) {
+    table.push_back(number("sampling." + key, "1", help,
+                           [member](const RunResult& r) { return r.sampling.*member; }));
+  };
+  add("windows", "parts of the run that times are estimated from; 0: nothing is estimated",
+      &SamplingResult::windows);
+  add("measured_accesses", "accesses in them", &SamplingResult::measured_accesses);
+  add("detailed_walks", "walks whose cycles are known, in windows and beside them",
+      &SamplingResult::detailed_walks);
+  add("cycles_error", "half the 95 % confidence interval of cycles, over cycles",
+      &SamplingResult::cycles_error);
+  add("translation_cycles_error",
+      "half the 95 % confidence interval of translation_cycles, over them",
+      &SamplingResult::translation_cycles_error);
+  add("translation_share_error", "half the 95 % confidence interval of translation_share",
+      &SamplingResult::translation_share_error);
+}
+
 void add_mapped(std::vector<Statistic>& table, const std::string& key, const std::string& what,
                 MappedBytes RunResult::* mapped) {
   constexpr std::array kSizes = {std::pair{"4k", arch::PageSize::k4K},
@@ -351,6 +370,7 @@ std::vector<Statistic> make_statistics() {
                          "with shadow paging, the hypervisor's map of the guest's memory, which "
                          "hardware doesn't walk, at the end",
                          &RunResult::host_map_bytes));
+  add_sampling(table);
   add_stale(table);
   table.push_back(timeline());
   add_cores(table);

@@ -98,6 +98,11 @@ std::string text_of(const RunResult& result) {
       << ' ' << shootdowns.cycles << "\nprotected " << result.protected_writes << "\nstale "
       << result.stale.guest << ' ' << result.stale.ept << '\n';
   for (const CoreResult& core : result.cores) out << "core " << text_of(core) << '\n';
+  if (const SamplingResult& sampling = result.sampling; sampling.windows != 0) {
+    out << "windows " << sampling.windows << ' ' << sampling.measured_accesses << ' '
+        << sampling.detailed_walks << ' ' << sampling.cycles_error << ' '
+        << sampling.translation_cycles_error << ' ' << sampling.translation_share_error << '\n';
+  }
   out << result.partial << ' ' << (result.error ? result.error->what() : "done") << '\n';
   return out.str();
 }
