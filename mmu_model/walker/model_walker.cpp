@@ -89,8 +89,7 @@ void ModelWalker::accept(const WalkRequest& request, Cycle now) {
   slot.tag = request.tag;
   slot.first_cycle = now + 1;
   slot.context = request.context;
-  slot.walk = Walk(*request.context, request.request,
-                   has_caches() ? lookups_of(configuration_.kind) : Walk::Lookups::kOff);
+  slot.walk = Walk(*request.context, request.request, lookups());
   slot.step = {};
   --idle_;
   ++ready_;

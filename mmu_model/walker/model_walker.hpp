@@ -25,9 +25,10 @@ class ModelWalker final : public WalkerUnit {
 
   /// For who walks in the walker's place while it has no walk.
   StructureCaches& caches() { return caches_; }
-  /// Whether there are any.
-  bool has_caches() const {
-    return configuration_.has_combined() || configuration_.has_guest_physical();
+  /// How its walks ask them.
+  Walk::Lookups lookups() const {
+    const bool any = configuration_.has_combined() || configuration_.has_guest_physical();
+    return any ? lookups_of(configuration_.kind) : Walk::Lookups::kOff;
   }
 
  private:

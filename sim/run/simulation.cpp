@@ -150,7 +150,7 @@ class Simulation {
       cores_.front()->sample_with({.tlbs = hardware_.mmu().tlbs(),
                                    .walker = hardware_.walker(),
                                    .structures = model_->caches(),
-                                   .asks_structures = model_->has_caches(),
+                                   .lookups = model_->lookups(),
                                    .memory = hardware_.memory_hierarchy(),
                                    .bytes = hardware_.dram(),
                                    .data_in_caches = settings.detail == Detail::kFull});

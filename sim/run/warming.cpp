@@ -137,8 +137,7 @@ std::uint64_t Warming::translate(const mmu::Request& request) {
 mmu::Outcome Warming::walk(const mmu::Request& request) {
   if (units_.walker.has_invalidations()) invalidate_structures();
   const mmu::WalkContext& context = program_.context();
-  using Lookups = mmu::Walk::Lookups;
-  mmu::Walk walk(context, request, units_.asks_structures ? Lookups::kAsked : Lookups::kOff);
+  mmu::Walk walk(context, request, units_.lookups);
   for (mmu::Answer answer;;) {
     const mmu::Step step = walk.next(answer);
     for (const mmu::CachedEntry& entry : walk.fills()) units_.structures.fill(entry, context);

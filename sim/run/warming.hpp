@@ -20,7 +20,7 @@ struct WarmUnits {
   mmu::TlbHierarchy& tlbs;
   mmu::WalkerModule& walker;         ///< whose invalidations under way it carries out
   mmu::StructureCaches& structures;  ///< the walker's
-  bool asks_structures = true;       ///< it has some
+  mmu::Walk::Lookups lookups = mmu::Walk::Lookups::kAsked;  ///< how walks ask them
   mmu::MemoryHierarchy& memory;
   arch::PhysicalMemory& bytes;
   bool data_in_caches = true;  ///< data go through the caches, not walks alone

@@ -154,6 +154,10 @@ TEST(Sampling, CountsWhatTheWholeRunCountsOnOtherMachines) {
   RunSettings low_entry = machine();
   low_entry.machine.hardware.memory.walks_enter_at = mmu::MemoryLevel::kL2;
   EXPECT_TRUE(counts_alike(low_entry, 2000, 100, 100));
+  RunSettings guest_structures = machine();
+  guest_structures.machine.hardware.walker.kind = mmu::StructureKind::kGuest;
+  guest_structures.machine.hardware.walker.combined_ways = {0, 0, 4};
+  EXPECT_TRUE(counts_alike(guest_structures, 2000, 100, 100));
   RunSettings large_pages = machine();
   large_pages.machine.guest_page = arch::PageSize::k2M;
   EXPECT_TRUE(counts_alike(large_pages, 2000, 100, 100));
