@@ -106,7 +106,8 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
   EXPECT_EQ(stats.at("core"),
             Json({{"replayed", 17}, {"interrupts", 75}, {"shootdown_cycles", 76}}));
   EXPECT_EQ(stats.at("walker").at("merged"), 19);
-  EXPECT_EQ(stats.at("walker").at("queue"), Json({{"mean", 1.5}, {"cycles_per_walk", 75.0}, {"most", 5}}));
+  EXPECT_EQ(stats.at("walker").at("queue"),
+            Json({{"mean", 1.5}, {"cycles_per_walk", 75.0}, {"most", 5}}));
   EXPECT_EQ(stats.at("tlb").at("l1d"), Json({{"accesses", 60},
                                              {"hits", 50},
                                              {"misses", 10},
