@@ -60,32 +60,61 @@ class ExplainCommand : public Command {
   std::string help() const override { return "Says what a setting means, or lists them all"; }
   void declare(Options& options) override {
     options.argument("KEY", key_, "A setting, or the beginning of several: tlb.l2", false);
+    options.flag("--markdown", markdown_, "Print them as tables of a page");
   }
   Status run() override {
     const Machine plain = resolve_machine("plain");
     const Machine other = resolve_machine("default");
     std::string text;
+    std::string last;
     std::vector<const Parameter*> explained_ones;
     for (const Parameter& parameter : parameters()) {
       if (!key_ || parameter.key == *key_ || parameter.key.starts_with(*key_ + ".")) {
         explained_ones.push_back(&parameter);
-        text += explained(parameter, plain, other);
+        if (!markdown_) {
+          text += explained(parameter, plain, other);
+          continue;
+        }
+        const std::string group = parameter.key.substr(0, parameter.key.find('.'));
+        if (group != last) text += heading(group);
+        last = group;
+        text += table_row(parameter, plain, other);
       }
     }
     if (text.empty()) require_parameter(*key_, "eptsim machine explain");
-    if (explained_ones.size() == 1) text += values_of(*explained_ones.front());
+    if (explained_ones.size() == 1 && !markdown_) text += values_of(*explained_ones.front());
     write_standard_output(text);
     return Status::kDone;
   }
 
  private:
+  /// What it may be.
+  static std::string range_of(const Parameter& parameter) {
+    std::string text = parameter.expected();
+    if (parameter.unit == "cycle" || parameter.unit == "bit") {
+      text += fmt::format(" {}s", parameter.unit);
+    }
+    return text;
+  }
+
+  static std::string heading(const std::string& group) {
+    return fmt::format(
+        "\n## `{}`\n\n| key | values | plain | default | meaning |\n|---|---|---|---|---|\n",
+        group);
+  }
+  static std::string table_row(const Parameter& parameter, const Machine& plain,
+                               const Machine& other) {
+    const auto value = [&](const Machine& machine) {
+      return parameter.has_value(machine) ? parameter.text(machine) : "-";
+    };
+    return fmt::format("| `{}` | {} | {} | {} | {} |\n", parameter.key, range_of(parameter),
+                       value(plain), value(other), parameter.help);
+  }
+
   static std::string explained(const Parameter& parameter, const Machine& plain,
                                const Machine& other) {
-    std::string unit;
-    if (parameter.unit == "cycle" || parameter.unit == "bit")
-      unit = fmt::format(" {}s", parameter.unit);
-    std::string text = fmt::format("{}\n    {}\n    {}{}", parameter.key, parameter.help,
-                                   parameter.expected(), unit);
+    std::string text =
+        fmt::format("{}\n    {}\n    {}", parameter.key, parameter.help, range_of(parameter));
     if (parameter.has_value(plain)) text += fmt::format("; plain has {}", parameter.text(plain));
     if (parameter.has_value(other) && parameter.get(other) != parameter.get(plain)) {
       text += fmt::format(", default has {}", parameter.text(other));
@@ -111,6 +140,7 @@ class ExplainCommand : public Command {
   }
 
   std::optional<std::string> key_;
+  bool markdown_ = false;
 };
 
 }  // namespace
