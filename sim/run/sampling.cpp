@@ -234,6 +234,7 @@ void estimate_walks(RunResult& result, const WarmWalks& warmed, const Latencies&
   queue.merged = rounded(
       static_cast<double>(queue.merged) *
       over(static_cast<double>(walker.walks + warmed.walks), static_cast<double>(walker.walks)));
+  queue.answered += warmed.walks;
   walker.walks += warmed.walks;
   walker.flag_updates += warmed.flag_updates;
   for (unsigned references = 0; references < warmed.by_references.size(); ++references) {
