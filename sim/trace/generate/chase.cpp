@@ -64,6 +64,7 @@ Workload chase() {
   return {
       .name = "chase",
       .help = "dependent loads, one a page, in a random cycle over all pages",
+      .version = 2,
       .parameters = with_seed({{.name = "pages",
                                 .otherwise = 16384,
                                 .minimum = 1,

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/trace/generate/emitter.hpp"
+#include "sim/trace/generate/random.hpp"
 
 /// Where a generated program's data lie, and how the program fills them before it begins.
 namespace eptsim::sim::generate {
@@ -27,11 +28,12 @@ struct InitialStores {
   std::uint64_t lines = 1;
 };
 
-/// Node i's line in its page, of `lines`: the sum of the digits of i, written in base 64. So
-/// neighbours take successive lines, each 64 pages begin one line later, and any number of nodes
-/// falls evenly on the sets of every physically contiguous cache.
+/// Node i's line in its page, of `lines`. Neighbours take successive lines, so that nodes fall
+/// evenly on the sets of a first-level cache, which pages don't choose; and each 64 pages begin at
+/// a random one, so that no order in which the system gives out frames brings lines together in the
+/// sets of a larger cache.
 constexpr std::uint64_t line_of_node(std::uint64_t i, std::uint64_t lines) {
-  return (i + (i >> 6) + (i >> 12) + (i >> 18) + (i >> 24) + (i >> 30)) & (lines - 1);
+  return (i + random_at(0, i >> 6)) & (lines - 1);
 }
 
 /// Arrays one after another, each from a page's start.
