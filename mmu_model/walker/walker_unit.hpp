@@ -96,6 +96,14 @@ class WalkerUnit {
   /// no input was valid. A handshake happens in a cycle in which both sides hold: the outputs that
   /// were driven in that cycle, and these inputs. Returns what holds from the next cycle on.
   virtual const WalkerOutputs& tick(const WalkerInputs& inputs) = 0;
+
+  /// The same for who only watches and has no part in the inputs: `driven` becomes what was driven
+  /// in the cycle of the inputs. What holds after it may be worked out together with the next
+  /// edge, which some units do faster; `outputs` says it nevertheless.
+  virtual void watch(const WalkerInputs& inputs, WalkerOutputs& driven) {
+    driven = outputs();
+    tick(inputs);
+  }
 };
 
 }  // namespace eptsim::mmu

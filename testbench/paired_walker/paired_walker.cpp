@@ -1,6 +1,5 @@
 #include "testbench/paired_walker/paired_walker.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "testbench/scoreboard/difference.hpp"
@@ -19,55 +18,52 @@ void PairedWalker::reset() {
   tested_->reset();
   under_way_.clear();
   walks_ = 0;
+  since_ = 0;
   difference_.clear();
-  compare(0);
 }
 
 const mmu::WalkerOutputs& PairedWalker::tick(const mmu::WalkerInputs& inputs) {
-  follow(inputs);
-  expected_->tick(inputs);
-  if (!difference_.empty()) {
-    outputs_ = expected_->outputs();
-    return outputs_;
+  if (difference_.empty()) {
+    tested_->watch(inputs, got_);
+    difference_ = difference_of(got_);
   }
-  tested_->tick(inputs);
-  compare(inputs.cycle + 1);
-  return outputs_;
+  follow(inputs);
+  since_ = inputs.cycle + 1;
+  return expected_->tick(inputs);
 }
 
 /// Keeps account of the walks that the handshakes of this cycle begin and end.
 void PairedWalker::follow(const mmu::WalkerInputs& inputs) {
-  if (outputs_.response && inputs.response_ready) {
+  const mmu::WalkerOutputs& outputs = expected_->outputs();
+  if (outputs.response && inputs.response_ready) {
     std::erase_if(under_way_,
-                  [&](const WalkUnderWay& walk) { return walk.tag == outputs_.response->tag; });
+                  [&](const WalkUnderWay& walk) { return walk.tag == outputs.response->tag; });
   }
-  if (inputs.request && outputs_.request_ready) {
+  if (inputs.request && outputs.request_ready) {
     under_way_.push_back({++walks_, inputs.request->tag, inputs.request->request});
   }
 }
 
-/// What is driven in `cycle`, by either; and when either must be ticked again.
-void PairedWalker::compare(mmu::Cycle cycle) {
-  const mmu::WalkerOutputs& expected = expected_->outputs();
-  const mmu::WalkerOutputs& got = tested_->outputs();
-  outputs_ = expected;
-  outputs_.next_cycle = std::min(expected.next_cycle, got.next_cycle);
+/// How what the tested one drives differs from what is driven; empty if it does not.
+std::string PairedWalker::difference_of(const mmu::WalkerOutputs& got) const {
   Differences differences;
-  tb::compare(expected, got, differences);
-  if (differences.empty()) return;
-  difference_ = "the walkers differ in cycle " + std::to_string(cycle) + "\n";
+  compare(expected_->outputs(), got, differences);
+  if (differences.empty()) return {};
+  std::string text = "the walkers differ in cycle " + std::to_string(since_) + "\n";
   for (const WalkUnderWay& walk : under_way_) {
-    difference_ += "  walk " + std::to_string(walk.number) + ", tag " + std::to_string(walk.tag) +
-                   ": " + request_text(walk.request) + "\n";
+    text += "  walk " + std::to_string(walk.number) + ", tag " + std::to_string(walk.tag) + ": " +
+            request_text(walk.request) + "\n";
   }
   for (const Difference& difference : differences.take()) {
-    difference_ += "  " + difference.field + ": expected " + difference.expected + ", got " +
-                   difference.got + "\n";
+    text += "  " + difference.field + ": expected " + difference.expected + ", got " +
+            difference.got + "\n";
   }
+  return text;
 }
 
 void PairedWalker::require_equal() const {
-  if (!difference_.empty()) throw WalkersDiffer(difference_);
+  const std::string text = difference_.empty() ? difference_of(tested_->outputs()) : difference_;
+  if (!text.empty()) throw WalkersDiffer(text);
 }
 
 }  // namespace eptsim::tb

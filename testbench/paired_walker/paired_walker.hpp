@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "mmu_model/walker/walker_unit.hpp"
@@ -24,7 +25,7 @@ class PairedWalker final : public mmu::WalkerUnit {
   PairedWalker(std::unique_ptr<mmu::WalkerUnit> expected, std::unique_ptr<mmu::WalkerUnit> tested);
 
   void reset() override;
-  const mmu::WalkerOutputs& outputs() const override { return outputs_; }
+  const mmu::WalkerOutputs& outputs() const override { return expected_->outputs(); }
   const mmu::WalkerOutputs& tick(const mmu::WalkerInputs& inputs) override;
 
   /// Throws WalkersDiffer if they have differed since the reset.
@@ -39,11 +40,12 @@ class PairedWalker final : public mmu::WalkerUnit {
   };
 
   void follow(const mmu::WalkerInputs& inputs);
-  void compare(mmu::Cycle cycle);
+  std::string difference_of(const mmu::WalkerOutputs& got) const;
 
   std::unique_ptr<mmu::WalkerUnit> expected_;
   std::unique_ptr<mmu::WalkerUnit> tested_;
-  mmu::WalkerOutputs outputs_;
+  mmu::WalkerOutputs got_;
+  mmu::Cycle since_ = 0;  ///< the first cycle in which what is driven now holds
   std::vector<WalkUnderWay> under_way_;
   std::uint64_t walks_ = 0;
   std::string difference_;  ///< empty while there is none

@@ -7,6 +7,16 @@
 
 namespace eptsim::tb {
 
+namespace {
+
+void require_supported(const mmu::WalkerInputs& inputs) {
+  if (!inputs.request) return;
+  const auto missing = RtlWalker::unsupported(inputs.request->context->raw);
+  if (missing) throw std::invalid_argument("the RTL walker lacks: " + *missing);
+}
+
+}  // namespace
+
 RtlWalker::RtlWalker(std::string_view configuration) : pins_(make_walker_pins(configuration)) {
   reset();
 }
@@ -30,19 +40,43 @@ std::optional<std::string> RtlWalker::unsupported(const mmu::Context& context) {
 
 void RtlWalker::reset() {
   pins_->reset();
-  pins_->sample(outputs_);
-  outputs_.next_cycle = mmu::kNever;
+  begun_ = false;
+  sample(outputs_);
+}
+
+void RtlWalker::sample(mmu::WalkerOutputs& outputs) const {
+  pins_->sample(outputs);
+  outputs.next_cycle = pins_->active() ? cycle_ + 1 : mmu::kNever;
+}
+
+const mmu::WalkerOutputs& RtlWalker::outputs() const {
+  if (begun_) {
+    pins_->end();
+    begun_ = false;
+    sample(outputs_);
+  }
+  return outputs_;
 }
 
 const mmu::WalkerOutputs& RtlWalker::tick(const mmu::WalkerInputs& inputs) {
-  if (inputs.request) {
-    const auto missing = unsupported(inputs.request->context->raw);
-    if (missing) throw std::invalid_argument("the RTL walker lacks: " + *missing);
+  require_supported(inputs);
+  if (begun_) pins_->end();
+  pins_->begin(inputs);
+  begun_ = true;
+  cycle_ = inputs.cycle;
+  return outputs();
+}
+
+void RtlWalker::watch(const mmu::WalkerInputs& inputs, mmu::WalkerOutputs& driven) {
+  require_supported(inputs);
+  if (begun_) {
+    pins_->end_and_begin(inputs);
+  } else {
+    pins_->begin(inputs);
   }
-  pins_->clock(inputs);
-  pins_->sample(outputs_);
-  outputs_.next_cycle = pins_->active() ? inputs.cycle + 1 : mmu::kNever;
-  return outputs_;
+  begun_ = true;
+  sample(driven);
+  cycle_ = inputs.cycle;
 }
 
 }  // namespace eptsim::tb

@@ -30,9 +30,11 @@ class RtlWalker final : public mmu::WalkerUnit {
   static std::optional<std::string> unsupported(const mmu::Context& context);
 
   void reset() override;
-  const mmu::WalkerOutputs& outputs() const override { return outputs_; }
+  const mmu::WalkerOutputs& outputs() const override;
   /// Throws std::invalid_argument if a request is offered that asks for what the RTL lacks.
   const mmu::WalkerOutputs& tick(const mmu::WalkerInputs& inputs) override;
+  /// Throws as `tick` does.
+  void watch(const mmu::WalkerInputs& inputs, mmu::WalkerOutputs& driven) override;
 
   /// Records no more, and closes the waveform's file. Whether there is anything in it.
   bool end_waveform();
@@ -40,8 +42,13 @@ class RtlWalker final : public mmu::WalkerUnit {
   bool write_lines(const std::string& file);
 
  private:
+  void sample(mmu::WalkerOutputs& outputs) const;
+
   std::unique_ptr<WalkerPins> pins_;
-  mmu::WalkerOutputs outputs_;
+  mmu::Cycle cycle_ = 0;  ///< of the last inputs
+  // Worked out when they are asked for.
+  mutable mmu::WalkerOutputs outputs_;
+  mutable bool begun_ = false;  ///< the cycle of the last inputs awaits its edge
 };
 
 }  // namespace eptsim::tb

@@ -58,34 +58,49 @@ class PinsOf : public WalkerPins {
   ~PinsOf() override { rtl_.final(); }
 
   void reset() override;
-  void clock(const mmu::WalkerInputs& inputs) override {
-    drive(inputs);
-    pulse();
+  void begin(const mmu::WalkerInputs& inputs) override {
+    strobe(inputs);
+    settle(inputs);
+  }
+  void end() override { rise(); }
+  void end_and_begin(const mmu::WalkerInputs& inputs) override {
+    if (rtl_.answer_strobe_i != 0 || rtl_.news_strobe_i != 0) {  // then `begin` was called last
+      lower_strobes();
+      rtl_.eval();
+    }
+    strobe(inputs);
+    rtl_.clk_i = 1;
+    rtl_.eval();
+    lower_strobes();
+    settle(inputs);
   }
   void sample(mmu::WalkerOutputs& outputs) const override;
   bool active() const override { return rtl_.active_o != 0; }
 
  protected:
-  /// The low half of a cycle, in which the inputs come, and the edge that ends it.
-  virtual void pulse() {
-    settle();
-    rise();
-  }
-  void settle() {
+  /// The low half of a cycle, in which its inputs are there.
+  virtual void settle(const mmu::WalkerInputs& inputs) {
+    rtl_.time_i = inputs.cycle;
+    rtl_.memory_ready_i = inputs.memory_ready;
+    rtl_.response_ready_i = inputs.response_ready;
     rtl_.clk_i = 0;
     rtl_.eval();
   }
-  void rise() {
+  /// The edge that ends it, if nothing is known of the next one's inputs.
+  virtual void rise() {
+    lower_strobes();
     rtl_.clk_i = 1;
-    rtl_.request_strobe_i = rtl_.answer_strobe_i = rtl_.caches_strobe_i = 0;
     rtl_.eval();
   }
+
+  void lower_strobes() { rtl_.answer_strobe_i = rtl_.news_strobe_i = 0; }
 
   VerilatedContext context_;
   Rtl rtl_{&context_, "walker"};
 
  private:
-  void drive(const mmu::WalkerInputs& inputs);
+  /// Shows the ports that have news, with the next evaluation.
+  void strobe(const mmu::WalkerInputs& inputs);
   void drive(const mmu::WalkRequest& request);
   void drive(const mmu::InvalidationScope& scope);
   mmu::Outcome outcome() const;
@@ -93,13 +108,16 @@ class PinsOf : public WalkerPins {
 
 template <class Rtl>
 void PinsOf<Rtl>::reset() {
-  // An edge of the reset is what its flip-flops wait for.
+  // An edge of the reset is what its flip-flops wait for, and of a strobe.
+  lower_strobes();
   rtl_.rst_ni = 1;
   rtl_.eval();
-  drive(mmu::WalkerInputs{});
-  rtl_.caches_strobe_i = 1;
+  const mmu::WalkerInputs none;
+  strobe(none);
+  rtl_.news_strobe_i = 1;
   rtl_.rst_ni = 0;
-  pulse();
+  settle(none);
+  rise();
   rtl_.rst_ni = 1;
   rtl_.eval();
 }
@@ -172,26 +190,23 @@ void PinsOf<Rtl>::drive(const mmu::InvalidationScope& scope) {
 }
 
 template <class Rtl>
-void PinsOf<Rtl>::drive(const mmu::WalkerInputs& inputs) {
-  rtl_.time_i = inputs.cycle;
-  rtl_.request_valid_i = rtl_.request_strobe_i = inputs.request.has_value();
-  if (inputs.request) drive(*inputs.request);
-  rtl_.memory_ready_i = inputs.memory_ready;
-  rtl_.answer_valid_i = rtl_.answer_strobe_i = inputs.answer.has_value();
+void PinsOf<Rtl>::strobe(const mmu::WalkerInputs& inputs) {
+  rtl_.answer_strobe_i = inputs.answer.has_value();
   if (inputs.answer) {
     rtl_.answer_id_i = inputs.answer->id;
     rtl_.answer_value_i = inputs.answer->value;
   }
-  rtl_.response_ready_i = inputs.response_ready;
-  rtl_.caches_strobe_i = inputs.invalidation ||
-                         (rtl_.disabled_combined_i != 0) != inputs.disabled.combined ||
-                         (rtl_.disabled_ept_i != 0) != inputs.disabled.ept ||
-                         (rtl_.disabled_nested_tlb_i != 0) != inputs.disabled.nested_tlb;
+  rtl_.news_strobe_i = inputs.request || inputs.invalidation ||
+                       (rtl_.disabled_combined_i != 0) != inputs.disabled.combined ||
+                       (rtl_.disabled_ept_i != 0) != inputs.disabled.ept ||
+                       (rtl_.disabled_nested_tlb_i != 0) != inputs.disabled.nested_tlb;
+  rtl_.request_valid_i = inputs.request.has_value();
+  if (inputs.request) drive(*inputs.request);
+  rtl_.invalidation_valid_i = inputs.invalidation.has_value();
+  if (inputs.invalidation) drive(*inputs.invalidation);
   rtl_.disabled_combined_i = inputs.disabled.combined;
   rtl_.disabled_ept_i = inputs.disabled.ept;
   rtl_.disabled_nested_tlb_i = inputs.disabled.nested_tlb;
-  rtl_.invalidation_valid_i = inputs.invalidation.has_value();
-  if (inputs.invalidation) drive(*inputs.invalidation);
 }
 
 template <class Rtl>
@@ -288,13 +303,17 @@ class RecordedPinsOf final : public PinsOf<Rtl> {
     cycle_ = begin_ == 0 ? mmu::kNever : begin_ - 1;
     PinsOf<Rtl>::reset();
   }
-  void clock(const mmu::WalkerInputs& inputs) override {
+  void begin(const mmu::WalkerInputs& inputs) override {
     clocked_ = true;
     cycle_ = begin_ + inputs.cycle;
     // Cycles without a clock change nothing: what holds now did at the begin and the end, too.
     if (cycle_ >= waveform_.first && !recorded_) dump(waveform_.first, 0);
     if (cycle_ > waveform_.last) dump(waveform_.last, kPeriod);
-    PinsOf<Rtl>::clock(inputs);
+    PinsOf<Rtl>::begin(inputs);
+  }
+  void end_and_begin(const mmu::WalkerInputs& inputs) override {
+    this->end();
+    begin(inputs);
   }
   bool end_waveform() override {
     fst_.close();
@@ -308,10 +327,12 @@ class RecordedPinsOf final : public PinsOf<Rtl> {
  private:
   static constexpr std::uint64_t kPeriod = 10;
 
-  void pulse() override {
-    this->settle();
+  void settle(const mmu::WalkerInputs& inputs) override {
+    PinsOf<Rtl>::settle(inputs);
     dump(cycle_, kPeriod / 2);
-    this->rise();
+  }
+  void rise() override {
+    PinsOf<Rtl>::rise();
     dump(cycle_, kPeriod);
   }
   /// What holds at a time of a cycle, unless it is out of range or that time has its values.

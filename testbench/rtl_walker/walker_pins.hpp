@@ -15,11 +15,15 @@ class WalkerPins {
   virtual ~WalkerPins() = default;
 
   virtual void reset() = 0;
-  /// Drives the inputs of one cycle and clocks it.
-  virtual void clock(const mmu::WalkerInputs& inputs) = 0;
+  /// The inputs of a cycle come.
+  virtual void begin(const mmu::WalkerInputs& inputs) = 0;
+  /// The edge comes that ends the cycle begun.
+  virtual void end() = 0;
+  /// Both, the inputs being those of a later cycle: all logic is evaluated but once.
+  virtual void end_and_begin(const mmu::WalkerInputs& inputs) = 0;
   /// Reads the outputs that hold now into `outputs`, but for `next_cycle`.
   virtual void sample(mmu::WalkerOutputs& outputs) const = 0;
-  /// Whether the unit has something to do in the next cycle, whatever its inputs are.
+  /// Whether the unit has something to do in this cycle, whatever its inputs are.
   virtual bool active() const = 0;
   /// Ends the waveform, if one is recorded. Whether there is anything in it.
   virtual bool end_waveform() { return false; }

@@ -3,7 +3,8 @@
 //
 // Each call of what Verilator makes evaluates all logic behind the inputs, and behind flip-flops
 // that are clocked. So wide inputs go through flip-flops with strobes of their own: the logic
-// behind a port without news is left alone.
+// behind a port without news is left alone. And a strobe may rise together with the clock, which
+// ends one cycle and shows the inputs of the next, so that the walker's step is evaluated once.
 
 module walker_pins #(
   parameter int unsigned Walks = 1,
@@ -19,10 +20,10 @@ module walker_pins #(
   input  logic        rst_ni,
   input  logic [63:0] time_i,
 
-  // Rise, while the clock is low, where there is something new to see of a port.
-  input  logic        request_strobe_i,
-  input  logic        answer_strobe_i,
-  input  logic        caches_strobe_i,  // invalidation, disable bits
+  // Rise where there is something new to see of a port: in the low half of the cycle that it
+  // belongs to, or with the edge before.
+  input  logic        answer_strobe_i,  // of a valid answer
+  input  logic        news_strobe_i,    // of a request, an invalidation, disable bits
 
   input  logic        request_valid_i,
   output logic        request_ready_o,
@@ -82,7 +83,6 @@ module walker_pins #(
   output logic [2:0]  memory_ept_level_o,
   output logic [2:0]  memory_sub_page_level_o,
   output logic        memory_hlat_o,
-  input  logic        answer_valid_i,
   input  logic [7:0]  answer_id_i,
   input  logic [63:0] answer_value_i,
 
@@ -163,18 +163,24 @@ module walker_pins #(
   walker_pkg::cache_lookup_t lookup;
   logic request_valid, answer_valid, invalidation_valid;
 
-  // Valid until the clock's edge has come.
-  always_ff @(posedge request_strobe_i or posedge clk_i) begin
-    request_valid <= request_valid_i & ~clk_i;
-  end
+  logic [7:0] answer_id;
+  logic [63:0] answer_value;
+  assign answer = {answer_id, answer_value};
+
+  // Valid until the clock's next edge has come.
   always_ff @(posedge answer_strobe_i or posedge clk_i) begin
-    answer_valid <= answer_valid_i & ~clk_i;
+    answer_valid <= answer_strobe_i;
+    if (answer_strobe_i) begin
+      answer_id <= answer_id_i;
+      answer_value <= answer_value_i;
+    end
   end
-  always_ff @(posedge caches_strobe_i or posedge clk_i) begin
-    invalidation_valid <= invalidation_valid_i & ~clk_i;
+  always_ff @(posedge news_strobe_i or posedge clk_i) begin
+    request_valid <= news_strobe_i & request_valid_i;
+    invalidation_valid <= news_strobe_i & invalidation_valid_i;
   end
 
-  always_ff @(posedge request_strobe_i) begin
+  always_ff @(posedge news_strobe_i) begin
     request.tag <= request_tag_i;
     request.address <= request_address_i;
     request.linear <= request_linear_i;
@@ -184,7 +190,7 @@ module walker_pins #(
     request.implicit <= request_implicit_i;
   end
 
-  always_ff @(posedge request_strobe_i) begin
+  always_ff @(posedge news_strobe_i) begin
     ctx.ept_enabled <= context_ept_enabled_i;
     ctx.eptp <= context_eptp_i;
     ctx.cr0 <= context_cr0_i;
@@ -219,16 +225,7 @@ module walker_pins #(
     ctx.advanced_exit_info <= context_advanced_exit_info_i;
   end
 
-  logic [7:0] answer_id;
-  logic [63:0] answer_value;
-
-  always_ff @(posedge answer_strobe_i) begin
-    answer_id <= answer_id_i;
-    answer_value <= answer_value_i;
-  end
-  assign answer = {answer_id, answer_value};
-
-  always_ff @(posedge caches_strobe_i) begin
+  always_ff @(posedge news_strobe_i) begin
     invalidation.linear_mappings <= invalidation_linear_mappings_i;
     invalidation.combined_mappings <= invalidation_combined_mappings_i;
     invalidation.guest_physical_mappings <= invalidation_guest_physical_mappings_i;
@@ -245,7 +242,7 @@ module walker_pins #(
     invalidation.gpa <= invalidation_gpa_i;
   end
 
-  always_ff @(posedge caches_strobe_i) begin
+  always_ff @(posedge news_strobe_i) begin
     disabled.combined <= disabled_combined_i;
     disabled.ept <= disabled_ept_i;
     disabled.nested_tlb <= disabled_nested_tlb_i;
