@@ -170,10 +170,10 @@ module walker_pins #(
   // Valid until the clock's next edge has come.
   always_ff @(posedge answer_strobe_i or posedge clk_i) begin
     answer_valid <= answer_strobe_i;
-    if (answer_strobe_i) begin
-      answer_id <= answer_id_i;
-      answer_value <= answer_value_i;
-    end
+  end
+  always_ff @(posedge answer_strobe_i) begin
+    answer_id <= answer_id_i;
+    answer_value <= answer_value_i;
   end
   always_ff @(posedge news_strobe_i or posedge clk_i) begin
     request_valid <= news_strobe_i & request_valid_i;
