@@ -9,6 +9,7 @@
 namespace eptsim::ept {
 
 using namespace arch::guest_entry;
+using arch::AccessKind;
 using arch::Gpa;
 using arch::Gva;
 using arch::Hpa;
@@ -31,7 +32,7 @@ std::optional<Gpa> frame_below(GuestFrameAllocator& frames, std::uint64_t limit)
 
 }  // namespace
 
-std::optional<Hpa> EptGuestPhysicalMap::host_address(Gpa gpa) {
+std::optional<Hpa> EptGuestPhysicalMap::host_address(Gpa gpa, AccessKind) {
   const auto leaf = table_->walk(gpa);
   if (!leaf) return std::nullopt;
   return leaf->hpa_of(gpa);
@@ -49,7 +50,7 @@ tl::expected<GuestTables, GuestCreateError> GuestTables::create(arch::PhysicalMe
   const auto root =
       frame_below(frames, long_mode ? std::uint64_t{1} << settings.maxphyaddr : kFourGiB);
   if (!root) return unexpected(GuestCreateError::kOutOfMemory);
-  const auto host = where.host_address(*root);
+  const auto host = where.host_address(*root, AccessKind::kWrite);
   if (!host) {
     frames.free(*root);
     return unexpected(GuestCreateError::kNotBacked);
@@ -114,7 +115,7 @@ tl::expected<void, GuestMapError> GuestTables::map(Gva gva, Gpa gpa, const Guest
       format.entry_bytes() == 4 ? kFourGiB : std::uint64_t{1} << settings_.maxphyaddr;
   for (unsigned taken = 0; taken < missing; ++taken) {
     const auto frame = frame_below(*frames_, limit);
-    const auto host = frame ? host_address(*frame) : std::nullopt;
+    const auto host = frame ? host_address(*frame, AccessKind::kWrite) : std::nullopt;
     if (!host) {
       if (frame) frames_->free(*frame);
       while (taken > 0) frames_->free(tables[--taken].frame);
@@ -242,10 +243,12 @@ GuestLeaf GuestTables::leaf_at(const Slot& slot, Gva gva) const {
           slot.address};
 }
 
-std::optional<Hpa> GuestTables::host_address(Gpa gpa) const { return where_->host_address(gpa); }
+std::optional<Hpa> GuestTables::host_address(Gpa gpa, AccessKind access) const {
+  return where_->host_address(gpa, access);
+}
 
 std::optional<std::uint64_t> GuestTables::read_entry(Gpa address) const {
-  const auto host = host_address(address);
+  const auto host = host_address(address, AccessKind::kRead);
   if (!host) return std::nullopt;
   const std::uint64_t word = memory_->read64(host->align_down(8));
   if (guest::Format(settings_.mode).entry_bytes() == 8) return word;
@@ -253,7 +256,7 @@ std::optional<std::uint64_t> GuestTables::read_entry(Gpa address) const {
 }
 
 std::optional<std::uint64_t> GuestTables::exchange_entry(Gpa address, std::uint64_t entry) {
-  const auto host = host_address(address);
+  const auto host = host_address(address, AccessKind::kWrite);
   if (!host) return std::nullopt;
   const unsigned bits = 8 * guest::Format(settings_.mode).entry_bytes();
   const auto shift = static_cast<unsigned>(8 * host->offset_in(8));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "ept/arch/access.hpp"
 #include "ept/arch/page_size.hpp"
 #include "ept/arch/physical_memory.hpp"
 #include "ept/extended_page_table.hpp"
@@ -20,14 +21,17 @@ namespace eptsim::ept {
 class GuestPhysicalMap {
  public:
   virtual ~GuestPhysicalMap() = default;
-  /// The host-physical address of `gpa`, or nothing if none is mapped there.
-  virtual std::optional<arch::Hpa> host_address(arch::Gpa gpa) = 0;
+  /// The host-physical address of `gpa`, for a read or a write of the table; nothing if none is
+  /// mapped there.
+  virtual std::optional<arch::Hpa> host_address(arch::Gpa gpa, arch::AccessKind access) = 0;
 };
 
 /// No EPT: guest-physical is host-physical, as on a native machine.
 class IdentityGuestPhysicalMap final : public GuestPhysicalMap {
  public:
-  std::optional<arch::Hpa> host_address(arch::Gpa gpa) override { return arch::Hpa(gpa.value()); }
+  std::optional<arch::Hpa> host_address(arch::Gpa gpa, arch::AccessKind) override {
+    return arch::Hpa(gpa.value());
+  }
 };
 
 /// Guest-physical memory as an EPT maps it.
@@ -35,7 +39,7 @@ class EptGuestPhysicalMap final : public GuestPhysicalMap {
  public:
   /// `table` outlives it.
   explicit EptGuestPhysicalMap(const ExtendedPageTable& table) : table_(&table) {}
-  std::optional<arch::Hpa> host_address(arch::Gpa gpa) override;
+  std::optional<arch::Hpa> host_address(arch::Gpa gpa, arch::AccessKind access) override;
 
  private:
   const ExtendedPageTable* table_;
@@ -163,7 +167,7 @@ class GuestTables {
   bool is_table(std::uint64_t entry, unsigned level) const;
   GuestLeaf leaf_at(const Slot& slot, arch::Gva gva) const;
 
-  std::optional<arch::Hpa> host_address(arch::Gpa gpa) const;
+  std::optional<arch::Hpa> host_address(arch::Gpa gpa, arch::AccessKind access) const;
   std::optional<std::uint64_t> read_entry(arch::Gpa address) const;
   /// One store of an entry's bytes; returns what was there, or nothing without a backing.
   std::optional<std::uint64_t> exchange_entry(arch::Gpa address, std::uint64_t entry);

@@ -16,6 +16,7 @@ WalkerCounters& WalkerCounters::operator+=(const WalkerCounters& more) {
   ept_references += more.ept_references;
   add(served_by, more.served_by);
   flag_updates += more.flag_updates;
+  log_restarts += more.log_restarts;
   cycles += more.cycles;
   guest_cycles += more.guest_cycles;
   ept_cycles += more.ept_cycles;

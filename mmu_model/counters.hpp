@@ -87,6 +87,7 @@ struct WalkerCounters {
   std::uint64_t ept_references = 0;
   LevelCounts served_by{};         ///< the references by level
   std::uint64_t flag_updates = 0;  ///< compare-and-swaps for accessed and dirty flags
+  std::uint64_t log_restarts = 0;  ///< walks made once more, to set flags and log pages
   std::uint64_t cycles = 0;        ///< sum over walks, of which
   std::uint64_t guest_cycles = 0;  ///< memory held up a walk at a guest entry,
   std::uint64_t ept_cycles = 0;    ///< and at any other place

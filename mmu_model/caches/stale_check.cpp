@@ -38,6 +38,8 @@ class Untouched final : public arch::PhysicalMemory {
   std::vector<Store> stored_;  ///< flags, mostly none: a few of one walk
 };
 
+constexpr std::uint16_t kFullLog = 0xffff;
+
 StaleUse::Change change_of(Reason reason) {
   switch (reason) {
     case Reason::kGuestNotPresent:
@@ -53,6 +55,26 @@ StaleUse::Change change_of(Reason reason) {
   }
 }
 
+/// The context with a log of modified pages that is full, or without any.
+WalkContext with_log(const WalkContext& context, bool full) {
+  WalkContext changed(context);
+  changed.page_modification_log = full;
+  changed.raw.pml_index = kFullLog;
+  return changed;
+}
+
+/// Whether a walk for the write would set the dirty flag of the page's EPT entry, and log it. All
+/// other flags are those that a read sets, and a walk ends at the first that is missing in a full
+/// log.
+bool would_log(const WalkContext& context, const Request& write,
+               const arch::PhysicalMemory& memory) {
+  Untouched untouched(memory);
+  Request request = write;
+  request.access = arch::AccessKind::kRead;
+  translate(with_log(context, false), request, untouched);
+  return translate(with_log(context, true), write, untouched).outcome.kind == OutcomeKind::kPmlFull;
+}
+
 }  // namespace
 
 Outcome look_at(const WalkContext& context, const Request& request,
@@ -63,17 +85,22 @@ Outcome look_at(const WalkContext& context, const Request& request,
 
 std::optional<StaleUse> find_stale_use(const WalkContext& context, const Request& request,
                                        const TlbEntry& entry, const arch::PhysicalMemory& memory) {
-  // The use of the entry logs nothing, whatever flags software has cleared since: so a full log is
-  // no refusal, and hides none.
-  WalkContext without_log(context);
-  without_log.page_modification_log = false;
+  // The use of the entry logs nothing: so a full log is no refusal, and hides none.
   StaleUse use{.gpa = entry.gpa_of(request.address),
                .hpa = entry.hpa_of(request.address),
-               .memory = look_at(without_log, request, memory)};
+               .memory = look_at(with_log(context, false), request, memory)};
   const Outcome& now = use.memory;
   switch (now.kind) {
     case OutcomeKind::kTranslated:
-      if (now.gpa == use.gpa && now.hpa == use.hpa) return std::nullopt;
+      if (now.gpa == use.gpa && now.hpa == use.hpa) {
+        if (!context.page_modification_log || !arch::is_write(request.access) ||
+            !would_log(context, request, memory)) {
+          return std::nullopt;
+        }
+        use.change = StaleUse::Change::kUnlogged;
+        use.in_ept = true;
+        return use;
+      }
       use.change = StaleUse::Change::kMoved;
       use.in_ept = now.gpa == use.gpa;
       return use;

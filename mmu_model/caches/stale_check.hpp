@@ -19,6 +19,7 @@ struct StaleUse {
     kGone,           ///< nothing is mapped there any more
     kRightsReduced,  ///< the access would be refused
     kMoved,          ///< the page lies elsewhere
+    kUnlogged,       ///< its dirty flag is clear: the log of modified pages doesn't get the write
   };
   Change change = Change::kGone;
   bool in_ept = false;  ///< in the EPT; else in the guest's own tables
@@ -34,6 +35,7 @@ constexpr std::string_view name(StaleUse::Change change) {
     case StaleUse::Change::kGone: return "gone";
     case StaleUse::Change::kRightsReduced: return "rights_reduced";
     case StaleUse::Change::kMoved: return "moved";
+    case StaleUse::Change::kUnlogged: return "unlogged";
   }
   return "?";
 }
@@ -43,7 +45,8 @@ Outcome look_at(const WalkContext& context, const Request& request,
                 const arch::PhysicalMemory& memory);
 
 /// Holds the use of `entry` for `request`, which it allowed, against `memory`, which stays as it
-/// is. Empty if the access goes where memory says. Flags and memory types are not compared.
+/// is. Empty if the access goes where memory says. Flags and memory types are not compared, but for
+/// the EPT's dirty flag with page-modification logging on.
 std::optional<StaleUse> find_stale_use(const WalkContext& context, const Request& request,
                                        const TlbEntry& entry, const arch::PhysicalMemory& memory);
 

@@ -26,9 +26,19 @@ namespace eptsim::mmu {
 struct WalkTransaction {
   WalkRequest request;
   Cycle requested = 0;
+  /// The VMCS's PML index, as walks that log find and leave it; none: each finds the context's.
+  std::uint16_t* pml_index = nullptr;
   WalkResponse response;
   Cycle answered = 0;
   std::uint64_t invalidations = 0;  ///< the MMU's own: how many there had been at BEGIN_REQ
+
+  /// The walker's own: the walk had a flag to set that may have to be logged, and is to be made
+  /// once more, with the log; and what it cost so far.
+  struct Restart {
+    bool logs = false;
+    Cycle cycles = 0;
+    std::uint16_t references = 0;
+  } restart = {};
 };
 
 TLM_DECLARE_EXTENDED_PHASE(WITHDRAW);

@@ -51,6 +51,7 @@ const TranslationPort::Walk& TranslationPort::ask(const WalkContext& context,
   Walk& walk = new_walk();
   walk.request = {.tag = asked_++, .context = &context, .request = request};
   walk.requested = cycle + 1;
+  walk.pml_index = pml_index_;
   walk.under_way = true;
   walk.may_be_joined = true;
   walk.next_joinable = bucket;

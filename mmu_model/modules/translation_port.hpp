@@ -51,6 +51,9 @@ class TranslationPort final : public sc_core::sc_module {
 
   /// See TlbHierarchy. No kernel; the thread's time may be ahead of it.
   void use(const WalkContext& context) { unit_.tlbs().use(context); }
+  /// The PML index of the walks that are asked for from now on, which outlives them; none: the
+  /// context's (WalkTransaction).
+  void log_with(std::uint16_t* pml_index) { pml_index_ = pml_index; }
   TlbHit lookup(const Request& request) { return unit_.tlbs().lookup(request); }
   void discount(const Request& request, const TlbHit& hit) { unit_.tlbs().discount(request, hit); }
   /// Has the TLBs take a translation, or what a fault removes, that came by no walk in time.
@@ -116,6 +119,7 @@ class TranslationPort final : public sc_core::sc_module {
   Walk* last_answered_ = nullptr;
   unsigned under_way_ = 0;
   std::uint32_t asked_ = 0;
+  std::uint16_t* pml_index_ = nullptr;
   WalkQueueCounters counters_;
   sc_core::sc_event answer_;
 };

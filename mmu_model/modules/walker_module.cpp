@@ -9,10 +9,16 @@ namespace eptsim::mmu {
 
 namespace {
 
+/// The log is full: a walk with a flag to set in the EPT ends before it does.
+constexpr std::uint16_t kNoLog = 0xffff;
+constexpr std::uint16_t kLastLogIndex = 511;
+
 /// Whether the walk may write what belongs to the whole processor: the log's index, or the
 /// exception's area.
-bool goes_alone(const WalkContext& context) {
-  return context.page_modification_log || context.virtualization_exceptions;
+bool goes_alone(const WalkTransaction& transaction) {
+  const WalkContext& context = *transaction.request.context;
+  return transaction.restart.logs || context.virtualization_exceptions ||
+         (context.page_modification_log && transaction.pml_index == nullptr);
 }
 
 void count_access(TlbCounters& counters, bool hit) {
@@ -48,13 +54,18 @@ tlm::tlm_sync_enum WalkerModule::from_requester(WalkTransaction& transaction, tl
   if (phase == WITHDRAW) {
     return std::erase(waiting_, &transaction) != 0 ? tlm::TLM_COMPLETED : tlm::TLM_ACCEPTED;
   }
+  transaction.restart = {};
+  wait_at_door(transaction);
+  wake_.notify(timeline_.until(transaction.requested));
+  return tlm::TLM_ACCEPTED;
+}
+
+void WalkerModule::wait_at_door(WalkTransaction& transaction) {
   const auto order = [](const WalkTransaction* waiting) {
     return std::pair(waiting->requested, waiting->request.tag);
   };
   const auto place = std::ranges::upper_bound(waiting_, order(&transaction), {}, order);
   waiting_.insert(place, &transaction);
-  wake_.notify(timeline_.until(transaction.requested));
-  return tlm::TLM_ACCEPTED;
 }
 
 tlm::tlm_sync_enum WalkerModule::from_memory(MemoryTransaction& transaction, tlm::tlm_phase& phase,
@@ -117,7 +128,7 @@ Cycle WalkerModule::next_tick() const {
 Cycle WalkerModule::next_request() const {
   if (waiting_.empty()) return kNever;
   const WalkTransaction& first = *waiting_.front();
-  if (in_flight_ != 0 && (alone_ || goes_alone(*first.request.context))) return kNever;
+  if (in_flight_ != 0 && (alone_ || goes_alone(first))) return kNever;
   return first.requested;
 }
 
@@ -128,9 +139,12 @@ WalkRequest WalkerModule::take_request() {
   if (slot == walking_.end()) slot = walking_.insert(slot, nullptr);
   *slot = transaction;
   ++in_flight_;
-  alone_ = goes_alone(*transaction->request.context);
+  alone_ = goes_alone(*transaction);
   WalkRequest request = transaction->request;
   request.tag = static_cast<std::uint32_t>(slot - walking_.begin());
+  if (transaction->pml_index != nullptr && request.context->page_modification_log) {
+    request.pml_index = alone_ ? *transaction->pml_index : kNoLog;
+  }
   return request;
 }
 
@@ -180,13 +194,34 @@ void WalkerModule::offer_to_memory(const MemoryRequest& request, Cycle cycle) {
 
 void WalkerModule::respond(const WalkResponse& response, Cycle cycle) {
   WalkTransaction* const transaction = walking_[response.tag];
-  count(response);
+  if (restart(*transaction, response)) return;
   transaction->response = response;
   transaction->response.tag = transaction->request.tag;
+  transaction->response.cycles += transaction->restart.cycles;
+  transaction->response.references += transaction->restart.references;
+  count(transaction->response);
   transaction->answered = cycle;
   tlm::tlm_phase phase = tlm::BEGIN_RESP;
   sc_core::sc_time none;
   requester->nb_transport_bw(*transaction, phase, none);
+}
+
+/// Sees to the log's index. Whether the walk has a page to log and comes again for it.
+bool WalkerModule::restart(WalkTransaction& transaction, const WalkResponse& response) {
+  if (transaction.pml_index == nullptr || !transaction.request.context->page_modification_log) {
+    return false;
+  }
+  if (goes_alone(transaction)) {
+    *transaction.pml_index = response.pml_index;
+    return false;
+  }
+  const bool is_full = *transaction.pml_index > kLastLogIndex;
+  if (response.outcome.kind != OutcomeKind::kPmlFull || is_full) return false;
+  transaction.restart = {
+      .logs = true, .cycles = response.cycles, .references = response.references};
+  wait_at_door(transaction);
+  ++counters_.log_restarts;
+  return true;
 }
 
 /// What a request to memory held up its walk: from the first cycle in which it was offered up to

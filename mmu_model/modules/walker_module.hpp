@@ -23,8 +23,11 @@ namespace eptsim::mmu {
 /// without returning to the kernel.
 ///
 /// At the door requests wait in the order of their cycles, those of one cycle in that of their
-/// tags. One that may log a page or raise a virtualization exception writes what belongs to the
+/// tags. One that logs a page, or may raise a virtualization exception, writes what belongs to the
 /// whole processor: it is taken when nothing is in flight, and nothing else before it is answered.
+/// Few walks have a page to log, so where they share an index each goes in with one for which the
+/// log is full, which ends it before it sets a flag of the EPT (SDM 31.3.6). One that ends so goes
+/// first at the door, alone, and with the index that there is.
 class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
  public:
   tlm_utils::passthrough_target_socket<WalkerModule, kSocketWidth, WalkProtocol> requester{
@@ -61,6 +64,8 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
   Cycle next_request() const;
   void tick(Cycle cycle);
   WalkRequest take_request();
+  void wait_at_door(WalkTransaction& transaction);
+  bool restart(WalkTransaction& transaction, const WalkResponse& response);
   void offer_to_memory(const MemoryRequest& request, Cycle cycle);
   void respond(const WalkResponse& response, Cycle cycle);
   void memory_said(MemoryTransaction& transaction, const tlm::tlm_phase& phase);

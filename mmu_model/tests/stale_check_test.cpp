@@ -54,9 +54,24 @@ TEST_F(StaleCheck, AFullLogOfModifiedPagesIsNoRefusalAndHidesNone) {
   tables.context.eptp |= 1u << 6;
   tables.context.controls.pml = true;
   tables.context.pml_index = 512;
+  const arch::Hpa leaf(tables.ept_entry(page.gpa, 1));
+  tables.memory.put(leaf.value(), tables.memory.read64(leaf) | kEptD);
   EXPECT_FALSE(use(AccessKind::kWrite));
   tables.memory.put(tables.ept_entry(page.gpa, 1), 0);
   expect(AccessKind::kWrite, Change::kGone, true);
+}
+
+TEST_F(StaleCheck, AWriteThatTheLogOfModifiedPagesShouldGetAndDoesNotIsStale) {
+  tables.context.eptp |= 1u << 6;
+  const arch::Hpa leaf(tables.ept_entry(page.gpa, 1));
+  ASSERT_EQ(tables.memory.read64(leaf) & kEptD, 0u);
+  EXPECT_FALSE(use(AccessKind::kWrite)) << "nothing is logged";
+  tables.context.controls.pml = true;
+  EXPECT_FALSE(use(AccessKind::kRead));
+  EXPECT_EQ(expect(AccessKind::kWrite, Change::kUnlogged, true)->gpa, page.gpa + 8);
+  // That tables would be logged is the walk's affair, which the entry spares.
+  tables.memory.put(leaf.value(), tables.memory.read64(leaf) | kEptD);
+  EXPECT_FALSE(use(AccessKind::kWrite));
 }
 
 TEST_F(StaleCheck, ARightThatTheAccessDoesNotNeedIsNotMissed) {

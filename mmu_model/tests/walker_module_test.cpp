@@ -264,6 +264,55 @@ TEST(WalkerModule, WhatMayLogAPageGoesAlone) {
   EXPECT_EQ(walks[4].answered, walks[3].answered + 1);
 }
 
+TEST(WalkerModule, WalksThatShareALogGoAloneOnlyIfTheyHaveSomethingToLog) {
+  SeveralWalksBench bench({10, 10, 10, 500, 501, 502});
+  std::uint16_t index = 511;
+  for (std::size_t i = 0; i < 6; ++i) {
+    bench.let_log(i);
+    WalkTransaction& transaction = bench.set(i, static_cast<std::uint32_t>(i));
+    transaction.pml_index = &index;
+    transaction.request.request.access = i == 2 || i == 4 ? AccessKind::kRead : AccessKind::kWrite;
+    if (i >= 3) transaction.request.request.address = SeveralWalksBench::kFirstPage;
+  }
+  MemoryHierarchy hierarchy(plain_memory(20), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  const std::vector<WalkTransaction>& walks = bench.transactions;
+  for (const WalkTransaction& walk : walks) {
+    EXPECT_EQ(walk.response.outcome.kind, OutcomeKind::kTranslated);
+  }
+  // Three at a time as far as the leaf, and each again with its flags: four for the first, one for
+  // the others, whose upper entries it has flagged; and an entry of the log for a write.
+  EXPECT_EQ(walks[0].answered, 10u + 4 * 21 + 2 + 2 + 1 + 9 * 21 + 2);
+  EXPECT_EQ(walks[1].answered, walks[0].answered + 1 + 6 * 21 + 2);
+  EXPECT_EQ(walks[2].answered, walks[1].answered + 1 + 5 * 21 + 2);
+  EXPECT_EQ(walks[0].response.references, 8u);
+  EXPECT_EQ(walks[0].response.cycles, 4u * 21 + 1 + 9 * 21 + 1);
+  EXPECT_EQ(bench.walker.counters().walks, 6u);
+  EXPECT_EQ(bench.walker.counters().log_restarts, 3u);
+  // All that the rest would set is set: they go side by side.
+  EXPECT_EQ(walks[4].answered, walks[3].answered + 1);
+  EXPECT_EQ(walks[5].answered, walks[4].answered + 1);
+  EXPECT_EQ(index, 509u);
+  EXPECT_EQ(bench.dram.read64(arch::Hpa(0x1000 + 8 * 511)), SeveralWalksBench::kFirstPage);
+  EXPECT_EQ(bench.dram.read64(arch::Hpa(0x1000 + 8 * 510)), SeveralWalksBench::kFirstPage + 0x1000);
+}
+
+TEST(WalkerModule, ALogThatIsFullEndsAWalkThatSharesItAtOnce) {
+  SeveralWalksBench bench({10});
+  std::uint16_t index = 0xffff;
+  bench.let_log(0);
+  bench.set(0, 0).pml_index = &index;
+  MemoryHierarchy hierarchy(plain_memory(20), 1, 1);
+  MemoryModule memory("memory", bench.timeline, bench.dram, hierarchy, 1);
+  bench.walker.memory.bind(memory.requesters[0]);
+  sc_core::sc_start();
+  EXPECT_EQ(bench.transactions[0].response.outcome.kind, OutcomeKind::kPmlFull);
+  EXPECT_EQ(bench.walker.counters().log_restarts, 0u);
+  EXPECT_EQ(index, 0xffffu);
+}
+
 TEST(WalkerModule, WhatMayRaiseAVirtualizationExceptionGoesAlone) {
   SeveralWalksBench bench({10, 10, 10});
   for (std::size_t i = 0; i < 3; ++i) {

@@ -15,6 +15,7 @@ struct WalkRequest {
   std::uint32_t tag = 0;
   const WalkContext* context = nullptr;  ///< latched with the request; outlives the walk
   Request request = {};
+  std::optional<std::uint16_t> pml_index = {};  ///< of the VMCS; none: the context's
 };
 
 struct MemoryRequest {

@@ -205,9 +205,25 @@ void add_sampling(Table& table, const Json& document) {
                   error("cycles_error"), error("translation_cycles_error")));
 }
 
+void add_dirty_log(Table& table, const Json& stats, std::uint64_t core_cycles) {
+  const Json& log = stats.at("hypervisor").at("dirty_log");
+  const auto count = [&](const char* key) { return log.at(key).get<std::uint64_t>(); };
+  table.line("dirty logging, rounds", grouped(count("rounds")),
+             fmt::format("of {} pages", grouped(log.at("pages_per_round").get<double>(), 1)));
+  table.line("first writes that exited", grouped(count("protected_writes")));
+  table.line("pages logged by hardware", grouped(count("logged")),
+             fmt::format("{} exits for a full log",
+                         grouped(stats.at("vmx").at("exits").at("pml_full").get<std::uint64_t>())));
+  table.line("large pages split, merged", grouped(count("splits")), grouped(count("merges")));
+  table.part("cycles of dirty logging", count("cycles"), core_cycles);
+}
+
 /// What a walk of memory finds where a TLB still has the old translation.
 std::string stale_change(const std::string& change, const std::string& memory) {
   if (change == "moved") return fmt::format("{}: the page has moved", memory);
+  if (change == "unlogged") {
+    return fmt::format("{}: a write isn't logged, for the page's dirty flag was cleared", memory);
+  }
   return fmt::format("{}: {}", memory,
                      change == "gone" ? "nothing is mapped there any more"
                                       : "the right to this access was taken away");
@@ -290,10 +306,9 @@ std::string summary(const Json& document, Style style) {
   if (nested) {
     table.line("exits, EPT violation", grouped(count("/vmx/exits/ept_violation")));
     table.line("exits, EPT misconfiguration", grouped(count("/vmx/exits/ept_misconfig")));
-    if (const auto times = count("/hypervisor/write_protections"); times > 0) {
-      table.line("writes to protected pages", grouped(count("/hypervisor/protected_writes")),
-                 fmt::format("all pages were write-protected {}x", grouped(times)));
-    }
+  }
+  if (document.at(Json::json_pointer("/machine/hypervisor/dirty_log")) != "off") {
+    add_dirty_log(table, stats, figures.core_cycles);
   }
   const bool shadow = document.at("mode") == "shadow";
   if (shadow) {

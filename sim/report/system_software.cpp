@@ -16,6 +16,7 @@ std::string exit_label(const std::string& reason) {
       {"ept_violation", "EPT violation"},
       {"ept_misconfig", "EPT misconfiguration"},
       {"pml_full", "page-modification log full"},
+      {"dirty_log", "rounds of dirty logging"},
       {"cr_access", "MOV CR3"},
       {"invlpg", "INVLPG"}};
   if (const auto known = kNames.find(reason); known != kNames.end()) {
@@ -52,7 +53,13 @@ Html system_software(const Runs& runs) {
     add_exits(measures, runs);
     measures.push_back(count("cycles of VM exits", "/stats/vmx/exit_cycles"));
     add_if_any(measures, runs, "writes to pages that the hypervisor had write-protected",
-               "/stats/hypervisor/protected_writes");
+               "/stats/hypervisor/dirty_log/protected_writes");
+    add_if_any(measures, runs, "pages found dirty, over all rounds of dirty logging",
+               "/stats/hypervisor/dirty_log/pages");
+    add_if_any(measures, runs, "large pages split for dirty logging",
+               "/stats/hypervisor/dirty_log/splits");
+    add_if_any(measures, runs, "cycles of dirty logging, exits included",
+               "/stats/hypervisor/dirty_log/cycles");
   }
   add_if_any(measures, runs, "stale translations used, after a change by the guest",
              "/stats/stale/guest");

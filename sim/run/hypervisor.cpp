@@ -11,8 +11,10 @@ namespace eptsim::sim {
 namespace {
 
 ept::ExtendedPageTable make_table(arch::PhysicalMemory& memory, ept::FrameAllocator& tables,
-                                  const PhysicalFrames& frames, unsigned maxphyaddr) {
-  auto table = ept::ExtendedPageTable::create(memory, tables, {.maxphyaddr = maxphyaddr});
+                                  const PhysicalFrames& frames, unsigned maxphyaddr,
+                                  bool dirty_flags) {
+  auto table = ept::ExtendedPageTable::create(
+      memory, tables, {.maxphyaddr = maxphyaddr, .accessed_dirty = dirty_flags});
   if (table) return std::move(*table);
   if (table.error() == ept::CreateError::kOutOfMemory) {
     throw out_of_memory(frames, "the EPT's root table");
@@ -23,19 +25,26 @@ ept::ExtendedPageTable make_table(arch::PhysicalMemory& memory, ept::FrameAlloca
 }  // namespace
 
 Hypervisor::Hypervisor(arch::PhysicalMemory& memory, PhysicalFrames& frames, unsigned maxphyaddr,
-                       PagePolicy policy)
+                       PagePolicy policy, const DirtyLogSettings& dirty_log)
     : frames_(frames),
       table_frames_(frames),
       policy_(policy),
-      ept_(make_table(memory, table_frames_, frames, maxphyaddr)) {}
+      ept_(make_table(memory, table_frames_, frames, maxphyaddr,
+                      dirty_log.tracking == DirtyTracking::kPml)),
+      dirty_log_(ept_, frames, mapped_, dirty_log) {}
 
-void Hypervisor::handle_violation(arch::Gpa gpa) {
+void Hypervisor::handle_violation(arch::Gpa gpa, bool write) {
   ++violations_;
-  back(gpa);
+  back(gpa, write);
 }
 
-void Hypervisor::back(arch::Gpa gpa) {
-  if (make_writable(gpa)) return;
+void Hypervisor::back(arch::Gpa gpa, bool write) {
+  if (dirty_log_.allow_write(gpa)) return;
+  const arch::Gpa small = gpa.align_down(arch::bytes(arch::PageSize::k4K));
+  if (const auto frame = dirty_log_.in_divided_frame(small)) {
+    map(small, *frame, arch::PageSize::k4K, write);
+    return;
+  }
   arch::PageSize size = policy_.largest;
   while (!is_empty(gpa, size)) size = next_smaller(size);
   auto frame = frames_.take(size);
@@ -44,8 +53,17 @@ void Hypervisor::back(arch::Gpa gpa) {
     size = next_smaller(size);
   }
   if (!frame) throw out_of_memory(frames_, "an EPT page");
-  auto mapped = ept_.map(gpa.align_down(arch::bytes(size)), arch::Hpa(*frame), ept::kAllAccess,
-                         {.size = size});
+  const arch::Gpa page = gpa.align_down(arch::bytes(size));
+  if (dirty_log_.is_on() && size != arch::PageSize::k4K) {
+    dirty_log_.divide_frame(page, arch::Hpa(*frame), size);
+    map(small, arch::Hpa(*frame) + (small - page), arch::PageSize::k4K, write);
+  } else {
+    map(page, arch::Hpa(*frame), size, write);
+  }
+}
+
+void Hypervisor::map(arch::Gpa gpa, arch::Hpa hpa, arch::PageSize size, bool write) {
+  auto mapped = ept_.map(gpa, hpa, dirty_log_.new_page(gpa, write), {.size = size});
   if (!mapped) {
     if (mapped.error() == ept::MapError::kOutOfMemory) {
       throw out_of_memory(frames_, "an EPT table");
@@ -67,31 +85,19 @@ bool Hypervisor::is_empty(arch::Gpa gpa, arch::PageSize size) const {
   return around.begin() == around.end();
 }
 
-/// Gives a write-protected page its right back, which owes nothing: one that was lacking may be
-/// cached, but a violation has just removed it (SDM 31.4.3.1). Whether there was such a page.
-bool Hypervisor::make_writable(arch::Gpa gpa) {
-  const auto leaf = ept_.walk(gpa);
-  if (!leaf || leaf->mapping.permission().write) return false;
-  ++protected_writes_;
-  auto changed = ept_.protect(leaf->mapping.gpa, ept::kAllAccess, leaf->mapping.size);
-  pending_.merge(std::move(changed.value()));
-  return true;
-}
-
-void Hypervisor::write_protect() {
-  const arch::Gpa end(std::uint64_t{1} << ept_.settings().guest_physical_width());
-  pending_.merge(std::move(ept_.protect_range({arch::Gpa(0), end}, ept::kReadExecute).value()));
-}
-
-std::optional<arch::Hpa> Hypervisor::host_address(arch::Gpa gpa) {
+std::optional<arch::Hpa> Hypervisor::host_address(arch::Gpa gpa, arch::AccessKind access) {
+  const bool write = arch::is_write(access);
   auto leaf = ept_.walk(gpa);
-  if (!leaf) {
-    handle_violation(gpa);
+  if (!leaf || (write && !leaf->mapping.permission().write)) {
+    handle_violation(gpa, write);
     leaf = ept_.walk(gpa);
   }
+  if (write) dirty_log_.store(*leaf);
   return leaf->hpa_of(gpa);
 }
 
-void Hypervisor::complete() { ept_.complete(std::exchange(pending_, {})); }
-
+ept::PendingInvalidation Hypervisor::take_pending() {
+  pending_.merge(dirty_log_.take_pending());
+  return std::exchange(pending_, {});
+}
 }  // namespace eptsim::sim

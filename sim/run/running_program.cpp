@@ -1,6 +1,7 @@
 #include "sim/run/running_program.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "ept/arch/address.hpp"
@@ -18,6 +19,15 @@ constexpr unsigned kLinearBits = 48;                     // the guest has 4-leve
 constexpr std::uint64_t kNoStop = ~0ull;                 // more accesses than there can be
 
 }  // namespace
+
+/// What passes in `work` is dirty logging's, whatever parts of it say so themselves.
+template <typename Work>
+void RunningProgram::log_dirty(Work work, const mmu::Cycle& cycle) {
+  const mmu::Cycle begun = cycle;
+  const std::uint64_t before = counted_.dirty_log.cycles;
+  work();
+  if (logs_writes()) counted_.dirty_log.cycles = before + (cycle - begun);
+}
 
 RunningProgram::RunningProgram(const mmu::Timeline& timeline, mmu::TranslationPort& port,
                                CoreWork work)
@@ -96,9 +106,30 @@ mmu::Outcome RunningProgram::translate_at_once(const mmu::Request& request) {
 
 void RunningProgram::serve(const mmu::Request& request, const mmu::Outcome& outcome,
                            mmu::Cycle& cycle) {
+  settle(cycle);
+  if (outcome.kind == mmu::OutcomeKind::kPmlFull) {
+    ++counted_.dirty_log.full_logs;
+    log_dirty([&] { pass_exits(1, cycle); }, cycle);
+    return;
+  }
   if (!is_alone() && has_been_served(request, outcome, cycle)) return;
   vcpu_->machine.software.serve(asid_, request, outcome);
   account_for_software(cycle);
+}
+
+/// Lets the walk that is under way end which may write to the vCPU's log, before that is drained.
+void RunningProgram::settle(mmu::Cycle& cycle) {
+  if (!vcpu_->machine.software.uses_pml()) return;
+  const auto take_answers = [&] {
+    while (port_.under_way() != 0) {
+      port_.wait_until(mmu::kNever);
+      if (port_.next_answer() > timeline_.now()) continue;
+      const mmu::TranslationPort::Walk& walk = port_.take_answer();
+      count_walk(walk, 0);
+      if (walk.answered + 1 > cycle) pass(walk.answered + 1 - cycle, cycle);
+    }
+  };
+  log_dirty(take_answers, cycle);
 }
 
 /// Another core met the same fault, and had it served since the walk. This one's costs its exit,
@@ -195,6 +226,7 @@ void RunningProgram::enter(const Record& record, mmu::Cycle& cycle) {
     vcpu_ = &next;
     work_.group.run(work_.number, next);
     pay_owed(cycle);
+    handle_log(cycle);
   }
   // A virtual machine's vCPU comes back to the space that it was in. Without one, vCPUs are threads
   // of the same processor.
@@ -208,13 +240,15 @@ void RunningProgram::enter(const Record& record, mmu::Cycle& cycle) {
   }
   vcpu_->entered = true;
   vcpu_->asid = asid_ = record.asid;
-  context_ = &vcpu_->machine.software.context(asid_, vcpu_->vpid);
+  context_ = &vcpu_->machine.software.context(asid_, vcpu_->vpid, vcpu_->number);
   account_for_software(cycle);
   port_.use(*context_);
-  if (!turn_begins_) return;
-  turn_begins_ = false;
-  const std::uint64_t slice = work_.settings.machine.time_slice;
-  if (slice != 0) turn_end_ = cycle + slice;
+  port_.log_with(vcpu_->machine.software.pml_index(vcpu_->number));
+  if (std::exchange(turn_begins_, false)) {
+    const std::uint64_t slice = work_.settings.machine.time_slice;
+    if (slice != 0) turn_end_ = cycle + slice;
+  }
+  follow_dirty_log(cycle);
 }
 
 /// The hypervisor takes the core for another vCPU.
@@ -247,11 +281,20 @@ void RunningProgram::account_for_software(mmu::Cycle& cycle) {
   counted_.shadow_exits += shadow;
   pass_exits(exits + shadow.sum(), cycle);
   counted_.page_faults += since(software.page_faults(), machine.faults_accounted);
-  counted_.protected_writes +=
-      since(software.protected_writes(), machine.protected_writes_accounted);
-  const mmu::InvalidationScopes owed = machine.software.take_owed_invalidation();
-  port_.invalidate(owed, cycle);
-  if (!owed.empty()) shoot_down(owed, cycle);
+  const DirtyLogCounts logging = software.dirty_log() - machine.dirty_log_accounted;
+  machine.dirty_log_accounted += logging;
+  counted_.dirty_log += logging;
+  const Machine& settings = work_.settings.machine;
+  counted_.dirty_log.cycles +=
+      logging.protected_writes * (std::uint64_t{settings.exit_cycles} + settings.handler_cycles);
+  const auto pay = [&] {
+    pass(logging.entries * settings.dirty_log.entry_cycles, cycle);
+    OwedInvalidation owed = machine.software.take_owed_invalidation();
+    port_.invalidate(owed.scopes, cycle);
+    if (!owed.scopes.empty()) shoot_down(owed.scopes, cycle);
+    machine.software.complete(std::move(owed));
+  };
+  log_dirty(pay, cycle);
 }
 
 void RunningProgram::pass_exits(std::uint64_t exits, mmu::Cycle& cycle) {
@@ -259,6 +302,14 @@ void RunningProgram::pass_exits(std::uint64_t exits, mmu::Cycle& cycle) {
   const Machine& machine = work_.settings.machine;
   pass(exits * (std::uint64_t{machine.exit_cycles} + machine.handler_cycles), cycle);
   if (!machine.vpid) port_.invalidate(mmu::invalidation::vm_transition(false), cycle);
+  handle_log(cycle);
+}
+
+/// At each exit the hypervisor drains the vCPU's log of modified pages.
+void RunningProgram::handle_log(mmu::Cycle& cycle) {
+  const std::uint64_t drained = vcpu_->machine.software.handle_log(vcpu_->number);
+  const std::uint64_t cycles = drained * work_.settings.machine.dirty_log.entry_cycles;
+  log_dirty([&] { pass(cycles, cycle); }, cycle);
 }
 
 void RunningProgram::pass(std::uint64_t cycles, mmu::Cycle& cycle) {
@@ -266,14 +317,39 @@ void RunningProgram::pass(std::uint64_t cycles, mmu::Cycle& cycle) {
   cycle += cycles;
 }
 
-/// The hypervisor's turn, by the first vCPU of each machine: something made it run, which costs
-/// what any exit does.
-void RunningProgram::write_protect(mmu::Cycle& cycle) {
-  if (vcpu_ == nullptr || vcpu_ != &vcpu_->machine.vcpus.front()) return;
-  if (!vcpu_->machine.software.write_protect()) return;
-  ++counted_.write_protections;
-  pass_exits(1, cycle);
-  account_for_software(cycle);
+/// The hypervisor's turn at dirty logging, by the first vCPU of each machine: something made it
+/// run, which costs what any exit does. If it is due while that doesn't run, it comes when it does
+/// again.
+void RunningProgram::follow_dirty_log(mmu::Cycle& cycle) {
+  if (!logs_writes() || !warm_ || vcpu_ == nullptr) return;
+  VirtualMachine& machine = vcpu_->machine;
+  const std::uint64_t interval = work_.settings.machine.dirty_log.interval;
+  if (machine.next_dirty_turn == 0) {
+    const std::uint64_t first = std::max(work_.settings.warmup, interval);
+    machine.next_dirty_turn = (first + interval - 1) / interval * interval;
+  }
+  if (vcpu_ != &machine.vcpus.front() || translated_ < machine.next_dirty_turn) return;
+  const mmu::Cycle begun = cycle;
+  std::optional<std::vector<arch::Gpa>> pages;
+  const auto take_turn = [&] {
+    ++counted_.dirty_log.turns;
+    machine.software.begin_dirty_turn();
+    pass_exits(1, cycle);
+    if (machine.software.uses_pml() && interrupt_machine({}, cycle) != 0) await_answers(cycle);
+    pages = machine.software.end_dirty_turn();
+    handle_log(cycle);
+    account_for_software(cycle);
+  };
+  log_dirty(take_turn, cycle);
+  if (pages) {
+    counted_.dirty_rounds.push_back(
+        {.vm = machine.name, .pages = pages->size(), .cycles = cycle - begun});
+    if (work_.settings.on_dirty_round) {
+      work_.settings.on_dirty_round({machine.software, work_.memory, *pages});
+    }
+  }
+  machine.next_dirty_turn =
+      machine.software.is_dirty_logging_over() ? kNoStop : (translated_ / interval + 1) * interval;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -283,22 +359,31 @@ void RunningProgram::write_protect(mmu::Cycle& cycle) {
 /// The hypervisor changed tables that other cores run with, or have run with: those that run the
 /// machine are interrupted, and waited for; others owe it.
 void RunningProgram::shoot_down(const mmu::InvalidationScopes& scopes, mmu::Cycle& cycle) {
-  VirtualMachine& machine = vcpu_->machine;
-  unsigned asked = 0;
+  const unsigned asked = interrupt_machine(scopes, cycle);
   for (unsigned core = 0; core < work_.group.size(); ++core) {
-    if (core == work_.number) continue;
-    const Vcpu* const running = work_.group.running(core);
-    if (running != nullptr && &running->machine == &machine) {
-      work_.group.send(core, {.holds = cycle + 1, .sender = work_.number, .scopes = scopes});
-      ++asked;
-    } else {
-      machine.owed[core] = scopes;
-    }
+    if (core != work_.number && !runs_machine(core)) vcpu_->machine.owed[core] = scopes;
   }
   if (asked == 0) return;
   ++counted_.shootdowns.of_hypervisor;
-  counted_.shootdowns.interrupts += asked;
   await_answers(cycle);
+}
+
+/// Has the other cores that run the machine exit, and forget what is in `scopes`. Returns how many.
+unsigned RunningProgram::interrupt_machine(const mmu::InvalidationScopes& scopes,
+                                           mmu::Cycle cycle) {
+  unsigned asked = 0;
+  for (unsigned core = 0; core < work_.group.size(); ++core) {
+    if (core == work_.number || !runs_machine(core)) continue;
+    work_.group.send(core, {.holds = cycle + 1, .sender = work_.number, .scopes = scopes});
+    ++asked;
+  }
+  counted_.shootdowns.interrupts += asked;
+  return asked;
+}
+
+bool RunningProgram::runs_machine(unsigned core) const {
+  const Vcpu* const running = work_.group.running(core);
+  return running != nullptr && &running->machine == &vcpu_->machine;
 }
 
 /// The guest changed its tables: the same, as its system does it. In a virtual machine to send an
@@ -338,9 +423,10 @@ void RunningProgram::serve_request(const CoreGroup::Request& request, mmu::Cycle
   if (is_virtual()) {
     ++counted_.exits.external_interrupt;
     if (!machine.vpid) port_.invalidate(mmu::invalidation::vm_transition(false), cycle);
+    handle_log(cycle);
   }
   if (request.vcpu == nullptr) {
-    pass(machine.shootdown_cycles, cycle);
+    log_dirty([&] { pass(machine.shootdown_cycles, cycle); }, cycle);
     port_.invalidate(request.scopes, cycle);
   } else {
     pass(machine.guest_shootdown_cycles + (is_virtual() ? machine.exit_cycles : 0), cycle);
@@ -400,8 +486,7 @@ bool RunningProgram::reach_milestone(mmu::Cycle& cycle) {
   if (warm_ && !samples_.is_on() && counted_.accesses == intervals_.next_end()) {
     intervals_.end(total());
   }
-  const std::uint64_t interval = work_.settings.machine.protect_interval;
-  if (interval != 0 && translated_ % interval == 0) write_protect(cycle);
+  follow_dirty_log(cycle);
   if (work_.progress && translated_ % kProgressInterval == 0) work_.progress(translated_);
   set_next_milestone();
   return true;
@@ -433,7 +518,8 @@ SamplePoint RunningProgram::sample_point() const {
 
 void RunningProgram::set_next_milestone() {
   next_stop_ = kNoStop;
-  if (const std::uint64_t interval = work_.settings.machine.protect_interval; interval != 0) {
+  if (logs_writes()) {
+    const std::uint64_t interval = work_.settings.machine.dirty_log.interval;
     next_stop_ = (translated_ / interval + 1) * interval;
   }
   if (!warm_) {
@@ -482,8 +568,9 @@ void RunningProgram::report(RunResult& result, mmu::Cycle now) const {
   result.guest_page_faults += counted_.page_faults;
   result.ept_violations += counted_.ept_violations;
   result.shadow_exits += counted_.shadow_exits;
-  result.write_protections += counted_.write_protections;
-  result.protected_writes += counted_.protected_writes;
+  result.dirty_log += counted_.dirty_log;
+  result.dirty_rounds.insert(result.dirty_rounds.end(), counted_.dirty_rounds.begin(),
+                             counted_.dirty_rounds.end());
   result.exits += counted_.exits;
   result.shootdowns += counted_.shootdowns;
   result.stale += counted_.stale;

@@ -141,8 +141,8 @@ class RunningProgram {
     std::uint64_t page_faults = 0;
     std::uint64_t ept_violations = 0;
     ShadowExits shadow_exits;
-    std::uint64_t write_protections = 0;
-    std::uint64_t protected_writes = 0;
+    DirtyLogCounts dirty_log;
+    std::vector<DirtyRound> dirty_rounds;
     CoreExits exits;
     Shootdowns shootdowns;
     StaleAccesses stale;
@@ -206,12 +206,21 @@ class RunningProgram {
   void account_for_software(mmu::Cycle& cycle);
   void pass_exits(std::uint64_t exits, mmu::Cycle& cycle);
   void pass(std::uint64_t cycles, mmu::Cycle& cycle);
-  void write_protect(mmu::Cycle& cycle);
+  void settle(mmu::Cycle& cycle);
+  void handle_log(mmu::Cycle& cycle);
+  template <typename Work>
+  void log_dirty(Work work, const mmu::Cycle& cycle);
+  void follow_dirty_log(mmu::Cycle& cycle);
+  bool logs_writes() const {
+    return work_.settings.machine.dirty_log.tracking != DirtyTracking::kOff;
+  }
   /// What was counted so far, as the timeline has it.
   Interval total() const;
 
   // with other cores
   void shoot_down(const mmu::InvalidationScopes& scopes, mmu::Cycle& cycle);
+  bool runs_machine(unsigned core) const;
+  unsigned interrupt_machine(const mmu::InvalidationScopes& scopes, mmu::Cycle cycle);
   void shoot_down_page(std::uint64_t address, mmu::Cycle& cycle);
   void serve_request(const CoreGroup::Request& request, mmu::Cycle& cycle);
   void await_answers(mmu::Cycle& cycle);

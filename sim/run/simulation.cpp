@@ -59,6 +59,11 @@ void check_sampling(const RunSettings& settings, const std::vector<CoreTraces>& 
                      "the Verilated walker can't be warmed without time passing, expected 0, or "
                      "--walker model");
   }
+  if (settings.machine.dirty_log.tracking == DirtyTracking::kPml) {
+    throw InputError("sampling.period",
+                     "a page-modification log isn't written while caches are warmed, expected 0, "
+                     "or hypervisor.dirty_log = \"write_protect\"");
+  }
   if (sampling.window > sampling.period || sampling.warmup > sampling.period - sampling.window) {
     throw InputError("sampling.period",
                      std::to_string(sampling.period) + " accesses hold no window of " +
@@ -245,8 +250,8 @@ class Simulation {
            .l2_misses = tlbs.l2().misses,
            .walks = walker.walks,
            .walk_cycles = walker.cycles,
-           .exits = counted.ept_violations + counted.shadow_exits.sum() +
-                    counted.write_protections + exits.external_interrupt + exits.apic_write +
+           .exits = counted.ept_violations + counted.shadow_exits.sum() + counted.dirty_log.turns +
+                    counted.dirty_log.full_logs + exits.external_interrupt + exits.apic_write +
                     exits.preemption_timer + exits.vcpu_switch};
   }
 

@@ -10,11 +10,14 @@
 #include <vector>
 
 #include "ept/arch/access.hpp"
+#include "ept/arch/address.hpp"
+#include "ept/arch/physical_memory.hpp"
 #include "mmu_model/caches/stale_check.hpp"
 #include "mmu_model/counters.hpp"
 #include "mmu_model/settings.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 #include "sim/input_error.hpp"
+#include "sim/run/dirty_log_settings.hpp"
 #include "sim/run/intervals.hpp"
 #include "sim/run/page_policy.hpp"
 #include "sim/run/shadow_exits.hpp"
@@ -23,6 +26,15 @@
 /// The run of one trace through one machine: plain settings in, plain counters out. Names, units,
 /// checks and printing are the callers' business.
 namespace eptsim::sim {
+
+class SystemSoftware;
+
+/// A round of dirty logging, as it is known when it has been collected.
+struct CollectedRound {
+  SystemSoftware& software;  ///< of the machine
+  const arch::PhysicalMemory& memory;
+  const std::vector<arch::Gpa>& pages;  ///< of 4 KiB, dirtied in it; ascending
+};
 
 enum class Mode : std::uint8_t {
   kNative,  ///< the program on bare metal: guest paging alone, EPT off
@@ -75,13 +87,13 @@ struct Machine {
   PagePolicy ept_page;
   unsigned guest_fragmentation = 0;       ///< percent of the guest's memory without large frames
   unsigned hypervisor_fragmentation = 0;  ///< of the host's
-  std::uint64_t protect_interval = 0;     ///< accesses between write protections by the hypervisor
-  bool invalidate = true;                 ///< the hypervisor does the INVEPTs that it owes
-  unsigned cores = 0;                     ///< at most; 0: as many as there are vCPUs
-  bool traces_are_machines = false;       ///< each of several, instead of vCPUs of one
-  bool vpid = true;                       ///< translations are tagged with their vCPU
-  std::uint64_t time_slice = 0;           ///< cycles of a trace's turn on a core; 0: until its end
-  unsigned shootdown_cycles = 4000;       ///< of a vCPU that the hypervisor has forget translations
+  DirtyLogSettings dirty_log;
+  bool invalidate = true;            ///< the hypervisor does the INVEPTs that it owes
+  unsigned cores = 0;                ///< at most; 0: as many as there are vCPUs
+  bool traces_are_machines = false;  ///< each of several, instead of vCPUs of one
+  bool vpid = true;                  ///< translations are tagged with their vCPU
+  std::uint64_t time_slice = 0;      ///< cycles of a trace's turn on a core; 0: until its end
+  unsigned shootdown_cycles = 4000;  ///< of a vCPU that the hypervisor has forget translations
   unsigned guest_shootdown_cycles = 1000;  ///< of one that its guest does, beside the exit
   bool stale_check = false;                ///< hold every use of cached translations against memory
   SamplingSettings sampling;
@@ -96,6 +108,8 @@ struct RunSettings {
   std::uint64_t warmup = 0;            ///< accesses before anything is counted
   std::optional<std::uint64_t> limit;  ///< stop after so many accesses counted (after the warm-up)
   std::string trace_name;              ///< for messages that concern the trace
+  /// Called with each round of dirty logging that was collected; may be empty.
+  std::function<void(const CollectedRound&)> on_dirty_round;
 };
 
 /// A page or an instruction, and what its walks cost.
@@ -204,9 +218,9 @@ struct RunResult {
   std::uint64_t guest_page_faults = 0;  ///< served by the guest's operating system
   std::uint64_t ept_violations = 0;     ///< VM exits by reason
   std::uint64_t ept_misconfigurations = 0;
-  ShadowExits shadow_exits;             ///< with Mode::kShadow, by reason
-  std::uint64_t write_protections = 0;  ///< by the hypervisor, of all pages
-  std::uint64_t protected_writes = 0;   ///< EPT violations by writes to write-protected pages
+  ShadowExits shadow_exits;  ///< with Mode::kShadow, by reason
+  DirtyLogCounts dirty_log;
+  std::vector<DirtyRound> dirty_rounds;  ///< each core's in their order, core by core
   CoreExits exits;
   Shootdowns shootdowns;
 

@@ -7,12 +7,15 @@
 
 #include "ept/arch/fault.hpp"
 #include "sim/run/hexadecimal.hpp"
+#include "sim/run/out_of_memory.hpp"
 
 namespace eptsim::sim {
 namespace {
 
 /// What an EPT of 4 levels reaches.
 constexpr unsigned kGuestPhysicalBits = 48;
+/// Of a page-modification log, which is filled from the last on.
+constexpr std::uint16_t kLastLogIndex = 511;
 /// So that guest and host are broken in different places.
 constexpr std::uint64_t kOfGuest = 1ull << 32;
 
@@ -20,6 +23,25 @@ Fragmentation host_fragmentation(const Machine& machine, Mode mode) {
   return {.percent = mode == Mode::kNative ? machine.guest_fragmentation
                                            : machine.hypervisor_fragmentation,
           .seed = machine.hardware.seed};
+}
+
+void require_dirty_log_possible(const Machine& machine, Mode mode) {
+  if (machine.dirty_log.tracking == DirtyTracking::kOff) return;
+  if (mode == Mode::kNative) {
+    throw InputError("hypervisor.dirty_log",
+                     "without a hypervisor there is no dirty logging, expected off with --mode "
+                     "native");
+  }
+  if (mode == Mode::kShadow) {
+    throw InputError("hypervisor.dirty_log",
+                     "this version write-protects no shadow tables, expected off with --mode "
+                     "shadow");
+  }
+  if (machine.ideal_tlb && machine.dirty_log.tracking == DirtyTracking::kPml) {
+    throw InputError("hypervisor.dirty_log",
+                     "a page-modification log is written by walks, which tlb.ideal has none of, "
+                     "expected off or write_protect");
+  }
 }
 
 }  // namespace
@@ -37,7 +59,12 @@ PhysicalFrames host_memory(const Machine& machine, Mode mode) {
 
 SystemSoftware::SystemSoftware(mmu::Dram& memory, PhysicalFrames& host_frames,
                                const Machine& machine, Mode mode, LinearAreas areas)
-    : maxphyaddr_(machine.hardware.maxphyaddr), invalidates_(machine.invalidate) {
+    : memory_(memory),
+      host_frames_(host_frames),
+      maxphyaddr_(machine.hardware.maxphyaddr),
+      invalidates_(machine.invalidate),
+      dirty_rounds_(machine.dirty_log.rounds) {
+  require_dirty_log_possible(machine, mode);
   if (mode == Mode::kNative) {
     guest_ = std::make_unique<Guest>(memory, identity_, host_frames, maxphyaddr_,
                                      machine.guest_page, std::move(areas));
@@ -46,26 +73,25 @@ SystemSoftware::SystemSoftware(mmu::Dram& memory, PhysicalFrames& host_frames,
   guest_frames_.emplace(
       std::min(host_frames.bytes(), std::uint64_t{1} << kGuestPhysicalBits),
       Fragmentation{machine.guest_fragmentation, machine.hardware.seed + kOfGuest});
-  hypervisor_ = std::make_unique<Hypervisor>(memory, host_frames, maxphyaddr_, machine.ept_page);
+  hypervisor_ = std::make_unique<Hypervisor>(memory, host_frames, maxphyaddr_, machine.ept_page,
+                                             machine.dirty_log);
   guest_ = std::make_unique<Guest>(memory, *hypervisor_, *guest_frames_, maxphyaddr_,
                                    machine.guest_page, std::move(areas));
-  if (mode == Mode::kShadow) {
-    if (machine.protect_interval != 0) {
-      throw InputError(
-          "hypervisor.protect_interval",
-          "this version write-protects no shadow tables, expected 0 with --mode shadow");
-    }
-    shadow_.emplace(memory, *hypervisor_, host_frames, maxphyaddr_);
-  }
+  if (mode == Mode::kShadow) shadow_.emplace(memory, *hypervisor_, host_frames, maxphyaddr_);
 }
 
-const mmu::WalkContext& SystemSoftware::context(std::uint16_t asid, std::uint16_t vpid) {
-  const auto found = contexts_.find({asid, vpid});
+const mmu::WalkContext& SystemSoftware::context(std::uint16_t asid, std::uint16_t vpid,
+                                                std::uint16_t vcpu) {
+  const auto found = contexts_.find({asid, vcpu});
   if (found != contexts_.end()) return found->second;
   mmu::Context context =
       shadow_ || !hypervisor_ ? registers(asid, vpid) : registers_in_ept(asid, vpid);
   if (shadow_) context.cr3 = shadow_->root(asid).value();
-  return add(contexts_, {asid, vpid}, context);
+  if (uses_pml()) {
+    context.pml_address = log(vcpu).page.value();
+    context.controls.pml = log(vcpu).enabled;
+  }
+  return add(contexts_, {asid, vcpu}, context);
 }
 
 /// Software walks have no tags.
@@ -118,7 +144,8 @@ void SystemSoftware::serve(std::uint16_t asid, const mmu::Request& request,
       return;
     }
     case mmu::OutcomeKind::kEptViolation:
-      hypervisor_->handle_violation(arch::Gpa(outcome.gpa));
+      hypervisor_->handle_violation(arch::Gpa(outcome.gpa),
+                                    arch::qualification::kWrite.any(outcome.qualification));
       return;
     default: break;
   }
@@ -150,23 +177,73 @@ ShadowExits SystemSoftware::shadow_exits() const {
   return exits;
 }
 
-bool SystemSoftware::write_protect() {
-  if (hypervisor_) hypervisor_->write_protect();
-  return hypervisor_ != nullptr;
+void SystemSoftware::begin_dirty_turn() {
+  dirty_turn_begins_logging_ = !hypervisor_->dirty_log().is_on();
+  hypervisor_->dirty_log().turn_on();
 }
 
-mmu::InvalidationScopes SystemSoftware::take_owed_invalidation() {
+std::optional<std::vector<arch::Gpa>> SystemSoftware::end_dirty_turn() {
+  DirtyLog& log = hypervisor_->dirty_log();
+  if (dirty_turn_begins_logging_) {
+    log.begin();
+    return std::nullopt;
+  }
+  std::vector<arch::Gpa> pages = log.collect();
+  if (log.counts().rounds == dirty_rounds_) {
+    log.end();
+    dirty_logging_over_ = true;
+  }
+  return pages;
+}
+
+SystemSoftware::Log& SystemSoftware::log(std::uint16_t vcpu) {
+  const auto found = logs_.find(vcpu);
+  if (found != logs_.end()) return found->second;
+  const auto frame = host_frames_.take(arch::PageSize::k4K);
+  if (!frame) throw out_of_memory(host_frames_, "a page-modification log");
+  return logs_.emplace(vcpu, Log{.page = arch::Hpa(*frame), .index = kLastLogIndex}).first->second;
+}
+
+std::uint16_t* SystemSoftware::pml_index(std::uint16_t vcpu) {
+  return uses_pml() ? &log(vcpu).index : nullptr;
+}
+
+std::uint64_t SystemSoftware::handle_log(std::uint16_t vcpu) {
+  if (!uses_pml()) return 0;
+  Log& of = log(vcpu);
+  const auto next = static_cast<std::uint16_t>(of.index + 1);  // 0 of a full one's 0xffff
+  for (std::uint64_t entry = next; entry <= kLastLogIndex; ++entry) {
+    hypervisor_->dirty_log().add(arch::Gpa(memory_.read64(of.page + 8 * entry)));
+  }
+  of.index = kLastLogIndex;
+  if (of.enabled != hypervisor_->dirty_log().is_on()) {
+    of.enabled = !of.enabled;
+    for (auto& [key, context] : contexts_) {
+      if (key.second != vcpu) continue;
+      mmu::Context changed = context.raw;
+      changed.controls.pml = of.enabled;
+      context = mmu::WalkContext(changed);
+    }
+  }
+  return kLastLogIndex + 1u - next;
+}
+
+OwedInvalidation SystemSoftware::take_owed_invalidation() {
   if (!hypervisor_) return {};
-  const bool owed = hypervisor_->pending().needs_invept();
-  hypervisor_->complete();
+  OwedInvalidation owed{.scopes = {}, .pending = hypervisor_->take_pending()};
   if (shadow_) {
     // Of any VPID that the machine's processors have.
-    const bool remove = shadow_->take_owed() && invalidates_;
-    return remove ? mmu::invalidation::invvpid(mmu::InvvpidType::kAll, 0, 0)
-                  : mmu::InvalidationScopes{};
+    if (shadow_->take_owed() && invalidates_) {
+      owed.scopes = mmu::invalidation::invvpid(mmu::InvvpidType::kAll, 0, 0);
+    }
+  } else if (owed.pending.needs_invept() && invalidates_) {
+    owed.scopes = mmu::invalidation::invept(mmu::InveptType::kSingle, hypervisor_->eptp());
   }
-  if (!owed || !invalidates_) return {};
-  return mmu::invalidation::invept(mmu::InveptType::kSingle, hypervisor_->eptp());
+  return owed;
+}
+
+void SystemSoftware::complete(OwedInvalidation owed) {
+  if (hypervisor_) hypervisor_->complete(std::move(owed.pending));
 }
 
 // In a virtual machine the guest's tables lie in backed memory too.

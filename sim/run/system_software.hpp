@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "mmu_model/caches/invalidation.hpp"
 #include "mmu_model/dram.hpp"
@@ -23,6 +24,12 @@ namespace eptsim::sim {
 /// reaches.
 PhysicalFrames host_memory(const Machine& machine, Mode mode);
 
+/// What hardware must forget, and what may be used again once it has.
+struct OwedInvalidation {
+  mmu::InvalidationScopes scopes;  ///< none ever of a hypervisor that forgets
+  ept::PendingInvalidation pending;
+};
+
 /// All the software below the traced program: its operating system and, in nested mode, the
 /// hypervisor. It has the processor's registers for each address space, and serves what a walk
 /// reports. It works at once; what that costs is the core's business.
@@ -38,10 +45,10 @@ class SystemSoftware {
   SystemSoftware(mmu::Dram& memory, PhysicalFrames& host_frames, const Machine& machine, Mode mode,
                  LinearAreas areas = {});
 
-  /// What a processor translates with in address space `asid`, its translations tagged with `vpid`.
-  /// Stays where it is. The first use builds the address space, which may cost exits. Throws
-  /// InputError if memory has run out.
-  const mmu::WalkContext& context(std::uint16_t asid, std::uint16_t vpid);
+  /// What vCPU `vcpu` translates with in address space `asid`, its translations tagged with `vpid`.
+  /// Stays where it is, and changes but in `handle_log`. The first use builds the address space,
+  /// which may cost exits. Throws InputError if memory has run out.
+  const mmu::WalkContext& context(std::uint16_t asid, std::uint16_t vpid, std::uint16_t vcpu = 0);
 
   /// Serves a page fault or an EPT violation that `request` met in address space `asid`, so that
   /// it can be tried again. Any other outcome can't come from these tables: std::logic_error.
@@ -58,16 +65,32 @@ class SystemSoftware {
   void intercept_cr_access() { shadow_exits_.cr_accesses += shadow_ ? 1 : 0; }
   void intercept_invlpg() { shadow_exits_.invlpgs += shadow_ ? 1 : 0; }
 
-  /// The hypervisor write-protects every page. Whether there is a hypervisor.
-  bool write_protect();
+  // Dirty logging. A turn of the hypervisor's, which begins it or collects a round, has two parts:
+  // between them every vCPU that runs must exit, if there are logs to be drained.
+  void begin_dirty_turn();
+  /// The pages that the round dirtied; nothing if logging has just begun.
+  std::optional<std::vector<arch::Gpa>> end_dirty_turn();
+  /// The last round has been collected.
+  bool is_dirty_logging_over() const { return dirty_logging_over_; }
+  bool uses_pml() const { return hypervisor_ && hypervisor_->dirty_log().uses_pml(); }
+  /// The vCPU's PML index, as hardware changes it; nothing without logs.
+  std::uint16_t* pml_index(std::uint16_t vcpu);
+  /// The vCPU has exited, and nothing of it is under way: the hypervisor drains its log, and has
+  /// hardware write it from now on or not. Returns the entries that were in it.
+  std::uint64_t handle_log(std::uint16_t vcpu);
+  /// All so far. Turns, full logs and cycles are the caller's.
+  DirtyLogCounts dirty_log() const {
+    return hypervisor_ ? hypervisor_->dirty_log().counts() : DirtyLogCounts{};
+  }
 
   /// What the guest believes to translate with, under shadow paging: its own tables, and the host
   /// map as an EPT.
   const mmu::WalkContext& guest_context(std::uint16_t asid);
 
-  /// What the last changes of the EPT owe, if anything: the caller must remove it from the TLBs
-  /// before the next access. Nothing ever if the hypervisor is one that forgets.
-  mmu::InvalidationScopes take_owed_invalidation();
+  /// What the last changes of the EPT owe, if anything: the caller must have it removed from the
+  /// TLBs before the next access, and hands it to `complete` then.
+  OwedInvalidation take_owed_invalidation();
+  void complete(OwedInvalidation owed);
 
   std::uint64_t page_faults() const { return page_faults_; }
   /// All VM exits for EPT violations, the ones in the guest's handler included.
@@ -77,11 +100,6 @@ class SystemSoftware {
   /// All VM exits of shadow paging. Page faults include those of the guest's kernel at the first
   /// touch of a page for its tables.
   ShadowExits shadow_exits() const;
-
-  /// Of them, for writes to write-protected pages.
-  std::uint64_t protected_writes() const {
-    return hypervisor_ ? hypervisor_->protected_writes() : 0;
-  }
 
   std::uint64_t page_bytes() const;
   const MappedBytes& guest_mapped() const { return guest_->mapped(); }
@@ -99,15 +117,24 @@ class SystemSoftware {
   std::uint64_t shadow_table_bytes() const { return shadow_ ? shadow_->table_bytes() : 0; }
 
  private:
-  /// By address space and VPID.
+  /// By address space and vCPU.
   using Contexts = std::map<std::pair<std::uint16_t, std::uint16_t>, mmu::WalkContext>;
+  /// A vCPU's page-modification log, and the VMCS's fields of it (SDM 31.3.6).
+  struct Log {
+    arch::Hpa page;
+    std::uint16_t index;
+    bool enabled = false;
+  };
 
+  Log& log(std::uint16_t vcpu);
   mmu::Context registers(std::uint16_t asid, std::uint16_t vpid);
   mmu::Context registers_in_ept(std::uint16_t asid, std::uint16_t vpid);
   static const mmu::WalkContext& add(Contexts& contexts, Contexts::key_type key,
                                      const mmu::Context& context);
   void count_table_write();
 
+  mmu::Dram& memory_;
+  PhysicalFrames& host_frames_;
   unsigned maxphyaddr_;
   bool invalidates_;
   std::optional<PhysicalFrames> guest_frames_;  ///< but for native
@@ -116,7 +143,11 @@ class SystemSoftware {
   ept::IdentityGuestPhysicalMap identity_;
   std::unique_ptr<Guest> guest_;
   Contexts contexts_;
-  Contexts guest_contexts_;  ///< shadow
+  Contexts guest_contexts_;            ///< shadow
+  std::map<std::uint16_t, Log> logs_;  ///< by vCPU
+  std::uint64_t dirty_rounds_ = 0;     ///< to collect; 0: without end
+  bool dirty_turn_begins_logging_ = false;
+  bool dirty_logging_over_ = false;
   std::uint64_t page_faults_ = 0;
   ShadowExits shadow_exits_;
 };

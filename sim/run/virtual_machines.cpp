@@ -26,7 +26,8 @@ Vcpu& VirtualMachines::vcpu(std::uint16_t machine_name, std::uint8_t name, unsig
   }
   ++vcpus_;
   const bool tagged = settings_.mode != Mode::kNative && settings_.machine.vpid;
-  return of.vcpus.emplace_back(of, name, tagged ? vcpus_ : std::uint16_t{0}, core);
+  const auto number = static_cast<std::uint16_t>(of.vcpus.size());
+  return of.vcpus.emplace_back(of, name, number, tagged ? vcpus_ : std::uint16_t{0}, core);
 }
 
 VirtualMachine& VirtualMachines::machine(std::uint16_t name) {

@@ -18,8 +18,9 @@ struct VirtualMachine;
 /// A virtual processor. It stays on the core that entered it first.
 struct Vcpu {
   VirtualMachine& machine;
-  std::uint8_t name = 0;   ///< as the trace numbers it
-  std::uint16_t vpid = 0;  ///< its own in the whole machine; 0 where translations carry none
+  std::uint8_t name = 0;     ///< as the trace numbers it
+  std::uint16_t number = 0;  ///< in its machine
+  std::uint16_t vpid = 0;    ///< its own in the whole machine; 0 where translations carry none
   unsigned core = 0;
   bool entered = false;     ///< it has been in an address space
   std::uint16_t asid = 0;   ///< which
@@ -44,7 +45,9 @@ struct VirtualMachine {
   std::uint64_t exits_accounted = 0;
   ShadowExits shadow_accounted;
   std::uint64_t faults_accounted = 0;
-  std::uint64_t protected_writes_accounted = 0;
+  DirtyLogCounts dirty_log_accounted;
+  /// Accesses of its first vCPU's core until the hypervisor's next turn at dirty logging.
+  std::uint64_t next_dirty_turn = 0;
 };
 
 /// All virtual machines of a run, over the same host memory. Each is made when a core first comes

@@ -50,6 +50,14 @@ void access(Parameter& parameter, Field mmu::MachineSettings::* field) {
 }
 
 template <typename Field>
+void access(Parameter& parameter, Field DirtyLogSettings::* field) {
+  parameter.get = [field](const Machine& m) { return std::uint64_t{m.dirty_log.*field}; };
+  parameter.set = [field](Machine& machine, std::uint64_t value) {
+    machine.dirty_log.*field = static_cast<Field>(value);
+  };
+}
+
+template <typename Field>
 void access(Parameter& parameter, Field CoreSettings::* field) {
   parameter.get = [field](const Machine& m) { return std::uint64_t{m.core.*field}; };
   parameter.set = [field](Machine& machine, std::uint64_t value) {
@@ -410,6 +418,44 @@ void add_dram(std::vector<Parameter>& table) {
   cycles("burst_cycles", 1, &DramSettings::burst_cycles, "of a channel's bus for a line");
 }
 
+template <typename Word>
+Parameter dirty_log_word(std::string key, std::vector<std::string_view> words,
+                         Word DirtyLogSettings::* field, std::string help) {
+  Parameter parameter;
+  parameter.key = std::move(key);
+  parameter.type = Type::kWord;
+  parameter.words = std::move(words);
+  parameter.help = std::move(help);
+  parameter.get = [field](const Machine& m) {
+    return static_cast<std::uint64_t>(m.dirty_log.*field);
+  };
+  parameter.set = [field](Machine& m, std::uint64_t value) {
+    m.dirty_log.*field = static_cast<Word>(value);
+  };
+  return parameter;
+}
+
+void add_dirty_log(std::vector<Parameter>& table) {
+  table.push_back(dirty_log_word(
+      "hypervisor.dirty_log", {"off", "write_protect", "pml"}, &DirtyLogSettings::tracking,
+      "how the hypervisor learns which pages are written: not at all, by the EPT violation of the "
+      "first write, or by page-modification logging"));
+  table.push_back(dirty_log_word(
+      "hypervisor.dirty_split", {"eager", "lazy"}, &DirtyLogSettings::split,
+      "large pages are divided for dirty logging all when it begins, or each when it is written"));
+  table.push_back(number("hypervisor.dirty_interval", Type::kNumber, "1", 1, 1ull << 48,
+                         &DirtyLogSettings::interval,
+                         "a round of dirty logging, in accesses of the core that the machine's "
+                         "first vCPU is on"));
+  table.push_back(number("hypervisor.dirty_rounds", Type::kNumber, "1", 0, 1ull << 48,
+                         &DirtyLogSettings::rounds,
+                         "rounds until dirty logging ends (0: it doesn't)"));
+  table.push_back(number("hypervisor.entry_cycles", Type::kNumber, "cycle", 0, 1'000'000,
+                         &DirtyLogSettings::entry_cycles,
+                         "software's work on one entry of an EPT or of a page-modification log, "
+                         "for dirty logging"));
+}
+
 void add_core(std::vector<Parameter>& table) {
   constexpr std::string_view kOf = " (--detail full)";
   const auto add = [&](std::string key, std::uint64_t maximum, unsigned CoreSettings::* field,
@@ -484,9 +530,7 @@ std::vector<Parameter> make_parameters() {
                          &Machine::exit_cycles, "a VM exit and the entry after it"));
   table.push_back(number("hypervisor.handler_cycles", Type::kNumber, "cycle", 0, 1'000'000'000,
                          &Machine::handler_cycles, "the hypervisor's work on one exit"));
-  table.push_back(number("hypervisor.protect_interval", Type::kNumber, "1", 0, 1ull << 48,
-                         &Machine::protect_interval,
-                         "accesses from one write protection of all pages to the next (0: never)"));
+  add_dirty_log(table);
   table.push_back(on_or_off("hypervisor.invalidate", &Machine::invalidate,
                             "whether the hypervisor does the INVEPTs that it owes"));
   Parameter traces;

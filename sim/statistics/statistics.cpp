@@ -249,6 +249,46 @@ void add_cores(std::vector<Statistic>& table) {
   table.push_back(std::move(cores));
 }
 
+/// What dirty logging came to: all of it, and round by round.
+void add_dirty_log(std::vector<Statistic>& table) {
+  const auto add = [&](const std::string& key, std::string_view unit, const std::string& help,
+                       std::uint64_t DirtyLogCounts::* count) {
+    table.push_back(number("hypervisor.dirty_log." + key, unit, help,
+                           [count](const RunResult& r) { return r.dirty_log.*count; }));
+  };
+  add("rounds", "1", "rounds of dirty logging that were collected", &DirtyLogCounts::rounds);
+  add("pages", "1", "pages of 4 KiB that they found dirty, the guest's tables included",
+      &DirtyLogCounts::pages);
+  table.push_back(
+      number("hypervisor.dirty_log.pages_per_round", "1", "pages over rounds",
+             [](const RunResult& r) { return quotient(r.dirty_log.pages, r.dirty_log.rounds); }));
+  add("protected_writes", "1", "EPT violations by writes to write-protected pages",
+      &DirtyLogCounts::protected_writes);
+  add("logged", "1", "entries of page-modification logs that the hypervisor drained",
+      &DirtyLogCounts::logged);
+  add("entries", "1", "entries of EPTs that it visited", &DirtyLogCounts::entries);
+  add("splits", "1", "large pages divided into 512", &DirtyLogCounts::splits);
+  add("merges", "1", "and such made again", &DirtyLogCounts::merges);
+  add("cycles", "cycle",
+      "of all cores, for all that: exits, the hypervisor's work, and waiting for other cores; of "
+      "the class exits",
+      &DirtyLogCounts::cycles);
+  table.push_back({"hypervisor.dirty_log.by_round",
+                   "",
+                   "each round that was collected",
+                   {{"vm", "1", "which machine, as the trace numbers it"},
+                    {"pages", "1", "dirty pages of 4 KiB"},
+                    {"cycles", "cycle", "that the core which collected it spent on that"}},
+                   [](const RunSettings&, const RunResult& result) {
+                     Json list = Json::array();
+                     for (const DirtyRound& round : result.dirty_rounds) {
+                       list.push_back(
+                           {{"vm", round.vm}, {"pages", round.pages}, {"cycles", round.cycles}});
+                     }
+                     return list;
+                   }});
+}
+
 std::vector<Statistic> make_statistics() {
   std::vector<Statistic> table;
   table.push_back(number("accesses", "1", "accesses translated; two for one across a page boundary",
@@ -314,7 +354,17 @@ std::vector<Statistic> make_statistics() {
     table.push_back(number("vmx.exits." + key, "1", "VM exits " + help,
                            [exits](const RunResult& r) { return r.exits.*exits; }));
   };
-  add_exits("external_interrupt", "of vCPUs that others had translations forgotten by",
+  const auto add_logging_exits = [&](const std::string& key, const std::string& help,
+                                     std::uint64_t DirtyLogCounts::* exits) {
+    table.push_back(number("vmx.exits." + key, "1", "VM exits " + help,
+                           [exits](const RunResult& r) { return r.dirty_log.*exits; }));
+  };
+  add_logging_exits("pml_full", "because the page-modification log was full",
+                    &DirtyLogCounts::full_logs);
+  add_logging_exits("dirty_log", "to begin dirty logging, or to collect a round of it",
+                    &DirtyLogCounts::turns);
+  add_exits("external_interrupt",
+            "of vCPUs that others had translations forgotten by, or logs drained",
             &CoreExits::external_interrupt);
   add_exits("apic_write", "to interrupt other vCPUs of the guest", &CoreExits::apic_write);
   add_exits("preemption_timer", "because a time slice was over", &CoreExits::preemption_timer);
@@ -323,12 +373,7 @@ std::vector<Statistic> make_statistics() {
   table.push_back(number("vmx.exit_cycles", "cycle",
                          "cycles of VM exits, entries and the hypervisor's handler",
                          [](const RunResult& r) { return r.cycles_by.exits; }));
-  table.push_back(number("hypervisor.write_protections", "1",
-                         "times that the hypervisor write-protected all pages",
-                         &RunResult::write_protections));
-  table.push_back(number("hypervisor.protected_writes", "1",
-                         "EPT violations by writes to write-protected pages",
-                         &RunResult::protected_writes));
+  add_dirty_log(table);
   table.push_back(number("hypervisor.no_large_frame", "1",
                          "times that its pages became smaller because no frame was large enough, "
                          "warm-up included",

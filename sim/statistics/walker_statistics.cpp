@@ -154,6 +154,10 @@ void add_walker(std::vector<Statistic>& table) {
   table.push_back(of_walker("flag_updates", "1",
                             "compare-and-swaps that set accessed and dirty flags",
                             &WalkerCounters::flag_updates));
+  table.push_back(of_walker("log_restarts", "1",
+                            "walks made once more, alone, for they had flags of the EPT to set "
+                            "with the page-modification log on",
+                            &WalkerCounters::log_restarts));
   table.push_back(of_walker("cycles", "cycle", "cycles of all walks", &WalkerCounters::cycles));
   table.push_back(of_walker("guest_cycles", "cycle", "of them, waiting for memory at guest entries",
                             &WalkerCounters::guest_cycles));

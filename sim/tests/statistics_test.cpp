@@ -71,6 +71,18 @@ RunReport numbered() {
   result.guest_page_faults = 11;
   result.ept_violations = 12;
   result.ept_misconfigurations = 1;
+  result.dirty_log = {.turns = 78,
+                      .rounds = 2,
+                      .pages = 81,
+                      .protected_writes = 82,
+                      .full_logs = 79,
+                      .logged = 83,
+                      .entries = 84,
+                      .splits = 85,
+                      .merges = 86,
+                      .cycles = 87};
+  result.dirty_rounds = {{.vm = 3, .pages = 50, .cycles = 88},
+                         {.vm = 3, .pages = 31, .cycles = 89}};
   result.cycles_by.exits = 52'000;
   result.page_bytes = 4096;
   result.guest_table_bytes = 8192;
@@ -177,11 +189,26 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
                                                {"guest_table_write", 62},
                                                {"cr_access", 63},
                                                {"invlpg", 64},
+                                               {"pml_full", 79},
+                                               {"dirty_log", 78},
                                                {"external_interrupt", 69},
                                                {"apic_write", 70},
                                                {"preemption_timer", 71},
                                                {"vcpu_switch", 72}}));
   EXPECT_EQ(stats.at("vmx").at("exit_cycles"), 52'000);
+  EXPECT_EQ(stats.at("hypervisor").at("dirty_log"),
+            Json({{"rounds", 2},
+                  {"pages", 81},
+                  {"pages_per_round", 40.5},
+                  {"protected_writes", 82},
+                  {"logged", 83},
+                  {"entries", 84},
+                  {"splits", 85},
+                  {"merges", 86},
+                  {"cycles", 87},
+                  {"by_round",
+                   {{{"vm", 3}, {"pages", 50}, {"cycles", 88}},
+                    {{"vm", 3}, {"pages", 31}, {"cycles", 89}}}}}));
   EXPECT_EQ(stats.at("timeline").size(), 2u);
   EXPECT_EQ(stats.at("timeline").at(1), Json({{"accesses", 36},
                                               {"instructions", 50},

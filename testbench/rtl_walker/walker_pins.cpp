@@ -159,7 +159,7 @@ void PinsOf<Rtl>::drive(const mmu::WalkRequest& request) {
   rtl_.context_hlat_pointer_i = raw.hlat_pointer;
   rtl_.context_hlat_prefix_size_i = raw.hlat_prefix_size;
   rtl_.context_pml_address_i = raw.pml_address;
-  rtl_.context_pml_index_i = raw.pml_index;
+  rtl_.context_pml_index_i = request.pml_index.value_or(raw.pml_index);
   rtl_.context_ve_info_address_i = raw.ve_info_address;
   rtl_.context_eptp_index_i = raw.eptp_index;
   rtl_.context_maxphyaddr_i = static_cast<std::uint8_t>(raw.cpu.maxphyaddr);

@@ -290,7 +290,7 @@ TEST(Report, HasRowsOfStaleTranslationsAndWriteProtectionWhereThereWereSome) {
   const Document without(run_report_html(stats_document(run)));
   EXPECT_THAT(without.rows(protected_writes), IsEmpty());
   EXPECT_THAT(without.rows(stale), IsEmpty());
-  run.result.protected_writes = 4'711;
+  run.result.dirty_log.protected_writes = 4'711;
   run.result.stale.ept = 815;
   const Document with(run_report_html(stats_document(run)));
   EXPECT_EQ(row(with, protected_writes)[1], "4,711");

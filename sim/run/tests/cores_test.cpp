@@ -113,10 +113,26 @@ TEST(Cores, GiveTheSameResultInAnyOrderNatively) {
 TEST(Cores, GiveTheSameResultInAnyOrderWithEverythingThatInterruptsThem) {
   for (const Detail detail : {Detail::kFull, Detail::kTranslation}) {
     RunSettings settings = machine(detail);
-    settings.machine.protect_interval = 200;
+    settings.machine.dirty_log = {
+        .tracking = detail == Detail::kFull ? DirtyTracking::kPml : DirtyTracking::kWriteProtect,
+        .interval = 200};
     settings.machine.time_slice = 3000;
     settings.machine.vpid = detail == Detail::kFull;
     settings.warmup = 300;
+    expect_same_in_any_order(settings, crowd());
+  }
+}
+
+TEST(Cores, GiveTheSameResultInAnyOrderWhileTheirWritesAreLogged) {
+  for (const Detail detail : {Detail::kFull, Detail::kTranslation}) {
+    RunSettings settings = machine(detail);
+    settings.machine.ept_page = arch::PageSize::k2M;
+    settings.machine.dirty_log = {
+        .tracking = detail == Detail::kFull ? DirtyTracking::kWriteProtect : DirtyTracking::kPml,
+        .split = DirtySplit::kLazy,
+        .interval = 150,
+        .rounds = 5};
+    settings.machine.stale_check = true;
     expect_same_in_any_order(settings, crowd());
   }
 }

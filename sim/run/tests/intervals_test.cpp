@@ -90,7 +90,7 @@ TEST_P(Timeline, SumsToWhatTheRunCounted) {
   settings.detail = GetParam().detail;
   settings.warmup = GetParam().warmup;
   settings.limit = GetParam().limit;
-  settings.machine.protect_interval = GetParam().protect_interval;
+  settings.machine.dirty_log = write_protection(GetParam().protect_interval);
   const RunResult result = run(settings, sweep(1000));
   ASSERT_EQ(result.accesses, GetParam().limit.value_or(1000 - GetParam().warmup));
   ASSERT_GE(result.timeline.size(), kIntervals / 2);

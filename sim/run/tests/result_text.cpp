@@ -95,8 +95,16 @@ std::string text_of(const RunResult& result) {
   out << "exits " << exits.external_interrupt << ' ' << exits.apic_write << ' '
       << exits.preemption_timer << ' ' << exits.vcpu_switch << "\nshootdowns "
       << shootdowns.of_hypervisor << ' ' << shootdowns.of_guest << ' ' << shootdowns.interrupts
-      << ' ' << shootdowns.cycles << "\nprotected " << result.protected_writes << "\nstale "
-      << result.stale.guest << ' ' << result.stale.ept << '\n';
+      << ' ' << shootdowns.cycles << "\nstale " << result.stale.guest << ' ' << result.stale.ept
+      << '\n';
+  const DirtyLogCounts& log = result.dirty_log;
+  out << "dirty " << log.turns << ' ' << log.rounds << ' ' << log.pages << ' '
+      << log.protected_writes << ' ' << log.full_logs << ' ' << log.logged << ' ' << log.entries
+      << ' ' << log.splits << ' ' << log.merges << ' ' << log.cycles << ' '
+      << result.walker.log_restarts << '\n';
+  for (const DirtyRound& round : result.dirty_rounds) {
+    out << "round " << round.vm << ' ' << round.pages << ' ' << round.cycles << '\n';
+  }
   for (const CoreResult& core : result.cores) out << "core " << text_of(core) << '\n';
   if (const SamplingResult& sampling = result.sampling; sampling.windows != 0) {
     out << "windows " << sampling.windows << ' ' << sampling.measured_accesses << ' '

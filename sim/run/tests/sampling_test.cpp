@@ -171,7 +171,7 @@ TEST(Sampling, CountsWhatTheWholeRunCountsOnOtherMachines) {
 
 TEST(Sampling, CountsWhatTheWholeRunCountsWhileTheHypervisorWriteProtects) {
   RunSettings settings = machine();
-  settings.machine.protect_interval = 1300;
+  settings.machine.dirty_log = write_protection(1300);
   EXPECT_TRUE(counts_alike(settings, 2000, 100, 100));
 }
 

@@ -243,12 +243,6 @@ TEST(ShadowPaging, RemovesEveryPieceOfALargePageThatTheGuestTookAway) {
 }
 TEST(ShadowPaging, LeavesStalePiecesIfItForgetsTo) { EXPECT_EQ(stale_uses(false), 1u); }
 
-TEST(ShadowPaging, RefusesToWriteProtectByInterval) {
-  RunSettings settings = small_machine(Mode::kShadow);
-  settings.machine.protect_interval = 100;
-  EXPECT_THROW(run(settings, {read(kHeap)}), InputError);
-}
-
 TEST(ShadowPaging, ThatOutrunsMemorySaysSo) {
   RunSettings settings = small_machine(Mode::kShadow);
   settings.machine.hardware.dram_bytes = 32 * kPageBytes;

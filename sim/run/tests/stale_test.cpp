@@ -18,7 +18,7 @@ std::vector<Record> many_accesses() {
 
 RunSettings tracking_machine() {
   RunSettings settings = small_machine();
-  settings.machine.protect_interval = 20;
+  settings.machine.dirty_log = write_protection(20);
   settings.machine.stale_check = true;
   return settings;
 }
@@ -28,32 +28,13 @@ TEST(WriteProtection, MakesTheFirstWriteToEachPageExit) {
   settings.warmup = 19;
   const RunResult result = run(settings, many_accesses());
   // After accesses 20, 40 and 60; after each of the first two, all three pages are written.
-  EXPECT_EQ(result.write_protections, 3u);
-  EXPECT_EQ(result.protected_writes, 6u);
+  EXPECT_EQ(result.dirty_log.turns, 3u);
+  EXPECT_EQ(result.dirty_log.protected_writes, 6u);
   EXPECT_EQ(result.ept_violations, 6u);
   EXPECT_EQ(result.cycles_by.exits, (3u + 6u) * kExitCycles);
   EXPECT_EQ(result.stale.ept, 0u);
   EXPECT_EQ(result.stale.guest, 0u);
   EXPECT_TRUE(result.stale.first.empty());
-}
-
-TEST(WriteProtection, OfALargePageMakesItWritableAgainAsAWhole) {
-  RunSettings settings = tracking_machine();
-  settings.machine.ept_page = arch::PageSize::k2M;
-  settings.warmup = 19;
-  const RunResult result = run(settings, many_accesses());
-  EXPECT_EQ(result.write_protections, 3u);
-  EXPECT_GE(result.protected_writes, 2u);
-  EXPECT_LE(result.protected_writes, 6u);
-  EXPECT_EQ(result.stale.ept, 0u);
-}
-
-TEST(WriteProtection, IsNotForANativeMachine) {
-  RunSettings settings = tracking_machine();
-  settings.mode = Mode::kNative;
-  const RunResult result = run(settings, many_accesses());
-  EXPECT_EQ(result.write_protections, 0u);
-  EXPECT_EQ(result.cycles_by.exits, 0u);
 }
 
 TEST(StaleTranslations, OfAHypervisorThatForgetsItsInveptsAreEachNamed) {
@@ -63,7 +44,7 @@ TEST(StaleTranslations, OfAHypervisorThatForgetsItsInveptsAreEachNamed) {
   // The TLBs never learn of the protection: every write after access 20 is a stale one.
   EXPECT_EQ(result.stale.ept, 20u);
   EXPECT_EQ(result.stale.guest, 0u);
-  EXPECT_EQ(result.protected_writes, 0u);
+  EXPECT_EQ(result.dirty_log.protected_writes, 0u);
   ASSERT_EQ(result.stale.first.size(), 20u);
   const StaleAccess& first = result.stale.first.front();
   EXPECT_EQ(first.number, 21u);
@@ -108,7 +89,7 @@ TEST(StaleTranslations, LookingForThemChangesNoOtherNumber) {
   settings.warmup = 19;
   settings.machine.stale_check = false;
   const RunResult result = run(settings, many_accesses());
-  EXPECT_EQ(result.protected_writes, 6u);
+  EXPECT_EQ(result.dirty_log.protected_writes, 6u);
   EXPECT_EQ(result.cycles_by.exits, (3u + 6u) * kExitCycles);
 }
 

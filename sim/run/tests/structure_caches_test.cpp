@@ -167,7 +167,7 @@ TEST(StructureCaches, DoNotKeepAPageWhoseTablesTheGuestChanges) {
 /// Writes of a page before and after the hypervisor takes the right to.
 RunResult protected_writes(bool invalidate) {
   RunSettings settings = walking_machine();
-  settings.machine.protect_interval = 2;
+  settings.machine.dirty_log = write_protection(2);
   settings.machine.stale_check = true;
   settings.machine.invalidate = invalidate;
   return run(settings, {write(kHeap), write(kHeap), write(kHeap), read(kHeap)});
@@ -175,13 +175,13 @@ RunResult protected_writes(bool invalidate) {
 
 TEST(StructureCaches, OfAHypervisorThatInvalidatesAreNeverStale) {
   const RunResult result = protected_writes(true);
-  EXPECT_EQ(result.protected_writes, 1u);
+  EXPECT_EQ(result.dirty_log.protected_writes, 1u);
   EXPECT_EQ(result.stale.ept, 0u);
 }
 
 TEST(StructureCaches, ThatAreStaleAreFoundWithoutAnyTlb) {
   const RunResult result = protected_writes(false);
-  EXPECT_EQ(result.protected_writes, 0u);
+  EXPECT_EQ(result.dirty_log.protected_writes, 0u);
   EXPECT_EQ(result.stale.ept, 1u);
   ASSERT_EQ(result.stale.first.size(), 1u);
   EXPECT_EQ(result.stale.first.front().number, 3u);

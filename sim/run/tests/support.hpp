@@ -66,6 +66,11 @@ inline RunSettings small_machine(Mode mode = Mode::kNested) {
   settings.trace_name = "trace";
   return settings;
 }
+/// Rounds of so many accesses; none at 0. Software's work on entries is free.
+inline DirtyLogSettings write_protection(std::uint64_t interval) {
+  if (interval == 0) return {};
+  return {.tracking = DirtyTracking::kWriteProtect, .interval = interval, .entry_cycles = 0};
+}
 inline constexpr std::uint64_t kL2Cycles = 7;
 inline constexpr std::uint64_t kExitCycles = 300;
 

@@ -129,7 +129,7 @@ TEST(Shootdowns, LeaveVcpusOfOtherAddressSpacesAlone) {
 
 /// The first core's vCPU makes its machine write-protect all pages; the second runs `vm`.
 RunResult run_protection(RunSettings settings, std::uint16_t vm) {
-  settings.machine.protect_interval = 3;
+  settings.machine.dirty_log = write_protection(3);
   settings.machine.stale_check = true;
   Record late = read(kHeap);
   late.instructions = static_cast<std::uint32_t>(kLate);
@@ -141,10 +141,10 @@ RunResult run_protection(RunSettings settings, std::uint16_t vm) {
 
 TEST(Shootdowns, OfTheHypervisorInterruptTheMachinesOtherVcpus) {
   const RunResult result = run_protection(small_machine(), 0);
-  EXPECT_EQ(result.write_protections, 1u);
+  EXPECT_EQ(result.dirty_log.turns, 1u);
   EXPECT_EQ(result.shootdowns.of_hypervisor, 1u);
   EXPECT_EQ(result.exits.external_interrupt, 1u);
-  EXPECT_EQ(result.protected_writes, 1u);
+  EXPECT_EQ(result.dirty_log.protected_writes, 1u);
   EXPECT_EQ(result.stale.ept, 0u);
   const unsigned handled = small_machine().machine.shootdown_cycles;
   EXPECT_GE(result.shootdowns.cycles, handled);
@@ -163,7 +163,7 @@ TEST(Shootdowns, OwedByVcpusThatDidNotRunArePaidBeforeTheyRunAgain) {
   // The second core runs another machine while the first one's pages are write-protected, and then
   // its second vCPU again, which had translated one of them for writing.
   RunSettings settings = small_machine();
-  settings.machine.protect_interval = 3;
+  settings.machine.dirty_log = write_protection(3);
   settings.machine.stale_check = true;
   Record late = read(kHeap);
   late.instructions = static_cast<std::uint32_t>(kLate);
@@ -174,7 +174,7 @@ TEST(Shootdowns, OwedByVcpusThatDidNotRunArePaidBeforeTheyRunAgain) {
                              {{on(0, 1, write(kHeap + kPageBytes)), on(1, 0, read(kHeap)), later,
                                on(0, 1, write(kHeap + kPageBytes))}}});
   EXPECT_EQ(result.shootdowns.of_hypervisor, 0u) << "nobody was interrupted";
-  EXPECT_EQ(result.protected_writes, 1u);
+  EXPECT_EQ(result.dirty_log.protected_writes, 1u);
   EXPECT_EQ(result.stale.ept, 0u);
 }
 

@@ -28,7 +28,13 @@ RunSettings random_machine(std::mt19937_64& random) {
     hardware.memory.l2 = {.bytes = 65536, .ways = 4, .hit_cycles = 12, .mshrs = 4};
   }
   hardware.memory.dram.cycles = static_cast<unsigned>(1 + random() % 60);
-  if (random() % 4 == 0) settings.machine.protect_interval = 1 + random() % 300;
+  if (random() % 4 == 0 && settings.mode == Mode::kNested) {
+    settings.machine.dirty_log = {
+        .tracking = random() % 2 == 0 ? DirtyTracking::kPml : DirtyTracking::kWriteProtect,
+        .split = static_cast<DirtySplit>(random() % 2),
+        .interval = 1 + random() % 300,
+        .rounds = random() % 5};
+  }
   settings.warmup = random() % 3 == 0 ? random() % 500 : 0;
   if (random() % 4 == 0) settings.limit = 1 + random() % 1000;
   settings.fetch = random() % 3 != 0;
@@ -91,7 +97,7 @@ TEST(WindowProperties, BothCoresTranslateTheSameAndTheProgramsFaultsAreTheSame) 
   for (unsigned round = 0; round < 20; ++round) {
     RunSettings settings = random_machine(random);
     // Of write protection the window's walks of writes that begin anew set flags in another order.
-    settings.machine.protect_interval = 0;
+    settings.machine.dirty_log = write_protection(0);
     settings.warmup = 0;
     const std::vector<Record> records = random_program(random);
     const std::string window = run_apart(settings, records);
@@ -112,7 +118,7 @@ TEST(WindowProperties, AnIdealTlbLosesNoCycleToTranslationAndIsNeverSlower) {
   for (unsigned round = 0; round < 20; ++round) {
     RunSettings settings = random_machine(random);
     settings.machine.hardware.memory = {};
-    settings.machine.protect_interval = 0;
+    settings.machine.dirty_log = write_protection(0);
     const std::vector<Record> records = random_program(random);
     const std::string real = run_apart(settings, records);
     settings.machine.ideal_tlb = true;
