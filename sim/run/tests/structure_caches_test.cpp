@@ -97,6 +97,47 @@ TEST_P(Counts, AreWhatTheCachesLeave) {
   EXPECT_EQ(result.walker.references, count.references);
 }
 
+/// Caches of real sizes, and what a page costs after others have driven out what they don't share
+/// with it: pages that lie `stride` apart.
+struct Eviction {
+  const char* name;
+  mmu::WalkerConfiguration walker;
+  std::uint64_t stride;
+  std::uint64_t references;
+};
+void PrintTo(const Eviction& eviction, std::ostream* out) { *out << eviction.name; }
+
+class Evictions : public testing::TestWithParam<Eviction> {};
+
+constexpr mmu::WalkerConfiguration kCombinedAlone = {.combined = {0, 0, 32, 4, 2}};
+INSTANTIATE_TEST_SUITE_P(
+    WhatIsShared, Evictions,
+    testing::Values(Eviction{"ThePageTable", kCombinedAlone, 1ull << 12, 5},
+                    Eviction{"ThePageDirectory", kCombinedAlone, 1ull << 21, 10},
+                    Eviction{"ThePdpt", kCombinedAlone, 1ull << 30, 15},
+                    Eviction{"NothingButCr3", kCombinedAlone, 1ull << 39, 24},
+                    Eviction{"TheTranslationOfCr3", {.nested_tlb = 64}, 1ull << 39, 20},
+                    Eviction{
+                        "AllTablesInOnePieceOfTheEpt", {.ept = {0, 0, 32, 4, 2}}, 1ull << 39, 9}),
+    testing::PrintToStringParamName());
+
+TEST_P(Evictions, LeaveWhatThePagesHaveInCommon) {
+  constexpr std::uint64_t kFirst = 0x1000'0000'0000;
+  constexpr std::uint64_t kPages = 100;
+  RunSettings settings = walking_machine();
+  settings.machine.hardware.walker = GetParam().walker;
+  settings.warmup = kPages;
+  const auto page = [](std::uint64_t i) { return read(kFirst + i * GetParam().stride); };
+  std::vector<Record> records;
+  for (std::uint64_t i = 0; i < kPages; ++i) records.push_back(page(i));
+  // Not the first: what the first filled lies beside CR3's entry in the tree of pseudo-LRU, whose
+  // hits keep it.
+  records.push_back(page(20));
+  const RunResult result = run(settings, records);
+  EXPECT_EQ(result.walker.walks, 1u);
+  EXPECT_EQ(result.walker.references, GetParam().references);
+}
+
 TEST(StructureCaches, OfTheGuestTakeAStepMoreForTheTable) {
   RunSettings settings = walking_machine();
   settings.machine.hardware.walker.kind = kGuest;
