@@ -98,6 +98,35 @@ TEST(Chase, TheDenseTwinHasTheSameLinesWithoutTheirPages) {
   }
 }
 
+TEST(Chase, InterruptsLoadFromPagesOfTheirOwnAndLeaveTheChainAsItIs) {
+  for (const std::uint64_t chains : {1u, 6u}) {
+    const std::string chase = "chase,pages=300,init=off,chains=" + std::to_string(chains);
+    const auto alone = records_of(chase + ",accesses=2400");
+    const auto records = records_of(chase + ",accesses=2780,interrupt=120,handler=20");
+    std::vector<Record> program;
+    Dependences dependences;
+    std::map<std::uint64_t, unsigned> handled;  // by page
+    for (const auto& record : records) {
+      const auto* from = dependences.of(record);
+      if ((record.address - kData) / kPageBytes >= 300) {
+        EXPECT_EQ(program.size() % 120, 0u);
+        EXPECT_EQ(from, nullptr);
+        ++handled[record.address / kPageBytes];
+        continue;
+      }
+      if (from != nullptr) {
+        EXPECT_EQ(from->ip, record.ip) << "of the same chain";
+        EXPECT_LT((from->address - kData) / kPageBytes, 300u);
+      }
+      program.push_back(record);
+    }
+    ASSERT_EQ(program.size(), alone.size());
+    for (std::size_t i = 0; i < alone.size(); ++i) EXPECT_EQ(program[i].address, alone[i].address);
+    EXPECT_EQ(handled.size(), 20u);
+    for (const auto& [page, loads] : handled) EXPECT_EQ(loads, 19u);
+  }
+}
+
 TEST(Chase, InitWritesEachPointer) {
   const auto records = records_of("chase,pages=500,accesses=500");
   std::set<std::uint64_t> written;
