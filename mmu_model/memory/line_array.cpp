@@ -1,6 +1,7 @@
 #include "mmu_model/memory/line_array.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace eptsim::mmu {
 namespace {
@@ -14,23 +15,45 @@ std::size_t sets_of(const MemoryCacheSettings& settings) {
 
 LineArray::LineArray(const MemoryCacheSettings& settings, std::uint64_t seed)
     : ways_(settings.bytes == 0 ? 0 : settings.ways),
+      words_((ways_ + 7) / 8),
       set_mask_(sets_of(settings) - 1),
-      tags_(std::max<std::size_t>(1, sets_of(settings) * ways_)),  // `find` reads one at least
+      set_bits_(static_cast<unsigned>(std::countr_zero(sets_of(settings)))),
+      marks_(std::max<std::size_t>(1, sets_of(settings) * words_)),
+      tags_(std::max<std::size_t>(1, sets_of(settings) * ways_)),  // look-ups read one at least
       recent_(sets_of(settings)),
-      states_(sets_of(settings) * ways_),
+      arrivals_(sets_of(settings) * ways_),
       replacement_(settings.replacement, static_cast<unsigned>(sets_of(settings)),
-                   static_cast<unsigned>(ways_), seed) {}
+                   static_cast<unsigned>(ways_), seed) {
+  if (ways_ % 8 == 0) return;
+  for (std::size_t set = 0; set <= set_mask_; ++set) {
+    for (std::size_t way = ways_; way < 8 * words_; ++way) set_mark(set, way, kNoWay);
+  }
+}
+
+/// The first way of the set with nothing in it, or ways_.
+unsigned LineArray::free_way(std::size_t set) const {
+  for (std::size_t word = 0; word < words_; ++word) {
+    const std::uint64_t found = equal_bytes(marks_[set * words_ + word], 0);
+    if (found != 0) return static_cast<unsigned>(way_of(word, found));
+  }
+  return static_cast<unsigned>(ways_);
+}
 
 std::optional<LineArray::Line> LineArray::insert(std::uint64_t line, LineState state) {
   const std::size_t set = line & set_mask_;
-  const std::uint64_t* const tags = &tags_[set * ways_];
-  auto way = static_cast<unsigned>(std::find(tags, tags + ways_, 0u) - tags);
+  unsigned way = free_way(set);
   if (way == ways_) way = replacement_.victim(set);
   const std::size_t place = set * ways_ + way;
   std::optional<Line> victim;
-  if (tags_[place] != 0) victim = Line{tags_[place] - 1, states_[place]};
-  tags_[place] = line + 1;
-  states_[place] = state;
+  if (tags_[place] != 0) {
+    victim = Line{(tags_[place] << kFlagBits >> kFlagBits) - 1, this->state(place)};
+  }
+  set_mark(set, way, mark_of(line));
+  tags_[place] = (line + 1) | (state.dirty ? kDirty : 0);
+  if (state.arrives != 0) {
+    tags_[place] |= kUnderWay;
+    arrivals_[place] = {state.arrives, state.source};
+  }
   recent_[set] = way;
   replacement_.filled(set, way);
   return victim;

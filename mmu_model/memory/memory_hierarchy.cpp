@@ -61,16 +61,22 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
     ++counted.accesses;
     const std::size_t place = cache.lines.find(line);
     if (place != LineArray::kNone) {
-      LineState& state = cache.lines.state(place);
       cache.lines.use(line, place);
-      const bool arrived = !kTimed || state.arrives() <= start;
+      service = {start + cache.hit_cycles, level_at(level)};
+      bool arrived = true;
+      if (kTimed && !cache.lines.has_arrived(place, cycle)) {
+        const LineState state = cache.lines.state(place);
+        service.answered = std::max(service.answered, state.arrives);
+        arrived = state.arrives <= start;
+        if (!arrived) service.served_by = state.source;
+      }
       ++(arrived ? counted.hits : counted.misses);
       counted.merged += !arrived;
-      service = {std::max(start + cache.hit_cycles, state.arrives()),
-                 arrived ? level_at(level) : state.source()};
       if (access.write) {
-        if (level < kOwnCaches && !may_write(state)) recall_from_others(core, line, true, cause);
-        if (level == first) state.set_dirty(true);
+        if (level < kOwnCaches && !may_write(cache.lines, place)) {
+          recall_from_others(core, line, true, cause);
+        }
+        if (level == first) cache.lines.set_dirty(place, true);
       }
       break;
     }
@@ -94,7 +100,7 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
     if (path[missed]->lines.is_off()) continue;
     if constexpr (kTimed) path[missed]->misses.hold(registers[missed], service.answered);
     const bool dirty = access.write && missed == first;
-    const Cycle arrives = kTimed ? service.answered : cycle;
+    const Cycle arrives = kTimed ? service.answered : 0;
     fill(path, missed, {line, {arrives, service.served_by, dirty}}, cause);
   }
   return service;
@@ -107,7 +113,7 @@ template Service MemoryHierarchy::fetch<false>(unsigned, const CacheAccess&, Cyc
 void MemoryHierarchy::fill(const Path& path, std::size_t level, const LineArray::Line& line,
                            const Cause& cause) {
   const auto victim = path[level]->lines.insert(line.number, line.state);
-  if (!victim || !victim->state.dirty()) return;
+  if (!victim || !victim->state.dirty) return;
   ++path[level]->counted(cause.origin).writebacks;
   put_back(path, level + 1, *victim, cause);
 }
@@ -120,10 +126,10 @@ void MemoryHierarchy::put_back(const Path& path, std::size_t level, const LineAr
     if (lines.is_off()) continue;
     const std::size_t place = lines.find(line.number);
     if (place == LineArray::kNone) return fill(path, level, line, cause);
-    return lines.state(place).set_dirty(true);
+    return lines.set_dirty(place, true);
   }
   if (!cause.timed) return dram_.warm(line.number, true);
-  dram_.write(line.number, std::max(cause.at_dram, line.state.arrives()), cause.cycle);
+  dram_.write(line.number, std::max(cause.at_dram, line.state.arrives), cause.cycle);
 }
 
 /// Has the first `levels` of a core's own caches give up what is dirty of the line, and the line
@@ -136,12 +142,11 @@ void MemoryHierarchy::recall(unsigned core, std::size_t levels, std::uint64_t li
     Cache& cache = cores_[core][level];
     const std::size_t place = cache.lines.find(line);
     if (place == LineArray::kNone) continue;
-    LineState& state = cache.lines.state(place);
-    if (state.dirty() && dirty == nullptr) {
+    if (cache.lines.is_dirty(place) && dirty == nullptr) {
       dirty = &cache;
-      given_up = state;
+      given_up = cache.lines.state(place);
     }
-    state.set_dirty(false);
+    cache.lines.set_dirty(place, false);
     if (remove) {
       cache.lines.remove(place);
       ++cache.counters.invalidations;
@@ -174,7 +179,7 @@ void MemoryHierarchy::touch(unsigned core, arch::Hpa address, Cycle cycle) {
     }
   }
   if (first == kCaches) return;
-  path[first]->lines.state(path[first]->lines.find(line)).set_dirty(true);
+  path[first]->lines.set_dirty(path[first]->lines.find(line), true);
 }
 
 MemoryCounters MemoryHierarchy::counters() const {

@@ -46,14 +46,14 @@ class MemoryHierarchy {
     if (access.enters_at == MemoryLevel::kL1d) [[likely]] {
       const std::uint64_t line = line_of(access.address);
       Cache& l1d = cores_[core][0];
-      const std::size_t place = l1d.lines.find(line);
-      if (place != LineArray::kNone && l1d.lines.state(place).arrives() <= cycle &&
-          (!access.write || may_write(l1d.lines.state(place)))) [[likely]] {
+      const std::size_t place = l1d.lines.find_again(line);
+      if (place != LineArray::kNone && l1d.lines.has_arrived(place, cycle) &&
+          (!access.write || may_write(l1d.lines, place))) [[likely]] {
         MemoryCacheCounters& counted = l1d.counted(access.origin);
         ++counted.accesses;
         ++counted.hits;
         l1d.lines.use(line, place);
-        if (access.write) l1d.lines.state(place).set_dirty(true);
+        if (access.write) l1d.lines.set_dirty(place, true);
         return {cycle + l1d.hit_cycles, MemoryLevel::kL1d};
       }
     }
@@ -61,24 +61,30 @@ class MemoryHierarchy {
   }
 
   /// The same without time: every line has arrived, no miss register or bus is waited for or taken,
-  /// and what comes is there from `cycle` on. Caches, open rows and counters become what a run of
+  /// and what comes is there at once. Caches, open rows and counters become what a run of
   /// one access after the other would make them. Returns what served it.
   MemoryLevel warm(unsigned core, const CacheAccess& access, Cycle cycle) {
     if (access.enters_at == MemoryLevel::kL1d) [[likely]] {
       const std::uint64_t line = line_of(access.address);
       Cache& l1d = cores_[core][0];
-      const std::size_t place = l1d.lines.find(line);
-      if (place != LineArray::kNone && (!access.write || may_write(l1d.lines.state(place))))
-          [[likely]] {
+      const std::size_t place = l1d.lines.find_again(line);
+      if (place != LineArray::kNone && (!access.write || may_write(l1d.lines, place))) [[likely]] {
         MemoryCacheCounters& counted = l1d.counted(access.origin);
         ++counted.accesses;
         ++counted.hits;
         l1d.lines.use(line, place);
-        if (access.write) l1d.lines.state(place).set_dirty(true);
+        if (access.write) l1d.lines.set_dirty(place, true);
         return MemoryLevel::kL1d;
       }
     }
     return fetch<false>(core, access, cycle).served_by;
+  }
+
+  /// Has the host bring what an access of data to `address` will read.
+  void prefetch(unsigned core, arch::Hpa address) const {
+    const std::uint64_t line = line_of(address);
+    for (const Cache& cache : cores_[core]) cache.lines.prefetch(line);
+    l3_.lines.prefetch(line);
   }
 
   /// System software on `core` has written the line, through no access of its own: the core's
@@ -101,7 +107,9 @@ class MemoryHierarchy {
   static std::uint64_t line_of(arch::Hpa address) { return address.value() / kLineBytes; }
   Path path_of(unsigned core) { return {&cores_[core][0], &cores_[core][1], &l3_}; }
   /// A line that is dirty in one core's own caches is in no other's.
-  bool may_write(LineState state) const { return cores_.size() == 1 || state.dirty(); }
+  bool may_write(const LineArray& lines, std::size_t place) const {
+    return cores_.size() == 1 || lines.is_dirty(place);
+  }
 
   /// What leaves a cache goes on account of an access, and reaches DRAM, if it does, with it.
   struct Cause {

@@ -66,7 +66,7 @@ void expect_same_as_lists(const MemoryCacheSettings& settings, std::uint64_t see
       if (!victim) continue;
       ++victims;
       ASSERT_EQ(victim->number, *leaves) << i;
-      ASSERT_EQ(victim->state.dirty(), *leaves % 3 == 0) << i;
+      ASSERT_EQ(victim->state.dirty, *leaves % 3 == 0) << i;
     } else if (random.below(50) == 0) {
       array.remove(place);
       lists.remove(line);
@@ -82,6 +82,8 @@ void expect_same_as_lists(const MemoryCacheSettings& settings, std::uint64_t see
 
 TEST(LineArray, OfLeastRecentlyUsedLinesIsTheListsOfATextbook) {
   expect_same_as_lists({.bytes = 16 * 12 * 64, .ways = 12}, 1);
+  expect_same_as_lists({.bytes = 16 * 16 * 64, .ways = 16}, 5);
+  expect_same_as_lists({.bytes = 16 * 17 * 64, .ways = 17}, 6);
 }
 
 TEST(LineArray, OfFirstInFirstOutIsTheListsOfATextbook) {
@@ -107,18 +109,25 @@ TEST(LineArray, ByTreeOrByChanceGivesUpALineOfTheFullSetOnly) {
   }
 }
 
-TEST(LineArray, KeepsWhatIsKnownOfALine) {
+TEST(LineArray, KeepsWhatIsKnownOfALineUntilItHasArrived) {
   LineArray array({.bytes = 4096, .ways = 4}, 1);
   constexpr Cycle kLate = (std::uint64_t{1} << 61) - 1;
   array.insert(9, {kLate, MemoryLevel::kDram, false});
-  LineState& state = array.state(array.find(9));
-  EXPECT_EQ(state.arrives(), kLate);
-  EXPECT_EQ(state.source(), MemoryLevel::kDram);
-  EXPECT_FALSE(state.dirty());
-  state.set_dirty(true);
-  EXPECT_TRUE(state.dirty());
-  EXPECT_EQ(state.arrives(), kLate);
-  EXPECT_EQ(state.source(), MemoryLevel::kDram);
+  const std::size_t place = array.find(9);
+  const auto expect_under_way = [&](bool dirty) {
+    EXPECT_EQ(array.state(place).arrives, kLate);
+    EXPECT_EQ(array.state(place).source, MemoryLevel::kDram);
+    EXPECT_EQ(array.state(place).dirty, dirty);
+  };
+  expect_under_way(false);
+  array.set_dirty(place, true);
+  EXPECT_FALSE(array.has_arrived(place, kLate - 1));
+  expect_under_way(true);
+  EXPECT_TRUE(array.has_arrived(place, kLate));
+  EXPECT_TRUE(array.is_dirty(place));
+  EXPECT_EQ(array.find(9), place);
+  array.insert(9 + 16, {});
+  EXPECT_TRUE(array.has_arrived(array.find(9 + 16), 0));
 }
 
 TEST(LineArray, OfNoBytesIsEmpty) {
