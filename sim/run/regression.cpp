@@ -1,5 +1,6 @@
 #include "sim/run/regression.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::size_t kEnough = 10;  // values of a variable that is to explain anything
 constexpr double kNothing = 1e-9;    // of a sum of squares: rounding
+constexpr double kOneAlone = 0.5;    // of a sum of squares: what one value may have of it
 
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
@@ -34,7 +36,10 @@ void Regression::explain_by(std::vector<double> values, double population_mean) 
     offset -= slope * term.offset;
   }
   const double square = dot(values, values);
-  if (square > kNothing * before) terms_.push_back({std::move(values), square, offset});
+  double most = 0;
+  for (const double value : values) most = std::max(most, value * value);
+  if (square <= kNothing * before || most > kOneAlone * square) return;
+  terms_.push_back({std::move(values), square, offset});
 }
 
 double Regression::mean_of(const std::vector<double>& values) const {
@@ -45,20 +50,32 @@ double Regression::mean_of(const std::vector<double>& values) const {
   return estimate;
 }
 
+/// Each value's own residual stands for how far such a one may be off, in proportion to what it has
+/// in the estimate: they differ, so one variance for all would say too little where those that vary
+/// have most. A residual is too small by the value's own pull on the fit, and is made up for that
+/// (the estimator HC3).
 double Regression::half_width_of(const std::vector<double>& values) const {
   const std::size_t freedom = count_ - 1 - terms_.size();
   if (freedom == 0) return std::numeric_limits<double>::infinity();
+  const auto count = static_cast<double>(count_);
   const double sample_mean = mean(values);
-  std::vector<double> left = values;
-  for (double& value : left) value -= sample_mean;
-  double spread = 1 / static_cast<double>(count_);
-  for (const Term& term : terms_) {
-    const double slope = dot(values, term.values) / term.square;
-    for (std::size_t i = 0; i < count_; ++i) left[i] -= slope * term.values[i];
-    spread += term.offset * term.offset / term.square;
+  std::vector<double> slopes;
+  for (const Term& term : terms_) slopes.push_back(dot(values, term.values) / term.square);
+  double variance = 0;
+  for (std::size_t i = 0; i < count_; ++i) {
+    double left = values[i] - sample_mean;
+    double pull = 1 / count;
+    double weight = 1 / count;
+    for (std::size_t k = 0; k < terms_.size(); ++k) {
+      const Term& term = terms_[k];
+      left -= slopes[k] * term.values[i];
+      pull += term.values[i] * term.values[i] / term.square;
+      weight += term.values[i] * term.offset / term.square;
+    }
+    const double part = weight * left / std::max(1 - pull, kNothing);
+    variance += part * part;
   }
-  const double variance = dot(left, left) / static_cast<double>(freedom);
-  return student_t(freedom) * std::sqrt(variance * spread);
+  return student_t(freedom) * std::sqrt(variance);
 }
 
 double student_t(std::size_t degrees_of_freedom) {

@@ -115,6 +115,7 @@ void RunningProgram::serve(const mmu::Request& request, const mmu::Outcome& outc
   if (!is_alone() && has_been_served(request, outcome, cycle)) return;
   vcpu_->machine.software.serve(asid_, request, outcome);
   account_for_software(cycle);
+  if (samples_.is_on()) set_next_milestone();
 }
 
 /// Lets the walk that is under way end which may write to the vCPU's log, before that is drained.
@@ -481,7 +482,7 @@ bool RunningProgram::begin() {
 
 bool RunningProgram::reach_milestone(mmu::Cycle& cycle) {
   if (!warm_ && translated_ == work_.settings.warmup) end_warmup(cycle);
-  if (warm_ && counted_.accesses == samples_.next_end()) samples_.end(sample_point());
+  if (warm_ && work() >= samples_.next_end()) samples_.end(sample_point());
   if (warm_ && counted_.accesses == work_.settings.limit) return false;
   if (warm_ && !samples_.is_on() && counted_.accesses == intervals_.next_end()) {
     intervals_.end(total());
@@ -508,10 +509,10 @@ Interval RunningProgram::total() const {
 }
 
 SamplePoint RunningProgram::sample_point() const {
-  SamplePoint point{
-      .accesses = counted_.accesses,
-      .cycles_by = counted_.cycles_by,
-      .faults = counted_.page_faults + counted_.ept_violations + counted_.shadow_exits.sum()};
+  SamplePoint point{.accesses = counted_.accesses,
+                    .cycles_by = counted_.cycles_by,
+                    .faults = faults(),
+                    .walked = counted_.walked};
   work_.expect_cycles(point);
   return point;
 }
@@ -530,8 +531,10 @@ void RunningProgram::set_next_milestone() {
   }
   next_milestone_ = std::min(next_stop_, (translated_ / kProgressInterval + 1) * kProgressInterval);
   if (warm_) {
-    const std::uint64_t end = samples_.is_on() ? samples_.next_end() : intervals_.next_end();
-    next_milestone_ = std::min(next_milestone_, translated_ + (end - counted_.accesses));
+    // Of samples at the next access, if faults have led beyond.
+    const std::uint64_t left = samples_.is_on() ? std::max(samples_.next_end(), work() + 1) - work()
+                                                : intervals_.next_end() - counted_.accesses;
+    next_milestone_ = std::min(next_milestone_, translated_ + left);
   }
 }
 

@@ -137,6 +137,7 @@ class RunningProgram {
     std::uint64_t events = 0;
     std::uint64_t replayed = 0;
     std::uint64_t replayed_lookups = 0;
+    std::uint64_t walked = 0;  ///< accesses that a walk of their own translated
     CycleClasses cycles_by;
     std::uint64_t page_faults = 0;
     std::uint64_t ept_violations = 0;
@@ -169,6 +170,8 @@ class RunningProgram {
   const Samples& samples() const { return samples_; }
   /// What was counted so far.
   SamplePoint sample_point() const;
+  /// Of the warmed and measured run (SamplePoint::work).
+  std::uint64_t work() const { return work_of(counted_.accesses, faults()); }
   /// Does what is due at a milestone. Returns whether the run goes on.
   bool reach_milestone(mmu::Cycle& cycle);
 
@@ -216,6 +219,10 @@ class RunningProgram {
   }
   /// What was counted so far, as the timeline has it.
   Interval total() const;
+  /// Served by guest and hypervisor.
+  std::uint64_t faults() const {
+    return counted_.page_faults + counted_.ept_violations + counted_.shadow_exits.sum();
+  }
 
   // with other cores
   void shoot_down(const mmu::InvalidationScopes& scopes, mmu::Cycle& cycle);

@@ -34,6 +34,7 @@ SamplePoint operator-(SamplePoint all, const SamplePoint& before) {
   all.accesses -= before.accesses;
   all.cycles_by = all.cycles_by - before.cycles_by;
   all.faults -= before.faults;
+  all.walked -= before.walked;
   all.expected_translation -= before.expected_translation;
   all.expected_data -= before.expected_data;
   return all;
@@ -69,19 +70,11 @@ double expected(const mmu::LevelCounts& served, const Latencies& cycles) {
 
 }  // namespace
 
-void expect(SamplePoint& sum, const mmu::TlbHierarchy& tlbs, const mmu::WalkerCounters& walker,
-            const WarmWalks& warmed, const mmu::MemoryHierarchy& memory) {
+void expect(SamplePoint& sum, const mmu::TlbHierarchy& tlbs, const mmu::MemoryHierarchy& memory) {
   const auto cycles = latencies(memory.settings());
   const auto real = [](std::uint64_t count) { return static_cast<double>(count); };
-  // Not every look-up: those that a walk under way answers too are counted in detail alone.
-  const std::uint64_t looked_up = tlbs.l2().hits + walker.walks + warmed.walks;
-  sum.expected_translation += real(looked_up) * tlbs.second_level_cycles();
-  sum.expected_translation += expected(walker.served_by, cycles);
-  for (const auto& row : warmed.matrix) {
-    for (const mmu::PlaceCounters& place : row) {
-      sum.expected_translation += expected(place.served_by, cycles);
-    }
-  }
+  sum.expected_translation += real(tlbs.l2().hits + sum.walked) * tlbs.second_level_cycles();
+  sum.expected_translation += real(sum.walked) * cycles.back();
   const mmu::MemoryCounters counters = memory.counters();
   std::uint64_t from_dram = 0;
   for (std::size_t level = 0; level < counters.cache.size(); ++level) {
@@ -99,36 +92,36 @@ Samples::Samples(const SamplingSettings& settings, std::uint64_t seed)
       phase_(settings.period == 0 ? Phase::kMeasuring : Phase::kWarming) {}
 
 /// Where in its period the next detailed part begins, so that it is over with it.
-std::uint64_t Samples::draw_begin() {
+void Samples::draw_begin() {
   const std::uint64_t room = settings_.period - settings_.warmup - settings_.window + 1;
   const std::uint64_t period = periods_++;
-  return period * settings_.period + random_at(seed_, period, room);
+  next_end_ = period * settings_.period + random_at(seed_, period, room);
 }
 
 void Samples::begin(const SamplePoint& now) {
-  next_end_ = draw_begin();
+  draw_begin();
   end(now);
 }
 
 void Samples::end(const SamplePoint& now) {
-  while (next_end_ <= now.accesses) next_phase(now);
+  while (next_end_ <= now.work()) next_phase(now);
 }
 
 void Samples::next_phase(const SamplePoint& now) {
   switch (phase_) {
     case Phase::kWarming:
       phase_ = Phase::kWarmingUp;
-      next_end_ += settings_.warmup;
+      next_end_ = now.work() + settings_.warmup;
       return;
     case Phase::kWarmingUp:
       phase_ = Phase::kMeasuring;
       window_began_ = now;
-      next_end_ += settings_.window;
+      next_end_ = now.work() + settings_.window;
       return;
     case Phase::kMeasuring:
       phase_ = Phase::kWarming;
       windows_.push_back(now - window_began_);
-      next_end_ = draw_begin();
+      draw_begin();
       return;
   }
 }
@@ -137,20 +130,23 @@ namespace {
 
 using Column = std::vector<double>;
 
+/// By the mean work of a window, not its own: so that the mean is that of all their work.
 template <typename Of>
-Column per_access(const std::vector<SamplePoint>& windows, Of of) {
+Column per_work(const std::vector<SamplePoint>& windows, Of of) {
+  double work = 0;
+  for (const SamplePoint& window : windows) work += static_cast<double>(window.work());
   Column column;
   column.reserve(windows.size());
   for (const SamplePoint& window : windows) {
-    column.push_back(of(window) / static_cast<double>(window.accesses));
+    column.push_back(of(window) * static_cast<double>(windows.size()) / work);
   }
   return column;
 }
 
 template <typename Of>
-Column cycles_per_access(const std::vector<SamplePoint>& windows, Of of) {
-  return per_access(windows,
-                    [of](const SamplePoint& w) { return static_cast<double>(of(w.cycles_by)); });
+Column cycles_per_work(const std::vector<SamplePoint>& windows, Of of) {
+  return per_work(windows,
+                  [of](const SamplePoint& w) { return static_cast<double>(of(w.cycles_by)); });
 }
 
 std::uint64_t rounded(double value) {
@@ -162,20 +158,20 @@ double over(double part, double whole) { return whole == 0 ? 0 : part / whole; }
 /// Cycles, from what the windows took; those of exits are known.
 void estimate_cycles(RunResult& result, const std::vector<SamplePoint>& windows,
                      const SamplePoint& total) {
-  const auto accesses = static_cast<double>(total.accesses);
+  const auto work = static_cast<double>(total.work());
   Regression regression(windows.size());
   regression.explain_by(
-      per_access(windows, [](const SamplePoint& w) { return w.expected_translation; }),
-      total.expected_translation / accesses);
-  regression.explain_by(per_access(windows, [](const SamplePoint& w) { return w.expected_data; }),
-                        total.expected_data / accesses);
+      per_work(windows, [](const SamplePoint& w) { return w.expected_translation; }),
+      total.expected_translation / work);
+  regression.explain_by(per_work(windows, [](const SamplePoint& w) { return w.expected_data; }),
+                        total.expected_data / work);
   regression.explain_by(
-      per_access(windows, [](const SamplePoint& w) { return static_cast<double>(w.faults); }),
-      static_cast<double>(total.faults) / accesses);
+      per_work(windows, [](const SamplePoint& w) { return static_cast<double>(w.faults); }),
+      static_cast<double>(total.faults) / work);
 
   const auto estimated = [&](auto member) {
     const auto of = [member](const CycleClasses& by) { return by.*member; };
-    return rounded(regression.mean_of(cycles_per_access(windows, of)) * accesses);
+    return rounded(regression.mean_of(cycles_per_work(windows, of)) * work);
   };
   CycleClasses& by = result.cycles_by;
   by.retiring = estimated(&CycleClasses::retiring);
@@ -189,16 +185,16 @@ void estimate_cycles(RunResult& result, const std::vector<SamplePoint>& windows,
   const auto all = [](const CycleClasses& c) { return c.sum() - c.exits; };
   const auto translation = [](const CycleClasses& c) { return c.translation; };
   // What is left of the share in a window, where translation and all cycles go together.
-  Column left = cycles_per_access(windows, translation);
-  const Column whole = cycles_per_access(windows, all);
+  Column left = cycles_per_work(windows, translation);
+  const Column whole = cycles_per_work(windows, all);
   for (std::size_t i = 0; i < left.size(); ++i) left[i] -= share * whole[i];
 
   SamplingResult& sampling = result.sampling;
-  sampling.cycles_error = over(accesses * regression.half_width_of(whole), cycles);
+  sampling.cycles_error = over(work * regression.half_width_of(whole), cycles);
   sampling.translation_cycles_error =
-      over(accesses * regression.half_width_of(cycles_per_access(windows, translation)),
+      over(work * regression.half_width_of(cycles_per_work(windows, translation)),
            static_cast<double>(by.translation));
-  sampling.translation_share_error = over(accesses * regression.half_width_of(left), cycles);
+  sampling.translation_share_error = over(work * regression.half_width_of(left), cycles);
 }
 
 void add(mmu::LevelCounts& sum, const mmu::LevelCounts& more) {

@@ -12,27 +12,40 @@ namespace eptsim::sim {
 
 struct WarmWalks;
 
+/// How far a run is: an access counts once and a fault as often as this. Faults are few, and
+/// accesses behind them begin anew, so what one costs can be many times what an access does; runs
+/// have them where they begin, and windows have to be there.
+inline constexpr std::uint64_t kFaultWork = 64;
+constexpr std::uint64_t work_of(std::uint64_t accesses, std::uint64_t faults) {
+  return accesses + kFaultWork * faults;
+}
+
 /// What was counted over a stretch of a run, or up to a point of it: what is known everywhere, and
 /// the cycles, which only what runs in detail knows.
 struct SamplePoint {
   std::uint64_t accesses = 0;
   CycleClasses cycles_by;
-  std::uint64_t faults = 0;  ///< served by guest and hypervisor; accesses behind them begin anew
+  std::uint64_t faults = 0;  ///< served by guest and hypervisor
+  /// Accesses that a walk of their own translated in the end. Unlike walks and misses they are the
+  /// same in warming and in detail, where walks answer several misses, and are made again after
+  /// faults.
+  std::uint64_t walked = 0;
   /// What latencies alone let expect, as if nothing overlapped: cycles of second-level look-ups and
-  /// of references of walks, and of data beyond the first cache. Counted in warming too, so the
-  /// whole run's are known; the windows' cycles go with them.
+  /// of walks, all alike, and of data beyond the first cache. Counted in warming too, so the whole
+  /// run's are known; the windows' cycles go with them.
   double expected_translation = 0;
   double expected_data = 0;
+
+  std::uint64_t work() const { return work_of(accesses, faults); }
 };
 
-/// Adds to `sum` what the units' counters let expect.
-void expect(SamplePoint& sum, const mmu::TlbHierarchy& tlbs, const mmu::WalkerCounters& walker,
-            const WarmWalks& warmed, const mmu::MemoryHierarchy& memory);
+/// Adds to `sum` what its accesses that walked and the units' counters let expect.
+void expect(SamplePoint& sum, const mmu::TlbHierarchy& tlbs, const mmu::MemoryHierarchy& memory);
 
 /// When a sampled run goes by warming and when in detail, and what its windows measured. The run is
-/// cut into periods of equally many accesses. In each, from a place on that is drawn anew for every
-/// period, `warmup` accesses run in detail and then `window` that are measured; warming does the
-/// others. Drawn anew, because a program's own rhythm may be that of the periods.
+/// cut into periods of equal work. In each, from a place on that is drawn anew for every period,
+/// `warmup` of it runs in detail and then `window` that is measured; warming does the rest. Drawn
+/// anew, because a program's own rhythm may be that of the periods.
 class Samples {
  public:
   Samples(const SamplingSettings& settings, std::uint64_t seed);
@@ -42,9 +55,9 @@ class Samples {
 
   /// The run begins to count; before that all is warmed.
   void begin(const SamplePoint& now);
-  /// The accesses counted with which what goes on now ends.
+  /// The work counted with which what goes on now ends.
   std::uint64_t next_end() const { return next_end_; }
-  /// Ends it. To be called with that many.
+  /// Ends it. To be called as soon as there is that much.
   void end(const SamplePoint& now);
 
   /// Whole ones only.
@@ -54,7 +67,7 @@ class Samples {
   enum class Phase : std::uint8_t { kWarming, kWarmingUp, kMeasuring };
 
   void next_phase(const SamplePoint& now);
-  std::uint64_t draw_begin();
+  void draw_begin();
 
   SamplingSettings settings_;
   std::uint64_t seed_;

@@ -47,6 +47,24 @@ Walker make_walker(const RunSettings& settings, const WalkerMaker& rtl) {
 
 constexpr std::uint64_t kFewestWindows = 2;  ///< that tell how far one may be from the next
 
+/// Those of which all periods are known: as many windows as are asked for are as many periods.
+RunSettings with_period(RunSettings settings, const std::vector<CoreTraces>& cores) {
+  SamplingSettings& sampling = settings.machine.sampling;
+  if (sampling.windows == 0 || sampling.period != 0) return settings;
+  std::optional<std::uint64_t> accesses = settings.limit;
+  const auto total = cores.front().front().reader->total_accesses();
+  if (total) {
+    const std::uint64_t left = *total - std::min(*total, settings.warmup);
+    accesses = std::min(left, settings.limit.value_or(left));
+  }
+  if (!accesses) {
+    throw InputError("sampling.windows",
+                     "the trace doesn't say how long it is, expected --limit or sampling.period");
+  }
+  sampling.period = std::max<std::uint64_t>(1, *accesses / sampling.windows);
+  return settings;
+}
+
 void check_sampling(const RunSettings& settings, const std::vector<CoreTraces>& cores) {
   const SamplingSettings& sampling = settings.machine.sampling;
   if (sampling.period == 0) return;
@@ -261,8 +279,7 @@ class Simulation {
   }
 
   void expect_cycles(SamplePoint& sum) {
-    expect(sum, hardware_.mmu().tlbs(), hardware_.walker_counters(),
-           cores_.front()->warming()->walks(), hardware_.memory_hierarchy());
+    expect(sum, hardware_.mmu().tlbs(), hardware_.memory_hierarchy());
   }
 
   /// The counts of one walker's caches are in the caches themselves, whoever asked them.
@@ -334,8 +351,9 @@ std::unique_ptr<mmu::WalkerUnit> make_rtl_walker(
 RunResult simulate(const RunSettings& settings, const std::vector<CoreTraces>& cores,
                    const std::atomic<bool>& stop,
                    const std::function<void(std::uint64_t)>& progress, const WalkerMaker& rtl) {
-  check_sampling(settings, cores);
-  return Simulation(settings, cores, stop, progress, rtl).run();
+  const RunSettings sampled = with_period(settings, cores);
+  check_sampling(sampled, cores);
+  return Simulation(sampled, cores, stop, progress, rtl).run();
 }
 
 RunResult simulate(const RunSettings& settings, TraceReader& trace, const std::atomic<bool>& stop,

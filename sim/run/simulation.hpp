@@ -71,7 +71,8 @@ struct CoreSettings {
 
 /// How a run is sampled: docs/sampling.md.
 struct SamplingSettings {
-  std::uint64_t period = 0;     ///< accesses; 0: all of the run is in detail
+  std::uint64_t windows = 0;    ///< how many there are to be; 0: `period` says
+  std::uint64_t period = 0;     ///< accesses; 0: `windows` says, or all of the run is in detail
   std::uint64_t window = 1000;  ///< measured in each
   std::uint64_t warmup = 1000;  ///< in detail before them
 };

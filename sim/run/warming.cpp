@@ -14,6 +14,11 @@ namespace {
 
 constexpr unsigned kCore = 0;  // the machine has one
 
+std::uint64_t hpa_of(const mmu::Request& request, const mmu::Outcome& translated) {
+  constexpr std::uint64_t kOffset = kTranslatedPage - 1;
+  return (translated.hpa & ~kOffset) | (request.address & kOffset);
+}
+
 }  // namespace
 
 Warming::Warming(RunningProgram& program, const WarmUnits& units)
@@ -117,10 +122,10 @@ std::uint64_t Warming::translate(const mmu::Request& request) {
     const mmu::Outcome outcome =
         program_.has_ideal_tlb() ? program_.translate_at_once(request) : walk(request);
     if (outcome.kind == mmu::OutcomeKind::kTranslated) {
+      if (!program_.has_ideal_tlb()) ++program_.counted().walked;
       // The walk may have gone through structure caches that are stale.
       program_.check_use(request, outcome, program_.translated() + 1);
-      constexpr std::uint64_t kOffset = kTranslatedPage - 1;
-      return (outcome.hpa & ~kOffset) | (request.address & kOffset);
+      return hpa_of(request, outcome);
     }
     mmu::Cycle still = cycle_;
     program_.serve(request, outcome, still);
@@ -152,6 +157,9 @@ mmu::Outcome Warming::walk(const mmu::Request& request) {
   ++walks_.walks;
   ++walks_.by_references[std::min<std::size_t>(walk.references(), WarmWalks::kMostReferences - 1)];
   const mmu::Outcome& outcome = walk.outcome();
+  if (units_.data_in_caches && outcome.kind == mmu::OutcomeKind::kTranslated) {
+    units_.memory.prefetch(kCore, arch::Hpa(hpa_of(request, outcome)));
+  }
   units_.tlbs.fill(context, request, outcome);
   for (const auto& scope : mmu::invalidation::after(context, request, outcome)) {
     units_.tlbs.invalidate(scope);

@@ -49,6 +49,7 @@ struct Access {
   bool is_fetch = false;
   bool is_load = false;
   bool looked_up = false;  ///< before it began anew, too
+  bool walked = false;     ///< a walk of its own translates it
   bool begins() const { return instructions != 0; }
 };
 

@@ -12,8 +12,10 @@ using mmu::kNever;
 void WindowCore::look_up(Access& access, Position position, Cycle cycle) {
   access.times.ready = cycle;
   const mmu::TlbHit hit = port_.lookup(access.request);
-  if (std::exchange(access.looked_up, true)) [[unlikely]]
+  if (std::exchange(access.looked_up, true)) [[unlikely]] {
     program_.count_replayed_lookup(access.request, hit);
+    access.walked = false;
+  }
   if (hit) [[likely]] {
     program_.check_use(access.request, *hit.entry, access.number);
     access.hpa = hit.entry->hpa_of(access.request.address);
@@ -37,7 +39,10 @@ void WindowCore::look_up(Access& access, Position position, Cycle cycle) {
     walk_ip_.resize(walk.number + 1);
   }
   Position& first = waiting_for_walk_[walk.number];
-  if (first == kNowhere) walk_ip_[walk.number] = access.ip;
+  if (first == kNowhere) {
+    walk_ip_[walk.number] = access.ip;
+    access.walked = true;
+  }
   access.state = State::kWaiting;
   access.next_waiting = std::exchange(first, position);
   horizon_ = 0;

@@ -498,9 +498,12 @@ void add_sampling(std::vector<Parameter>& table) {
     parameter.set = [field](Machine& m, std::uint64_t value) { m.sampling.*field = value; };
     table.push_back(std::move(parameter));
   };
+  add("windows", 0, &SamplingSettings::windows,
+      "parts of the run that are simulated in time and measured, the rest keeps caches and TLBs "
+      "warm (0: by period)");
   add("period", 0, &SamplingSettings::period,
-      "accesses of which only a window is simulated in time, the rest keeps caches and TLBs warm "
-      "(0: all is)");
+      "accesses with one such window (0: by windows, and if that is 0 too all is simulated in "
+      "time)");
   add("window", 1, &SamplingSettings::window, "accesses of a period that are measured");
   add("warmup", 0, &SamplingSettings::warmup,
       "accesses simulated in time before them, and not measured");

@@ -12,8 +12,9 @@ TEST(Regression, WithoutOtherVariablesIsTheMeanWithItsInterval) {
   const Regression regression(4);
   const std::vector<double> values = {2, 4, 4, 6};
   EXPECT_DOUBLE_EQ(regression.mean_of(values), 4);
-  // Variance 8/3 of 3 degrees of freedom, of a mean of four.
-  EXPECT_NEAR(regression.half_width_of(values), 3.182 * std::sqrt(8.0 / 3 / 4), 1e-9);
+  // Residuals of -2, 0, 0 and 2, each larger by 4/3 without its own pull on the mean; a quarter of
+  // each is in the mean.
+  EXPECT_NEAR(regression.half_width_of(values), 3.182 * std::sqrt(8.0) * 4 / 3 / 4, 1e-9);
 }
 
 TEST(Regression, OfOneValueTellsNoInterval) {
@@ -52,6 +53,32 @@ TEST(Regression, WidensItsIntervalWithTheDistanceFromTheSample) {
   EXPECT_GT(near.half_width_of(y), 0.1);
   EXPECT_GT(far.half_width_of(y), 3 * near.half_width_of(y));
   EXPECT_LT(near.half_width_of(y), Regression(20).half_width_of(y) / 4);
+}
+
+TEST(Regression, LeavesOutWhatOneValueAloneTells) {
+  std::vector<double> x(20, 0);
+  std::vector<double> y(20, 1);
+  x[7] = y[7] = 50;
+  Regression regression(20);
+  regression.explain_by(x, 10);
+  EXPECT_DOUBLE_EQ(regression.mean_of(y), 69.0 / 20);
+  EXPECT_GT(regression.half_width_of(y), 2.4);
+}
+
+TEST(Regression, WidensItsIntervalWhereTheValuesThatCountMostVaryMost) {
+  std::vector<double> x;
+  std::vector<double> calm;
+  std::vector<double> wild;
+  for (int i = 0; i < 40; ++i) {
+    x.push_back(i);
+    const double sign = i / 2 % 2 == 0 ? 1 : -1;
+    // As much in all, but at the ends of x or in its middle.
+    calm.push_back(i >= 10 && i < 30 ? sign : 0);
+    wild.push_back(i >= 10 && i < 30 ? 0 : sign);
+  }
+  Regression regression(40);
+  regression.explain_by(x, 60);
+  EXPECT_GT(regression.half_width_of(wild), 2 * regression.half_width_of(calm));
 }
 
 TEST(Regression, OfFewValuesTakesTheirMean) {
