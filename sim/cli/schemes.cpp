@@ -51,6 +51,7 @@ RunSettings Scheme::applied_to(RunSettings settings) const {
   settings.machine.guest_page = guest;
   if (mode != Mode::kNative) settings.machine.ept_page = host;
   if (ideal) settings.machine.ideal_tlb = true;
+  if (mode != Mode::kNested) settings.machine.dirty_log.tracking = DirtyTracking::kOff;
   return settings;
 }
 

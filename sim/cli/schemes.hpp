@@ -17,7 +17,7 @@ struct Scheme {
 
   /// "native:4K", "ideal:4K", "nested:4K/2M", "shadow:thp/thp".
   std::string text() const;
-  /// `machine` with this scheme's pages.
+  /// `machine` with this scheme's pages. Only a nested one logs dirty pages.
   RunSettings applied_to(RunSettings settings) const;
   bool operator==(const Scheme&) const = default;
 };
