@@ -21,6 +21,8 @@ class ReplacementState {
       : policy_(make(kind, sets, ways, seed)) {}
 
   void used(std::size_t set, unsigned way) {
+    if (Lru* const lru = std::get_if<Lru>(&policy_)) [[likely]]
+      return lru->used(set, way);
     std::visit([=](auto& policy) { policy.used(set, way); }, policy_);
   }
   void filled(std::size_t set, unsigned way) {

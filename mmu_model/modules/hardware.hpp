@@ -9,6 +9,7 @@
 #include "mmu_model/modules/memory_module.hpp"
 #include "mmu_model/modules/mmu_module.hpp"
 #include "mmu_model/modules/timeline.hpp"
+#include "mmu_model/modules/translation_port.hpp"
 #include "mmu_model/modules/walker_module.hpp"
 #include "mmu_model/settings.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
@@ -35,6 +36,12 @@ class Hardware final : public sc_core::sc_module {
   unsigned cores() const { return static_cast<unsigned>(cores_.size()); }
   MmuModule& mmu(unsigned core = 0) { return *cores_[core].mmu; }
   WalkerModule& walker(unsigned core = 0) { return *cores_[core].walker; }
+
+  /// Of a machine of one core, not in lockstep, that nothing is simulated beside: the core's thread
+  /// drives it, through `port`, and the kernel's clock stands still.
+  void leave_to(TranslationPort& port) {
+    port.drive(*cores_.front().walker, memory_);
+  }
 
   const WalkerCounters& walker_counters(unsigned core = 0) const {
     return cores_[core].walker->counters();

@@ -21,8 +21,8 @@ MemoryModule::MemoryModule(const sc_core::sc_module_name& name, const Timeline& 
                                            static_cast<int>(i));
   }
   SC_HAS_PROCESS(MemoryModule);
-  SC_METHOD(serve_due);
-  sensitive << due_;
+  SC_METHOD(run);
+  sensitive << wake_;
   dont_initialize();
 }
 
@@ -30,7 +30,8 @@ tlm::tlm_sync_enum MemoryModule::from_requester(int requester, MemoryTransaction
                                                 tlm::tlm_phase& phase, sc_core::sc_time&) {
   const auto core = static_cast<unsigned>(requester);
   transaction.taken = transaction.requested;
-  if (timeline_.may_run_ahead_to(transaction.taken)) {
+  if (driven_ ? transaction.taken < allowed_until_
+              : timeline_.may_run_ahead_to(transaction.taken)) {
     serve(core, transaction);
     phase = tlm::BEGIN_RESP;
     return tlm::TLM_UPDATED;
@@ -44,13 +45,17 @@ tlm::tlm_sync_enum MemoryModule::from_requester(int requester, MemoryTransaction
                        [&](const Pending& a, const Pending& b) { return order(a) < order(b); }),
       added);
   // An event keeps the earliest of the times it is notified for.
-  due_.notify(timeline_.until(transaction.taken));
+  if (!driven_) wake_.notify(timeline_.until(transaction.taken));
   phase = tlm::END_REQ;
   return tlm::TLM_UPDATED;
 }
 
-void MemoryModule::serve_due() {
-  const Cycle now = timeline_.now();
+void MemoryModule::run() {
+  serve_due(timeline_.now());
+  if (!pending_.empty()) wake_.notify(timeline_.until(due()));
+}
+
+void MemoryModule::serve_due(Cycle now) {
   std::size_t served = 0;
   for (; served < pending_.size() && pending_[served].transaction->taken <= now; ++served) {
     const auto [requester, transaction] = pending_[served];
@@ -60,7 +65,6 @@ void MemoryModule::serve_due() {
     requesters[requester]->nb_transport_bw(*transaction, phase, none);
   }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(served));
-  if (!pending_.empty()) due_.notify(timeline_.until(pending_.front().transaction->taken));
 }
 
 void MemoryModule::serve(unsigned core, MemoryTransaction& transaction) {

@@ -28,6 +28,17 @@ class MemoryModule final : public sc_core::sc_module {
                arch::PhysicalMemory& memory, MemoryHierarchy& hierarchy,
                std::size_t requester_count);
 
+  /// From now on the kernel wakes it no more: who calls this has it serve what is due, and says
+  /// which requests may be served as they come: those taken before `cycle`.
+  void leave_to_driver() { driven_ = true; }
+  void allow_until(Cycle cycle) { allowed_until_ = cycle; }
+  /// The first cycle in which a request is to be served, kNever if there is none.
+  Cycle due() const {
+    return pending_.empty() ? kNever : pending_.front().transaction->taken;
+  }
+  /// Serves what is due up to and with `now`.
+  void serve_due(Cycle now);
+
  private:
   struct Pending {
     unsigned requester;
@@ -36,14 +47,16 @@ class MemoryModule final : public sc_core::sc_module {
 
   tlm::tlm_sync_enum from_requester(int requester, MemoryTransaction& transaction,
                                     tlm::tlm_phase& phase, sc_core::sc_time& time);
-  void serve_due();
+  void run();
   void serve(unsigned core, MemoryTransaction& transaction);
 
   const Timeline& timeline_;
   arch::PhysicalMemory& memory_;
   MemoryHierarchy& hierarchy_;
   std::vector<Pending> pending_;  ///< sorted by cycle taken, then requester
-  sc_core::sc_event due_;
+  sc_core::sc_event wake_;
+  bool driven_ = false;
+  Cycle allowed_until_ = 0;  ///< if it is driven
 };
 
 }  // namespace eptsim::mmu

@@ -27,6 +27,24 @@ TranslationPort::TranslationPort(const sc_core::sc_module_name& name, const Time
   mmu.register_nb_transport_bw(this, &TranslationPort::from_mmu);
 }
 
+void TranslationPort::drive(WalkerModule& walker, MemoryModule& memory) {
+  walker_ = &walker;
+  memory_ = &memory;
+  walker.leave_to_driver();
+  memory.leave_to_driver();
+}
+
+/// Has walker and memory do what is due in the first cycle in which anything is, if that lies
+/// before `cycle`. Whether there was any.
+bool TranslationPort::drive_before(Cycle cycle) {
+  const Cycle due = std::min(walker_->due(), memory_->due());
+  if (due >= cycle) return false;
+  memory_->allow_until(cycle);
+  if (memory_->due() == due) memory_->serve_due(due);
+  if (walker_->due() == due) walker_->tick_due();
+  return true;
+}
+
 void TranslationPort::invalidate(const InvalidationScopes& scopes, Cycle cycle) {
   unit_.invalidate(scopes, cycle);
   join_no_more();
@@ -36,7 +54,7 @@ const WalkTransaction& TranslationPort::walk(const WalkContext& context, const R
                                              Cycle cycle) {
   ask(context, request, cycle);
   do wait_until(kNever);
-  while (next_answer() > timeline_.now());
+  while (!is_driver() && next_answer() > timeline_.now());
   return take_answer();
 }
 
@@ -83,7 +101,14 @@ void TranslationPort::abandon() {
   }
 }
 
-void TranslationPort::wait_until(Cycle cycle) { sleep_until(std::min(cycle, next_answer())); }
+void TranslationPort::wait_until(Cycle cycle) {
+  if (is_driver()) {
+    while (drive_before(std::min(cycle, next_answer()))) {
+    }
+    if (std::min(cycle, next_answer()) != kNever) return;
+  }
+  sleep_until(std::min(cycle, next_answer()));
+}
 
 void TranslationPort::sleep_until(Cycle cycle) {
   if (cycle == kNever) {
@@ -134,7 +159,7 @@ tlm::tlm_sync_enum TranslationPort::from_mmu(WalkTransaction& transaction, tlm::
   walk.next_answered = nullptr;
   (answered_ == nullptr ? answered_ : last_answered_->next_answered) = &walk;
   last_answered_ = &walk;
-  wake(walk.answered + 1);
+  if (!is_driver()) wake(walk.answered + 1);
   return tlm::TLM_COMPLETED;
 }
 

@@ -2,6 +2,7 @@
 
 #include <tlm_utils/simple_initiator_socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -9,9 +10,11 @@
 #include <vector>
 
 #include "mmu_model/counters.hpp"
+#include "mmu_model/modules/memory_module.hpp"
 #include "mmu_model/modules/mmu_module.hpp"
 #include "mmu_model/modules/protocol.hpp"
 #include "mmu_model/modules/timeline.hpp"
+#include "mmu_model/modules/walker_module.hpp"
 
 namespace eptsim::mmu {
 
@@ -28,7 +31,7 @@ namespace eptsim::mmu {
 ///   }
 ///
 /// One that goes on meanwhile asks, and in cycle next_answer(), before it does anything else in it,
-/// takes the answer. What may be done ahead of the kernel is for it to see to (Timeline::horizon).
+/// takes the answer. What may be done ahead of the kernel is for it to see to (horizon()).
 class TranslationPort final : public sc_core::sc_module {
  public:
   tlm_utils::simple_initiator_socket<TranslationPort, kSocketWidth, WalkProtocol> mmu{"mmu"};
@@ -48,6 +51,15 @@ class TranslationPort final : public sc_core::sc_module {
   /// `unit` is what the socket will be bound to, `turn` that of the core.
   TranslationPort(const sc_core::sc_module_name& name, const Timeline& timeline, MmuModule& unit,
                   Timeline::Turn turn = 0);
+
+  /// From now on the thread that waits here drives the walker behind the MMU and its memory by
+  /// itself, and the kernel doesn't know of walks: of a core that has the simulation to itself.
+  void drive(WalkerModule& walker, MemoryModule& memory);
+  /// Drives them, if that is so, until they have nothing left to do.
+  void settle() {
+    while (is_driver() && drive_before(kNever)) {
+    }
+  }
 
   /// See TlbHierarchy. No kernel; the thread's time may be ahead of it.
   void use(const WalkContext& context) { unit_.tlbs().use(context); }
@@ -87,6 +99,12 @@ class TranslationPort final : public sc_core::sc_module {
   /// How many walks are waiting or in flight.
   unsigned under_way() const { return under_way_; }
 
+  /// The first cycle in which the core may not act yet (Timeline::horizon).
+  Cycle horizon() const {
+    if (!is_driver()) return timeline_.horizon(turn_);
+    const Cycle due = std::min(walker_->due(), memory_->due());
+    return due == kNever ? kNever : due + 1;
+  }
   /// Waits until the core's turn in `cycle` or in next_answer(), whichever comes first.
   void wait_until(Cycle cycle);
 
@@ -102,6 +120,8 @@ class TranslationPort final : public sc_core::sc_module {
  private:
   tlm::tlm_sync_enum from_mmu(WalkTransaction& transaction, tlm::tlm_phase& phase,
                               sc_core::sc_time& time);
+  bool is_driver() const { return walker_ != nullptr; }
+  bool drive_before(Cycle cycle);
   void send(Walk& walk, tlm::tlm_phase phase);
   Walk& new_walk();
   void join_no_more();
@@ -112,6 +132,8 @@ class TranslationPort final : public sc_core::sc_module {
   const Timeline& timeline_;
   MmuModule& unit_;
   Timeline::Turn turn_;
+  WalkerModule* walker_ = nullptr;  ///< if it is driven from here
+  MemoryModule* memory_ = nullptr;
   std::deque<Walk> walks_;
   std::vector<Walk*> free_;
   std::array<Walk*, 256> joinable_{};  ///< by page

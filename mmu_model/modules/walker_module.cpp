@@ -56,7 +56,7 @@ tlm::tlm_sync_enum WalkerModule::from_requester(WalkTransaction& transaction, tl
   }
   transaction.restart = {};
   wait_at_door(transaction);
-  wake_.notify(timeline_.until(transaction.requested));
+  wake(transaction.requested);
   return tlm::TLM_ACCEPTED;
 }
 
@@ -64,14 +64,17 @@ void WalkerModule::wait_at_door(WalkTransaction& transaction) {
   const auto order = [](const WalkTransaction* waiting) {
     return std::pair(waiting->requested, waiting->request.tag);
   };
-  const auto place = std::ranges::upper_bound(waiting_, order(&transaction), {}, order);
+  // Nearly always it is the last.
+  const bool last = waiting_.empty() || order(waiting_.back()) <= order(&transaction);
+  const auto place =
+      last ? waiting_.end() : std::ranges::upper_bound(waiting_, order(&transaction), {}, order);
   waiting_.insert(place, &transaction);
 }
 
 tlm::tlm_sync_enum WalkerModule::from_memory(MemoryTransaction& transaction, tlm::tlm_phase& phase,
                                              sc_core::sc_time&) {
   memory_said(transaction, phase);
-  wake_.notify(timeline_.until(phase == tlm::END_REQ ? transaction.taken : transaction.answered));
+  wake(phase == tlm::END_REQ ? transaction.taken : transaction.answered);
   return tlm::TLM_ACCEPTED;
 }
 
@@ -88,13 +91,23 @@ void WalkerModule::invalidate(const InvalidationScope& scope, Cycle cycle) {
   const auto place =
       std::ranges::upper_bound(invalidations_, cycle, {}, &PendingInvalidation::cycle);
   invalidations_.insert(place, {cycle, scope});
-  wake_.notify(timeline_.until(cycle));
+  wake(cycle);
+}
+
+/// Something that holds from `cycle` on has come.
+void WalkerModule::wake(Cycle cycle) {
+  if (driven_) {
+    due_ = next_tick();
+  } else {
+    wake_.notify(timeline_.until(cycle));
+  }
 }
 
 std::vector<InvalidationScope> WalkerModule::take_invalidations() {
   std::vector<InvalidationScope> scopes;
   for (const PendingInvalidation& pending : invalidations_) scopes.push_back(pending.scope);
   invalidations_.clear();
+  if (driven_) due_ = next_tick();
   return scopes;
 }
 
@@ -176,6 +189,7 @@ void WalkerModule::tick(Cycle cycle) {
   if (outputs.memory && offered_ == nullptr) offer_to_memory(*outputs.memory, next_cycle_);
   if (outputs.response) respond(*outputs.response, next_cycle_);
   if (outputs.lookup) count(*outputs.lookup);
+  if (driven_) due_ = next_tick();
 }
 
 void WalkerModule::offer_to_memory(const MemoryRequest& request, Cycle cycle) {

@@ -20,7 +20,7 @@ namespace eptsim::mmu {
 /// The shell that runs a walker, SystemC or RTL, on the kernel's time. It ticks the unit in the
 /// cycles in which something happens on its ports, carries what the ports hold to and from the
 /// sockets, and counts. As long as nothing else in the simulation is due it goes from tick to tick
-/// without returning to the kernel.
+/// without returning to the kernel. Or it leaves the kernel out, and is driven from outside.
 ///
 /// At the door requests wait in the order of their cycles, those of one cycle in that of their
 /// tags. One that logs a page, or may raise a virtualization exception, writes what belongs to the
@@ -44,6 +44,12 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
   /// Gives those up, for the caller to carry out while no walk is under way.
   std::vector<InvalidationScope> take_invalidations();
 
+  /// From now on the kernel wakes it no more: who calls this ticks it in each cycle that is due.
+  void leave_to_driver() { driven_ = true; }
+  /// The next such cycle, as things stand; kNever if there is none.
+  Cycle due() const { return due_; }
+  void tick_due() { tick(due_); }
+
   /// Counted from the ports, so that they mean the same for every unit.
   const WalkerCounters& counters() const { return counters_; }
   /// While no walk is under way.
@@ -59,6 +65,7 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
     InvalidationScope scope;
   };
 
+  void wake(Cycle cycle);
   void run();
   Cycle next_tick() const;
   Cycle next_request() const;
@@ -77,6 +84,8 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
   std::unique_ptr<WalkerUnit> unit_;
   WalkerConfiguration configuration_;
   Cycle next_cycle_ = 0;  ///< the first cycle not yet ticked
+  bool driven_ = false;
+  Cycle due_ = kNever;  ///< if it is driven
 
   std::vector<WalkTransaction*> waiting_;  ///< at the door, in the order in which they go in
   /// In flight, at the index that is the tag: the slot's number, since both are the lowest free.

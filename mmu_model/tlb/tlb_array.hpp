@@ -32,8 +32,15 @@ class TlbArray {
   /// saved.
   bool has(arch::PageSize size) const { return resident_[size_code(size)] != 0; }
 
-  /// The entry of page size `size` for canonical address `linear`, or nullptr. Not yet a use.
-  TlbEntry* find(const TlbSpace& space, std::uint64_t linear, arch::PageSize size) {
+  /// An entry, and where it is.
+  struct Found {
+    TlbEntry* entry = nullptr;  ///< none if there is none
+    std::size_t set = 0;
+    unsigned way = 0;
+  };
+
+  /// The entry of page size `size` for canonical address `linear`. Not yet a use.
+  Found find(const TlbSpace& space, std::uint64_t linear, arch::PageSize size) {
     const std::uint64_t wanted = tag(space.vpid, linear, size);
     const std::size_t set = set_of(linear, size);
     const std::uint64_t* tags = &tags_[set * ways_];
@@ -41,21 +48,18 @@ class TlbArray {
     const unsigned recent = recent_[set];
     const unsigned page = page_in_group(linear, size);
     if (tags[recent] == wanted && is_in(entries[recent], space, page)) [[likely]]
-      return &entries[recent];
+      return {&entries[recent], set, recent};
     for (unsigned way = 0; way < ways_; ++way) {
       if (tags[way] == wanted && is_in(entries[way], space, page)) {
         recent_[set] = way;
-        return &entries[way];
+        return {&entries[way], set, way};
       }
     }
-    return nullptr;
+    return {};
   }
 
-  /// Counts a hit of `entry`, which `find` gave, as a use.
-  void use(const TlbEntry& entry) {
-    const auto index = static_cast<std::size_t>(&entry - entries_.data());
-    replacement_.used(index / ways_, static_cast<unsigned>(index % ways_));
-  }
+  /// Counts a hit of what `find` gave as a use.
+  void use(const Found& found) { replacement_.used(found.set, found.way); }
 
   /// Puts `entry`, which maps `linear` for `vpid`, in place of whatever of its size could answer
   /// where it does, else of nothing, else of the set's victim. Or, of a group, joins it to an entry

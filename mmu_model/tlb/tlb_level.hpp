@@ -36,12 +36,12 @@ class TlbLevel {
     for (unsigned i = 0; i < kSizes.size(); ++i) {
       TlbArray* const array = array_of_[i];
       if (array == nullptr || !array->has(kSizes[i])) continue;
-      TlbEntry* const entry = array->find(query.space, request.address, kSizes[i]);
-      if (entry == nullptr) continue;
-      if (!query.may_use(*entry, request)) break;
-      array->use(*entry);
+      const TlbArray::Found found = array->find(query.space, request.address, kSizes[i]);
+      if (found.entry == nullptr) continue;
+      if (!query.may_use(*found.entry, request)) break;
+      array->use(found);
       ++hits_;
-      return entry;
+      return found.entry;
     }
     count_miss();
     return nullptr;

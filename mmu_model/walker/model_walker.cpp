@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -89,8 +90,8 @@ void ModelWalker::accept(const WalkRequest& request, Cycle now) {
   slot.tag = request.tag;
   slot.first_cycle = now + 1;
   slot.context = request.context;
-  slot.walk = Walk(*request.context, request.request, lookups(),
-                   request.pml_index.value_or(request.context->raw.pml_index));
+  std::construct_at(&slot.walk, *request.context, request.request, lookups(),  // it is large
+                    request.pml_index.value_or(request.context->raw.pml_index));
   slot.step = {};
   --idle_;
   ++ready_;

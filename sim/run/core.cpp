@@ -31,6 +31,7 @@ void Core::run() {
   } catch (...) {
     exception_ = std::current_exception();
   }
+  port_.settle();
   program_.leave(now(), exception_ != nullptr);
   finished_ = true;
 }

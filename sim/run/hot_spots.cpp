@@ -1,14 +1,23 @@
 #include "sim/run/hot_spots.hpp"
 
 #include <algorithm>
-#include <ranges>
+#include <iterator>
 
 namespace eptsim::sim {
 
+void HotSpots::grow() {
+  std::vector<HotSpot> old(2 * spots_.size());
+  old.swap(spots_);
+  --shift_;
+  for (const HotSpot& spot : old) {
+    if (spot.walks != 0) place_of(spot.address) = spot;
+  }
+}
+
 std::vector<HotSpot> HotSpots::top(std::size_t count) const {
   std::vector<HotSpot> spots;
-  spots.reserve(costs_.size());
-  for (const auto& [address, cost] : costs_) spots.push_back({address, cost.walks, cost.cycles});
+  spots.reserve(used_);
+  std::ranges::copy_if(spots_, std::back_inserter(spots), [](const HotSpot& spot) { return spot.walks != 0; });
   // A total order over the addresses, so that the table's own order leaves no trace.
   const auto hotter = [](const HotSpot& a, const HotSpot& b) {
     return a.walk_cycles != b.walk_cycles ? a.walk_cycles > b.walk_cycles : a.address < b.address;

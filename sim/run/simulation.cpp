@@ -178,6 +178,8 @@ class Simulation {
                                    .bytes = hardware_.dram(),
                                    .data_in_caches = settings.detail == Detail::kFull});
     }
+    const bool alone = cores_.size() == 1 && !settings.machine.hardware.lockstep;
+    if (alone) hardware_.leave_to(cores_.front()->port());
   }
 
   /// Of all programs, each in an address space of its own; none if one doesn't tell.

@@ -128,10 +128,10 @@ bool WindowCore::step() {
 /// Whether what is due in `cycle` may be done now. Otherwise has waited, and something else may
 /// have come first.
 bool WindowCore::reach(Cycle cycle) {
-  horizon_ = timeline_.horizon(number_);
+  horizon_ = port_.horizon();
   if (cycle < horizon_) return true;
   port_.wait_until(cycle);
-  horizon_ = timeline_.horizon(number_);
+  horizon_ = port_.horizon();
   return false;
 }
 
