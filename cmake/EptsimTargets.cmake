@@ -34,6 +34,15 @@ function(eptsim_library name)
   eptsim_settings(eptsim_${name})
 endfunction()
 
+# eptsim_compile_together(run a.cpp b.cpp)  has a release compile sources of a library as one, where a run spends
+# its time in functions of several. (Optimization at link time would do the same; g++ 12 fails on it.)
+function(eptsim_compile_together name)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    set_target_properties(eptsim_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+    set_source_files_properties(${ARGN} PROPERTIES UNITY_GROUP together)
+  endif()
+endfunction()
+
 # eptsim_test(name SOURCES a_test.cpp LINK x [SYSTEMC])  makes the program name and registers each of its
 # tests. With SYSTEMC each test runs in its own process with the kernel's main, for there is one kernel a process.
 function(eptsim_test name)

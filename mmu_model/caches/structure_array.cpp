@@ -24,6 +24,8 @@ StructureArray::StructureArray(const StructureCacheSettings& settings, std::uint
   set_mask_ = sets - 1;
   tags_.resize(settings.entries);
   entries_.resize(settings.entries);
+  buckets_.resize(std::size_t{1} << kBucketBits);
+  used_.resize(sets);
   replacement_.emplace(settings.replacement, sets, settings.ways, seed);
 }
 
@@ -47,6 +49,9 @@ std::size_t StructureArray::find(const TlbSpace& space, std::uint64_t address,
                                  unsigned offset_bits) const {
   const Tag wanted = tag(space, address, offset_bits);
   if (resident_[wanted.code()] == 0) return kNone;
+  const Bucket& bucket = buckets_[bucket_of(wanted)];
+  if (bucket.tags == 0) return kNone;
+  if (tags_[bucket.last] == wanted) return bucket.last;
   const std::size_t first = set_of(address, offset_bits) * ways_;
   for (std::size_t index = first; index < first + ways_; ++index) {
     if (tags_[index] == wanted) return index;
@@ -84,15 +89,20 @@ void StructureArray::fill(const TlbSpace& space, const CachedEntry& entry, unsig
   if (is_off()) return;
   make_room(space, entry.key, offset_bits);
   const std::size_t set = set_of(entry.key, offset_bits);
-  const auto first = tags_.begin() + static_cast<std::ptrdiff_t>(set * ways_);
-  const auto free =
-      std::find_if(first, first + ways_, [](const Tag& held) { return held.where == 0; });
-  const std::size_t index = free != first + ways_ ? static_cast<std::size_t>(free - tags_.begin())
-                                                  : set * ways_ + replacement_->victim(set);
-  if (tags_[index].where != 0) remove(index);
+  std::size_t index = set * ways_;
+  if (used_[set] == ways_) {
+    index += replacement_->victim(set);
+    remove(index);
+  } else {
+    while (tags_[index].where != 0) ++index;
+  }
   tags_[index] = tag(space, entry.key, offset_bits);
   entries_[index] = entry;
   ++resident_[tags_[index].code()];
+  ++used_[set];
+  Bucket& bucket = buckets_[bucket_of(tags_[index])];
+  ++bucket.tags;
+  bucket.last = static_cast<std::uint32_t>(index);
   replacement_->filled(set, static_cast<unsigned>(index % ways_));
 }
 
@@ -140,6 +150,8 @@ void StructureArray::invalidate_guest_physical(const InvalidationScope& scope) {
 
 void StructureArray::remove(std::size_t index) {
   --resident_[tags_[index].code()];
+  --used_[index / ways_];
+  --buckets_[bucket_of(tags_[index])].tags;
   tags_[index] = {};
 }
 

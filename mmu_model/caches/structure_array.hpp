@@ -24,6 +24,10 @@ namespace eptsim::mmu {
 ///   where  63:19 address bits 56:12, those within what is covered 0 | 18:3 VPID |
 ///          2:0 what is covered (kCovered), 0: nothing there
 ///   space  TlbSpace::word; PCID and VPID are 0 for guest-physical addresses
+///
+/// Sets can be as large as the array. So tags are counted by a hash of theirs: most of those that
+/// aren't there are known not to be without a search, and most of those that are are found by the
+/// last one that came with their hash.
 class StructureArray {
  public:
   StructureArray(const StructureCacheSettings& settings, std::uint64_t seed);
@@ -68,6 +72,17 @@ class StructureArray {
 
   static constexpr std::size_t kNone = ~std::size_t{0};
 
+  struct Bucket {
+    std::uint32_t tags = 0;  ///< in the array, with this hash
+    std::uint32_t last = 0;  ///< index of that which came last, there or not
+  };
+  static constexpr unsigned kBucketBits = 8;
+
+  static std::size_t bucket_of(const Tag& tag) {
+    constexpr std::uint64_t kGoldenRatio = 0x9E37'79B9'7F4A'7C15;
+    return ((tag.where ^ tag.space) * kGoldenRatio) >> (64 - kBucketBits);
+  }
+
   static unsigned code_of(unsigned offset_bits);
   static Tag tag(const TlbSpace& space, std::uint64_t address, unsigned offset_bits);
   std::size_t set_of(std::uint64_t address, unsigned offset_bits) const {
@@ -84,6 +99,8 @@ class StructureArray {
   std::uint64_t set_mask_ = 0;
   std::vector<Tag> tags_;
   std::vector<CachedEntry> entries_;
+  std::vector<Bucket> buckets_;
+  std::vector<std::uint32_t> used_;  ///< entries by set
   std::optional<ReplacementState> replacement_;       ///< none if the array is off
   std::array<unsigned, kCovered.size()> resident_{};  ///< entries by code
   std::uint64_t hits_ = 0;

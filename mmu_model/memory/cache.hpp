@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -14,20 +13,28 @@
 namespace eptsim::mmu {
 
 /// The miss-status holding registers of a cache: each follows a line on its way, and a miss takes
-/// the one that is free first.
+/// the one that is free first. They are alike, so only the times are kept, as a heap.
 class MissRegisters {
  public:
   explicit MissRegisters(unsigned count) : free_from_(count) {}
 
-  /// The register that is free first; it is free from `free_from()` of it.
-  std::size_t next() const {
-    return static_cast<std::size_t>(std::ranges::min_element(free_from_) - free_from_.begin());
+  /// From when on the register is free that is free first.
+  Cycle next_free_from() const { return free_from_.front(); }
+  /// Takes it.
+  void hold_next(Cycle until) {
+    const std::size_t count = free_from_.size();
+    std::size_t at = 0;
+    for (std::size_t below = 1; below < count; below = 2 * at + 1) {
+      if (below + 1 < count && free_from_[below + 1] < free_from_[below]) ++below;
+      if (free_from_[below] >= until) break;
+      free_from_[at] = free_from_[below];
+      at = below;
+    }
+    free_from_[at] = until;
   }
-  Cycle free_from(std::size_t which) const { return free_from_[which]; }
-  void hold(std::size_t which, Cycle until) { free_from_[which] = until; }
 
  private:
-  std::vector<Cycle> free_from_;
+  std::vector<Cycle> free_from_;  ///< those at 2n + 1 and 2n + 2 are no sooner than that at n
 };
 
 /// One cache: its lines, what it counts, and what is on its way to it.

@@ -48,7 +48,6 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
   recall(core, std::min(entry, kOwnCaches), line, access.write, cause);
 
   Cycle start = cycle;  // as if the access had been made then: it waits for miss registers
-  std::array<std::size_t, kCaches> registers{};
   std::size_t first = kCaches;  // the first cache that is on
   std::size_t level = entry;
   Service service{};
@@ -82,8 +81,7 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
     }
     ++counted.misses;
     if constexpr (!kTimed) continue;
-    registers[level] = cache.misses.next();
-    start = std::max(start, cache.misses.free_from(registers[level]));
+    start = std::max(start, cache.misses.next_free_from());
   }
   cause.at_dram = start + to_dram_[entry];
   if (level == kCaches) {
@@ -98,7 +96,7 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
   }
   for (std::size_t missed = level; missed-- > entry;) {
     if (path[missed]->lines.is_off()) continue;
-    if constexpr (kTimed) path[missed]->misses.hold(registers[missed], service.answered);
+    if constexpr (kTimed) path[missed]->misses.hold_next(service.answered);
     const bool dirty = access.write && missed == first;
     const Cycle arrives = kTimed ? service.answered : 0;
     fill(path, missed, {line, {arrives, service.served_by, dirty}}, cause);

@@ -43,6 +43,7 @@ WalkerModule::WalkerModule(const sc_core::sc_module_name& name, const Timeline& 
   requester.register_nb_transport_fw(this, &WalkerModule::from_requester);
   memory.register_nb_transport_bw(this, &WalkerModule::from_memory);
   unit_->reset();
+  outputs_ = &unit_->outputs();
   SC_HAS_PROCESS(WalkerModule);
   SC_METHOD(run);
   sensitive << wake_;
@@ -127,7 +128,7 @@ void WalkerModule::run() {
 /// shown to it only in a cycle in which it is sure to be taken: outputs are registered, so that
 /// is known beforehand.
 Cycle WalkerModule::next_tick() const {
-  const WalkerOutputs& outputs = unit_->outputs();
+  const WalkerOutputs& outputs = *outputs_;
   Cycle cycle = outputs.next_cycle;
   if (outputs.request_ready) cycle = std::min(cycle, next_request());
   if (!invalidations_.empty()) cycle = std::min(cycle, invalidations_.front().cycle);
@@ -166,12 +167,12 @@ void WalkerModule::tick(Cycle cycle) {
   if (!invalidations_.empty() && invalidations_.front().cycle <= cycle) {
     inputs.invalidation = invalidations_.front().scope;
     invalidations_.erase(invalidations_.begin());
-  } else if (unit_->outputs().request_ready && next_request() <= cycle) {
+  } else if (outputs_->request_ready && next_request() <= cycle) {
     inputs.request = take_request();
   }
   // A slot is free from the cycle after its response is taken.
-  if (unit_->outputs().response) {
-    walking_[unit_->outputs().response->tag] = nullptr;
+  if (outputs_->response) {
+    walking_[outputs_->response->tag] = nullptr;
     --in_flight_;
   }
   if (offered_ != nullptr && offered_->taken == cycle) {
@@ -185,6 +186,7 @@ void WalkerModule::tick(Cycle cycle) {
     answers_.erase(answers_.begin());
   }
   const WalkerOutputs& outputs = unit_->tick(inputs);
+  outputs_ = &outputs;
   next_cycle_ = cycle + 1;
   if (outputs.memory && offered_ == nullptr) offer_to_memory(*outputs.memory, next_cycle_);
   if (outputs.response) respond(*outputs.response, next_cycle_);

@@ -82,6 +82,7 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
 
   const Timeline& timeline_;
   std::unique_ptr<WalkerUnit> unit_;
+  const WalkerOutputs* outputs_;  ///< of the unit, since its last tick
   WalkerConfiguration configuration_;
   Cycle next_cycle_ = 0;  ///< the first cycle not yet ticked
   bool driven_ = false;

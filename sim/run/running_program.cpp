@@ -43,13 +43,6 @@ RunningProgram::RunningProgram(const mmu::Timeline& timeline, mmu::TranslationPo
   work_.group.join(work_.number, port_);
 }
 
-bool RunningProgram::is_stopped() {
-  if (!work_.stop.load(std::memory_order_relaxed) && !work_.group.is_halted()) [[likely]]
-    return false;
-  partial_ = true;
-  return true;
-}
-
 bool RunningProgram::refill(Stream& stream) {
   stream.next = 0;
   stream.records = 0;  // should reading fail

@@ -63,7 +63,12 @@ class RunningProgram {
 
   const RunSettings& settings() const { return work_.settings; }
   /// Whether `stop` was set; the run is partial then.
-  bool is_stopped();
+  bool is_stopped() {
+    if (!work_.stop.load(std::memory_order_relaxed) && !work_.group.is_halted()) [[likely]]
+      return false;
+    partial_ = true;
+    return true;
+  }
 
   /// The next record of the trace whose turn it is, nothing at its end. It stays until the next
   /// call.
