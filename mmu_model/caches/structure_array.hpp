@@ -100,7 +100,7 @@ class StructureArray {
   std::vector<Tag> tags_;
   std::vector<CachedEntry> entries_;
   std::vector<Bucket> buckets_;
-  std::vector<std::uint32_t> used_;  ///< entries by set
+  std::vector<std::uint32_t> used_;                   ///< entries by set
   std::optional<ReplacementState> replacement_;       ///< none if the array is off
   std::array<unsigned, kCovered.size()> resident_{};  ///< entries by code
   std::uint64_t hits_ = 0;

@@ -47,7 +47,7 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
   Cause cause{access.origin, cycle, cycle + to_dram_[entry], kTimed};
   recall(core, std::min(entry, kOwnCaches), line, access.write, cause);
 
-  Cycle start = cycle;  // as if the access had been made then: it waits for miss registers
+  Cycle start = cycle;          // as if the access had been made then: it waits for miss registers
   std::size_t first = kCaches;  // the first cache that is on
   std::size_t level = entry;
   Service service{};

@@ -39,9 +39,7 @@ class Hardware final : public sc_core::sc_module {
 
   /// Of a machine of one core, not in lockstep, that nothing is simulated beside: the core's thread
   /// drives it, through `port`, and the kernel's clock stands still.
-  void leave_to(TranslationPort& port) {
-    port.drive(*cores_.front().walker, memory_);
-  }
+  void leave_to(TranslationPort& port) { port.drive(*cores_.front().walker, memory_); }
 
   const WalkerCounters& walker_counters(unsigned core = 0) const {
     return cores_[core].walker->counters();

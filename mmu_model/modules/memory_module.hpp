@@ -33,9 +33,7 @@ class MemoryModule final : public sc_core::sc_module {
   void leave_to_driver() { driven_ = true; }
   void allow_until(Cycle cycle) { allowed_until_ = cycle; }
   /// The first cycle in which a request is to be served, kNever if there is none.
-  Cycle due() const {
-    return pending_.empty() ? kNever : pending_.front().transaction->taken;
-  }
+  Cycle due() const { return pending_.empty() ? kNever : pending_.front().transaction->taken; }
   /// Serves what is due up to and with `now`.
   void serve_due(Cycle now);
 

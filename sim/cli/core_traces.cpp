@@ -17,6 +17,15 @@ bool can_be_read_again(const std::string& path) {
   return path != "-" && !std::filesystem::is_fifo(status) && !std::filesystem::is_other(status);
 }
 
+/// Whether that can be told of a trace in the own format without reading its records.
+bool is_of_one_vcpu(const std::string& path) {
+  try {
+    return !OwnTraceFile(path).has_contexts();
+  } catch (const InputError&) {
+    return false;  // compressed as a whole, or damaged
+  }
+}
+
 }  // namespace
 
 CoreTracesOf::CoreTracesOf(const std::vector<std::string>& paths,
@@ -54,7 +63,7 @@ void CoreTracesOf::find_vcpus(std::size_t trace) {
   const bool tells = opened_[trace]->format() == kOwnFormatName;
   const bool alone = paths_.size() == 1;
   if (tells && can_be_read_again(paths_[trace])) {
-    names = vcpus_of(*open(trace));
+    if (!is_of_one_vcpu(paths_[trace])) names = vcpus_of(*open(trace));
   } else if (tells && !alone) {
     throw InputError(paths_[trace],
                      "can't be read twice, for its vCPUs first, expected a regular file beside "

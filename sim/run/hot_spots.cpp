@@ -17,7 +17,8 @@ void HotSpots::grow() {
 std::vector<HotSpot> HotSpots::top(std::size_t count) const {
   std::vector<HotSpot> spots;
   spots.reserve(used_);
-  std::ranges::copy_if(spots_, std::back_inserter(spots), [](const HotSpot& spot) { return spot.walks != 0; });
+  std::ranges::copy_if(spots_, std::back_inserter(spots),
+                       [](const HotSpot& spot) { return spot.walks != 0; });
   // A total order over the addresses, so that the table's own order leaves no trace.
   const auto hotter = [](const HotSpot& a, const HotSpot& b) {
     return a.walk_cycles != b.walk_cycles ? a.walk_cycles > b.walk_cycles : a.address < b.address;

@@ -53,7 +53,7 @@ class HotSpots {
   void grow();
 
   std::vector<HotSpot> spots_ = std::vector<HotSpot>(kFirstSize);  ///< without walks: empty
-  unsigned shift_ = 64u - std::countr_zero(kFirstSize);  ///< of the hash, to an index
+  unsigned shift_ = 64u - std::countr_zero(kFirstSize);            ///< of the hash, to an index
   std::size_t used_ = 0;
 };
 

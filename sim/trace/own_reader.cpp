@@ -221,6 +221,14 @@ void OwnTraceFile::rebuild_index(std::span<const std::byte> header, std::uint64_
   index_ = builder.index();
 }
 
+bool OwnTraceFile::has_contexts() const {
+  return std::ranges::any_of(index_.blocks, [&](const auto& entry) {
+    const auto at = place(entry.offset);
+    const auto header = bytes(entry.offset, own::kBlockHeaderBytes);
+    return own::parse_block_header(header, at).columns[own::kContexts].raw != 0;
+  });
+}
+
 std::vector<Record> OwnTraceFile::block(std::size_t number) const {
   const auto& entry = index_.blocks.at(number);
   const auto at = place(entry.offset);

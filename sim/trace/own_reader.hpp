@@ -65,6 +65,10 @@ class OwnTraceFile {
   const own::Index& index() const { return index_; }
   bool had_index() const { return had_index_; }
 
+  /// Whether any record may be of another address space, vCPU or VM than number 0: the blocks'
+  /// headers tell. Throws InputError if one is damaged.
+  bool has_contexts() const;
+
   /// All records of block `number`. Throws InputError if it is damaged. Safe in several threads.
   std::vector<Record> block(std::size_t number) const;
 

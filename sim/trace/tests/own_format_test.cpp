@@ -187,6 +187,14 @@ TEST_F(OwnFormat, BlocksAreReadInAnyOrderByManyThreads) {
   EXPECT_TRUE(same(together, records));
 }
 
+TEST_F(OwnFormat, HeadersOfBlocksTellWhetherThereIsMoreThanOneContext) {
+  std::vector<Record> records = program_like(5000, 5);
+  for (Record& record : records) record.vm = record.vcpu = record.asid = 0;
+  EXPECT_FALSE(OwnTraceFile(write(records)).has_contexts());
+  records.back().vcpu = 1;
+  EXPECT_TRUE(OwnTraceFile(write(records)).has_contexts());
+}
+
 TEST_F(OwnFormat, AMissingIndexIsMadeAgainFromTheBlocks) {
   const auto records = program_like(10'000, 5);
   const auto path = write(records);
