@@ -127,6 +127,7 @@ void StructureArray::make_room(const TlbSpace& space, std::uint64_t address, uns
 }
 
 void StructureArray::invalidate_linear(const InvalidationScope& scope) {
+  if (!scope.linear_mappings && !scope.combined_mappings) return;
   for (std::size_t index = 0; index < tags_.size(); ++index) {
     const Tag& held = tags_[index];
     if (held.where == 0 || !fits(scope, held.translation_space(), false)) continue;

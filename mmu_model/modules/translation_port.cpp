@@ -41,7 +41,7 @@ bool TranslationPort::drive_before(Cycle cycle) {
   if (due >= cycle) return false;
   memory_->allow_until(cycle);
   if (memory_->due() == due) memory_->serve_due(due);
-  if (walker_->due() == due) walker_->tick_due();
+  if (walker_->due() == due && (cycle != kNever || !walker_->walk_due())) walker_->tick_due();
   return true;
 }
 

@@ -162,6 +162,40 @@ WalkRequest WalkerModule::take_request() {
   return request;
 }
 
+void WalkerModule::leave_to_driver() {
+  driven_ = true;
+  model_ = dynamic_cast<ModelWalker*>(unit_.get());
+}
+
+bool WalkerModule::walk_due() {
+  if (model_ == nullptr || in_flight_ != 0 || waiting_.size() != 1 || !invalidations_.empty()) {
+    return false;
+  }
+  const Cycle taken = due_;
+  const WalkRequest request = take_request();
+  const WalkResponse response = model_->walk_alone(
+      request, taken,
+      [this](const MemoryRequest& wanted, Cycle cycle) { return serve(wanted, cycle); },
+      [this](const CacheLookup& lookup) { count(lookup); });
+  const Cycle answered = taken + 1 + response.cycles;
+  respond(response, answered);
+  walking_[response.tag] = nullptr;
+  --in_flight_;
+  next_cycle_ = answered + 1;
+  due_ = next_tick();
+  return true;
+}
+
+/// Has memory, which may serve it at once, do so.
+ModelWalker::Served WalkerModule::serve(const MemoryRequest& request, Cycle cycle) {
+  offer_to_memory(request, cycle);
+  const MemoryTransaction& served = *answers_.back();
+  offered_ = nullptr;
+  answers_.pop_back();
+  count(served, served.answered);
+  return {served.answer.value, served.answered};
+}
+
 void WalkerModule::tick(Cycle cycle) {
   WalkerInputs inputs{.cycle = cycle, .response_ready = true};
   if (!invalidations_.empty() && invalidations_.front().cycle <= cycle) {

@@ -13,6 +13,7 @@
 #include "mmu_model/modules/protocol.hpp"
 #include "mmu_model/modules/timeline.hpp"
 #include "mmu_model/walker/configuration.hpp"
+#include "mmu_model/walker/model_walker.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 
 namespace eptsim::mmu {
@@ -45,10 +46,13 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
   std::vector<InvalidationScope> take_invalidations();
 
   /// From now on the kernel wakes it no more: who calls this ticks it in each cycle that is due.
-  void leave_to_driver() { driven_ = true; }
+  void leave_to_driver();
   /// The next such cycle, as things stand; kNever if there is none.
   Cycle due() const { return due_; }
   void tick_due() { tick(due_); }
+  /// Where nothing comes before what is asked for has its response: takes a request that is due and
+  /// walks to the end at once. False, and nothing has happened, if there is more to do than that.
+  bool walk_due();
 
   /// Counted from the ports, so that they mean the same for every unit.
   const WalkerCounters& counters() const { return counters_; }
@@ -73,6 +77,7 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
   WalkRequest take_request();
   void wait_at_door(WalkTransaction& transaction);
   bool restart(WalkTransaction& transaction, const WalkResponse& response);
+  ModelWalker::Served serve(const MemoryRequest& request, Cycle cycle);
   void offer_to_memory(const MemoryRequest& request, Cycle cycle);
   void respond(const WalkResponse& response, Cycle cycle);
   void memory_said(MemoryTransaction& transaction, const tlm::tlm_phase& phase);
@@ -82,6 +87,7 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
 
   const Timeline& timeline_;
   std::unique_ptr<WalkerUnit> unit_;
+  ModelWalker* model_ = nullptr;  ///< the unit, if it is driven and is one
   const WalkerOutputs* outputs_;  ///< of the unit, since its last tick
   WalkerConfiguration configuration_;
   Cycle next_cycle_ = 0;  ///< the first cycle not yet ticked

@@ -81,6 +81,7 @@ void TlbArray::drop(std::uint16_t vpid, std::uint64_t linear, arch::PageSize siz
 }
 
 void TlbArray::invalidate(const InvalidationScope& scope) {
+  if (!scope.linear_mappings && !scope.combined_mappings) return;
   if (scope.linear && (pieces_ == 0 || scope.piece_alone)) {
     // What translates the address is all that can go: one set for each size.
     for (const arch::PageSize size : kSizes) {

@@ -194,26 +194,31 @@ void ModelWalker::keep_fills(const Slot& slot, const WalkerInputs& inputs) {
 void ModelWalker::drive(Cycle next) {
   outputs_.request_ready = idle_ != 0;
   if (!outputs_.memory && !memory_queue_.empty()) {
-    const unsigned number = memory_queue_.front();
-    const Step& step = slots_[number].step;
-    outputs_.memory = MemoryRequest{.id = static_cast<std::uint8_t>(number),
-                                    .kind = step.kind,
-                                    .size = step.size,
-                                    .address = step.address,
-                                    .expected = step.expected,
-                                    .desired = step.desired,
-                                    .place = step.place};
+    outputs_.memory = memory_request(memory_queue_.front());
   }
   if (!outputs_.response && !response_queue_.empty()) {
-    const Slot& slot = slots_[response_queue_.front()];
-    outputs_.response =
-        WalkResponse{.tag = slot.tag,
-                     .outcome = slot.walk.outcome(),
-                     .references = static_cast<std::uint16_t>(slot.walk.references()),
-                     .cycles = slot.cycles,
-                     .pml_index = slot.walk.pml_index()};
+    outputs_.response = response_of(slots_[response_queue_.front()]);
   }
   outputs_.next_cycle = ready_ != 0 ? next : kNever;
+}
+
+MemoryRequest ModelWalker::memory_request(unsigned number) const {
+  const Step& step = slots_[number].step;
+  return {.id = static_cast<std::uint8_t>(number),
+          .kind = step.kind,
+          .size = step.size,
+          .address = step.address,
+          .expected = step.expected,
+          .desired = step.desired,
+          .place = step.place};
+}
+
+WalkResponse ModelWalker::response_of(const Slot& slot) {
+  return {.tag = slot.tag,
+          .outcome = slot.walk.outcome(),
+          .references = static_cast<std::uint16_t>(slot.walk.references()),
+          .cycles = slot.cycles,
+          .pml_index = slot.walk.pml_index()};
 }
 
 }  // namespace eptsim::mmu

@@ -23,6 +23,18 @@ class ModelWalker final : public WalkerUnit {
   const WalkerOutputs& outputs() const override { return outputs_; }
   const WalkerOutputs& tick(const WalkerInputs& inputs) override;
 
+  /// What memory said to a request.
+  struct Served {
+    std::uint64_t value = 0;
+    Cycle answered = 0;
+  };
+  /// A walk from end to end, where nothing else comes meanwhile: taken in cycle `taken` by a walker
+  /// without any, which is without any afterwards. `serve(request, cycle)`: memory takes it as soon
+  /// as it is there, in `cycle`. `note(lookup)`: what the look-up port shows. The same happens in
+  /// the same cycles as with ticks. The response is there `cycles` and 1 after `taken`.
+  template <class Serve, class Note>
+  WalkResponse walk_alone(const WalkRequest& request, Cycle taken, Serve&& serve, Note&& note);
+
   /// For who walks in the walker's place while it has no walk.
   StructureCaches& caches() { return caches_; }
   /// How its walks ask them.
@@ -79,6 +91,8 @@ class ModelWalker final : public WalkerUnit {
                                          : configuration_.has_guest_physical();
   }
   void drive(Cycle next);
+  MemoryRequest memory_request(unsigned number) const;
+  static WalkResponse response_of(const Slot& slot);
 
   WalkerConfiguration configuration_;
   std::vector<Slot> slots_;
@@ -90,5 +104,32 @@ class ModelWalker final : public WalkerUnit {
   StructureCaches caches_;
   WalkerOutputs outputs_;
 };
+
+template <class Serve, class Note>
+WalkResponse ModelWalker::walk_alone(const WalkRequest& request, Cycle taken, Serve&& serve,
+                                     Note&& note) {
+  accept(request, taken);
+  Slot& slot = slots_.front();
+  WalkerInputs inputs{.cycle = taken + 1};
+  slot.step = advance(slot, {}, inputs);
+  while (slot.step.kind != StepKind::kDone) {
+    if (slot.step.kind == StepKind::kLookup) {
+      ++inputs.cycle;
+      slot.step = look_up(0, inputs);
+      note(*outputs_.lookup);
+      continue;
+    }
+    const Served served = serve(memory_request(0), inputs.cycle + 1);
+    inputs.cycle = served.answered;
+    slot.step = advance(slot, {.value = served.value}, inputs);
+  }
+  slot.cycles = inputs.cycle + 1 - slot.first_cycle;
+  slot.state = State::kIdle;
+  --ready_;
+  ++idle_;
+  last_picked_ = 0;
+  outputs_.lookup.reset();
+  return response_of(slot);
+}
 
 }  // namespace eptsim::mmu
