@@ -31,10 +31,10 @@ struct Times {
 };
 
 /// One translation's worth of an access; or instructions alone, at an event or the trace's end.
-struct Access {
+/// Fills two cache lines.
+struct alignas(64) Access {
   mmu::Request request;
   std::uint64_t hpa = 0;
-  std::uint64_t bytes = 0;  ///< in this page
   std::uint64_t ip = 0;
   std::uint64_t number = 0;        ///< of the access, from 1
   std::uint64_t load = 0;          ///< its number, if it is one
@@ -48,10 +48,12 @@ struct Access {
   bool is_access = false;
   bool is_fetch = false;
   bool is_load = false;
-  bool looked_up = false;  ///< before it began anew, too
-  bool walked = false;     ///< a walk of its own translates it
+  bool looked_up = false;   ///< before it began anew, too
+  bool walked = false;      ///< a walk of its own translates it
+  std::uint16_t bytes = 0;  ///< in this page
   bool begins() const { return instructions != 0; }
 };
+static_assert(sizeof(Access) == 128);
 
 struct Load {
   unsigned parts_left = 0;       ///< that aren't done

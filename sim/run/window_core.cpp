@@ -28,6 +28,7 @@ WindowCore::WindowCore(const sc_core::sc_module_name& name, const mmu::Timeline&
     : Core(name, timeline, unit, std::move(work)),
       memory_(memory),
       settings_(program_.settings().machine.core),
+      alone_(program_.is_alone()),
       access_limit_(2 * std::uint64_t{settings_.window} + kSpareAccesses),
       entry_(settings_.width),
       retirement_(settings_.width) {
@@ -99,7 +100,7 @@ bool WindowCore::step() {
   if (candidate_ == kNever && !blocked_) prepare();
   const Cycle event = events_.empty() ? kNever : events_.front().cycle;
   const Cycle answer = port_.next_answer();
-  const Cycle request = stop_ == Stop::kNone ? program_.next_request() : kNever;
+  const Cycle request = alone_ || stop_ != Stop::kNone ? kNever : program_.next_request();
   const Cycle cycle = std::min({event, candidate_, answer, request});
   if (cycle == kNever) {
     if (port_.under_way() == 0) return stop_ != Stop::kNone && head_ == tail_;

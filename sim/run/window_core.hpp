@@ -118,6 +118,7 @@ class WindowCore final : public Core {
 
   mmu::MemoryHierarchy& memory_;
   const CoreSettings& settings_;
+  const bool alone_;  ///< no other core asks for anything
 
   // the program, as it comes
   std::uint64_t carried_ = 0;  ///< instructions of fetches that aren't translated

@@ -88,7 +88,8 @@ bool WindowCore::supply_part() {
   access.is_fetch = record_.kind == RecordKind::kFetch;
   access.is_load = record_.kind == RecordKind::kRead || record_.kind == RecordKind::kModify;
   access.request = {.address = part_address_, .access = access_kind(record_.kind), .user = true};
-  access.bytes = std::min(bytes_left_, kTranslatedPage - (part_address_ & (kTranslatedPage - 1)));
+  access.bytes = static_cast<std::uint16_t>(
+      std::min(bytes_left_, kTranslatedPage - (part_address_ & (kTranslatedPage - 1))));
   access.ip = record_.ip;
   access.number = ++supplied_;
   access.load = load_;
