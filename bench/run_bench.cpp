@@ -44,7 +44,7 @@ struct Load {
   std::string trace;
 };
 const std::array kLoads = {
-    Load{"mix", "generate:mix,accesses=1000000"},
+    Load{"mix", "generate:mix,accesses=2000000"},
     Load{"sqlite", EPTSIM_TRACES "/sqlite.ept"},
     Load{"gups", "generate:gups,footprint=128MiB,accesses=400000"},
 };

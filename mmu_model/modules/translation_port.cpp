@@ -53,6 +53,10 @@ void TranslationPort::invalidate(const InvalidationScopes& scopes, Cycle cycle) 
 const WalkTransaction& TranslationPort::walk(const WalkContext& context, const Request& request,
                                              Cycle cycle) {
   ask(context, request, cycle);
+  return await_answer();
+}
+
+const TranslationPort::Walk& TranslationPort::await_answer() {
   do wait_until(kNever);
   while (!is_driver() && next_answer() > timeline_.now());
   return take_answer();

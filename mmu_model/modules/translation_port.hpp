@@ -91,6 +91,8 @@ class TranslationPort final : public sc_core::sc_module {
   Cycle next_answer() const { return answered_ != nullptr ? answered_->answered + 1 : kNever; }
   /// Takes it, in that cycle. It stays until the next call of `ask`.
   const Walk& take_answer();
+  /// The same, having waited for it. There is a walk under way.
+  const Walk& await_answer();
 
   /// Nobody wants the walks under way any more. Those that the walker hasn't taken are withdrawn;
   /// answers to the others go to the TLBs. None is joined afterwards.

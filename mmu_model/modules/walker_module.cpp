@@ -53,7 +53,9 @@ WalkerModule::WalkerModule(const sc_core::sc_module_name& name, const Timeline& 
 tlm::tlm_sync_enum WalkerModule::from_requester(WalkTransaction& transaction, tlm::tlm_phase& phase,
                                                 sc_core::sc_time&) {
   if (phase == WITHDRAW) {
-    return std::erase(waiting_, &transaction) != 0 ? tlm::TLM_COMPLETED : tlm::TLM_ACCEPTED;
+    const bool waited = std::erase(waiting_, &transaction) != 0;
+    if (driven_) due_ = next_tick();
+    return waited ? tlm::TLM_COMPLETED : tlm::TLM_ACCEPTED;
   }
   transaction.restart = {};
   wait_at_door(transaction);

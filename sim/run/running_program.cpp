@@ -116,9 +116,7 @@ void RunningProgram::settle(mmu::Cycle& cycle) {
   if (!vcpu_->machine.software.uses_pml()) return;
   const auto take_answers = [&] {
     while (port_.under_way() != 0) {
-      port_.wait_until(mmu::kNever);
-      if (port_.next_answer() > timeline_.now()) continue;
-      const mmu::TranslationPort::Walk& walk = port_.take_answer();
+      const mmu::TranslationPort::Walk& walk = port_.await_answer();
       count_walk(walk, 0);
       if (walk.answered + 1 > cycle) pass(walk.answered + 1 - cycle, cycle);
     }

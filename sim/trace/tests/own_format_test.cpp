@@ -189,7 +189,11 @@ TEST_F(OwnFormat, BlocksAreReadInAnyOrderByManyThreads) {
 
 TEST_F(OwnFormat, HeadersOfBlocksTellWhetherThereIsMoreThanOneContext) {
   std::vector<Record> records = program_like(5000, 5);
-  for (Record& record : records) record.vm = record.vcpu = record.asid = 0;
+  for (Record& record : records) {
+    record.vm = 0;
+    record.vcpu = 0;
+    record.asid = 0;
+  }
   EXPECT_FALSE(OwnTraceFile(write(records)).has_contexts());
   records.back().vcpu = 1;
   EXPECT_TRUE(OwnTraceFile(write(records)).has_contexts());
