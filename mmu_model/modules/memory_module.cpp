@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
-#include "mmu_model/word_access.hpp"
+#include "mmu_model/walk/step_service.hpp"
+#include "mmu_model/walk/translate.hpp"
 
 namespace eptsim::mmu {
 
@@ -69,23 +70,12 @@ void MemoryModule::serve_due(Cycle now) {
 
 void MemoryModule::serve(unsigned core, MemoryTransaction& transaction) {
   const MemoryRequest& request = transaction.request;
-  const arch::Hpa address{request.address};
-  std::uint64_t value = 0;
-  switch (request.kind) {
-    case StepKind::kRead:
-    case StepKind::kLoad: value = read(memory_, address, request.size); break;
-    case StepKind::kCompareExchange:
-      value = compare_exchange(memory_, address, request.size, request.expected, request.desired);
-      break;
-    case StepKind::kWrite: write(memory_, address, request.size, request.desired); break;
-    case StepKind::kLookup:
-    case StepKind::kDone: break;  // not requests to memory
-  }
-  transaction.answer = {.id = request.id, .value = value};
+  NoRecording nothing;
+  transaction.answer = {.id = request.id, .value = mmu::serve(request, memory_, nothing)};
   const bool writes =
       request.kind == StepKind::kCompareExchange || request.kind == StepKind::kWrite;
   const Service service = hierarchy_.access(core,
-                                            {.address = address,
+                                            {.address = arch::Hpa(request.address),
                                              .write = writes,
                                              .enters_at = hierarchy_.settings().walks_enter_at,
                                              .origin = AccessOrigin::kWalk},

@@ -10,10 +10,10 @@
 namespace eptsim::mmu {
 
 /// Carries out a step that is for memory, at once, and gives what the walk's next answer must hold
-/// as its value. Recorder: Recording or NoRecording (translate.hpp); a swap that failed is no
-/// write.
-template <class Recorder>
-std::uint64_t serve(const Step& step, arch::PhysicalMemory& memory, Recorder& recorder) {
+/// as its value. Wanted: Step, or a walker's MemoryRequest. Recorder: Recording or NoRecording
+/// (translate.hpp); a swap that failed is no write.
+template <class Wanted, class Recorder>
+std::uint64_t serve(const Wanted& step, arch::PhysicalMemory& memory, Recorder& recorder) {
   const arch::Hpa address(step.address);
   switch (step.kind) {
     case StepKind::kRead: {

@@ -16,8 +16,11 @@
 #include "sim/walk/context_file.hpp"
 #include "sim/walk/context_from_core.hpp"
 #include "sim/walk/explanation.hpp"
+#include "sim/walk/machine_walk.hpp"
+#include "sim/walk/walk_account.hpp"
 #include "sim/walk/walk_batch.hpp"
 #include "sim/walk/walk_engine.hpp"
+#include "sim/walk/walk_page.hpp"
 #include "sim/walk/walk_request.hpp"
 
 namespace eptsim::sim {
@@ -54,10 +57,15 @@ class WalkCommand : public Command {
     options.text("--machine", "NAME|FILE", machine_,
                  "Where the memory latency, dram.cycles, comes from (plain)");
     options.texts("--set", "KEY=VALUE", set_, "Change one setting of the machine; may be repeated");
+    options.text("--html", "FILE|-", html_,
+                 "Draw the translation explained as a page: the two-dimensional walk, and with "
+                 "--machine or --set what the machine's walker makes of it, every cache empty");
     options.footer(
         "Examples:\n"
         "  eptsim walk --memory guest.dump --context guest.json --gva 0x7f0012345678 --access "
         "write --user\n"
+        "  eptsim walk --memory guest.dump --context guest.json --gva 0x7f0012345678 \\\n"
+        "              --machine zen5 --html walk.html\n"
         "  eptsim walk --memory low.bin --memory high.bin@0x100000000 --context c.json \\\n"
         "              --requests requests.jsonl > answers.jsonl\n"
         "A context of a 64-bit guest, and lines of a batch, the last two with --cached only:\n"
@@ -91,6 +99,9 @@ class WalkCommand : public Command {
                        "its lines say what access they are, and it takes no --access, --user or "
                        "--size");
     }
+    if (html_ && requests_) {
+      throw InputError("--html", "draws one translation, that of --gva or --gpa");
+    }
     if (cached_ && (!requests_ || engine_.value_or("model") != "model")) {
       throw InputError("--cached", "belongs to --requests and the engine model");
     }
@@ -111,14 +122,16 @@ class WalkCommand : public Command {
     if (requests_) {
       answer_batch(*requests_, context, image, *engine);
     } else {
-      explain_one(context, image, *engine);
+      explain_one(context, image, *engine, machine);
     }
     return Status::kDone;
   }
 
  private:
-  void explain_one(const mmu::Context& context, const MemoryImage& image,
-                   WalkEngine& engine) const {
+  void explain_one(const mmu::Context& context, MemoryImage& image, WalkEngine& engine,
+                   const Machine& machine) const {
+    std::optional<OutputFile> page;
+    if (html_ && html_ != "-") page.emplace(*html_);
     const std::string option = gva_ ? "--gva" : "--gpa";
     const std::string text = gva_ ? *gva_ : *gpa_;
     mmu::Request request;
@@ -140,8 +153,26 @@ class WalkCommand : public Command {
     }
     WalkAnswer answer;
     engine.answer(request, answer);
-    write_standard_output(
-        explain(context, request, answer, image, Style::for_standard_output().bold));
+    const WalkAccount account = account_of(context, request, answer, image);
+    std::string html;
+    if (html_) {
+      image.forget_writes();
+      html = walk_page(account, on_machine(context, request, answer, image, machine));
+    }
+    if (page) page->write(html);
+    write_standard_output(html_ == "-" ? html
+                                       : explain(account, Style::for_standard_output().bold));
+  }
+
+  /// What the machine makes of the walk, if one was named.
+  std::optional<OnMachine> on_machine(const mmu::Context& context, const mmu::Request& request,
+                                      const WalkAnswer& answer, MemoryImage& image,
+                                      const Machine& machine) const {
+    if (!machine_ && set_.empty()) return std::nullopt;
+    mmu::WalkContext registers(context);
+    load_pdptes(registers, image);  // which the engine has found fit
+    return OnMachine{machine_.value_or("plain"), walk_on_machine(machine.hardware, registers,
+                                                                 request, answer.recording, image)};
   }
 
   std::vector<std::string> memory_;
@@ -158,6 +189,7 @@ class WalkCommand : public Command {
   bool cached_ = false;
   std::optional<std::string> machine_;
   std::vector<std::string> set_;
+  std::optional<std::string> html_;
 };
 
 }  // namespace

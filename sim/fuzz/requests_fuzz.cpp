@@ -118,7 +118,8 @@ void answer(const mmu::Context& context, const mmu::WalkContext& walk_context,
     std::fprintf(stderr, "model:  %s\noracle: %s\n", json(model).c_str(), json(expected).c_str());
     std::abort();
   }
-  if (sim::explain(context, request, model, sim::MemoryImage(), false).empty()) std::abort();
+  if (sim::explain(sim::account_of(context, request, model, sim::MemoryImage()), false).empty())
+    std::abort();
 }
 
 }  // namespace

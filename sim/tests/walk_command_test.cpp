@@ -159,6 +159,18 @@ TEST_F(WalkCommand, AnExplanationTellsWhatLiesOutsideTheImage) {
 
 // What a hypervisor's developer meets who forgets INVEPT: the old page until it is made up for. The
 // EPT's own structure caches save half of even the first walk's references.
+TEST_F(WalkCommand, OneTranslationIsDrawnAsAPageToo) {
+  const Ran ran = walk("--gva 0x5000 --html page.html");
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(ran.out, walk("--gva 0x5000").out);
+  const std::string page = test::run("cat page.html", folder_).out;
+  EXPECT_THAT(page, AllOf(StartsWith("<!DOCTYPE html>"), HasSubstr("the data")));
+  EXPECT_THAT(page, testing::Not(HasSubstr("DRAM")));
+  EXPECT_EQ(walk("--gva 0x5000 --html -").out, page);
+  EXPECT_THAT(walk("--gva 0x5000 --machine zen5 --html -").out,
+              AllOf(HasSubstr("machine zen5"), HasSubstr("DRAM"), HasSubstr("spared")));
+}
+
 TEST_F(WalkCommand, CachedTranslationsStayStaleUntilTheyAreInvalidated) {
   const std::string read = "{\"gva\": \"0x5123\", \"user\": true}\n";
   const std::string requests =
@@ -252,6 +264,13 @@ TEST_F(WalkCommand, BadLinesAreToldWithTheirPlaceAfterTheAnswersBefore) {
   const Ran folder = walk("--requests .");
   EXPECT_EQ(folder.status, 2);
   EXPECT_THAT(folder.err, HasSubstr(".: can't be read: Is a directory"));
+}
+
+TEST_F(WalkCommand, APageIsOfOneTranslation) {
+  const Ran batch_drawn = batch(R"({"gva": "0x5000"})", "--html page.html");
+  EXPECT_EQ(batch_drawn.status, 2);
+  EXPECT_THAT(batch_drawn.err, HasSubstr("--html: draws one translation"));
+  EXPECT_EQ(walk("--gva 0x5000 --html missing/page.html").status, 2);
 }
 
 TEST_F(WalkCommand, WhatIsMissingOrContradictsItselfIsToldAndRefused) {

@@ -2,12 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "ept/arch/physical_memory.hpp"
 #include "ept/arch/registers.hpp"
 #include "sim/walk/model_engine.hpp"
 #include "sim/walk/oracle_engine.hpp"
@@ -25,37 +23,13 @@ using test::all_cases;
 using test::Case;
 using test::context;
 using test::image;
+using test::Memory;
 using test::request;
 using test::WalkImage;
 using test::World;
 
 constexpr arch::AccessKind kRead = arch::AccessKind::kRead;
 constexpr arch::AccessKind kWrite = arch::AccessKind::kWrite;
-
-class Memory final : public arch::PhysicalMemory {
- public:
-  explicit Memory(const WalkImage& image) : bytes_(image.bytes()) {}
-
-  std::uint64_t read64(arch::Hpa address) const override {
-    std::uint64_t value = 0;
-    if (address.value() < bytes_.size()) {
-      std::memcpy(&value, bytes_.data() + address.value(), sizeof value);
-    }
-    return value;
-  }
-  void write64(arch::Hpa address, std::uint64_t value) override {
-    std::memcpy(bytes_.data() + address.value(), &value, sizeof value);
-  }
-  std::uint64_t compare_exchange64(arch::Hpa address, std::uint64_t expected,
-                                   std::uint64_t desired) override {
-    const std::uint64_t found = read64(address);
-    if (found == expected) write64(address, desired);
-    return found;
-  }
-
- private:
-  std::string bytes_;
-};
 
 struct Examined {
   Reason reason;

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <string>
 #include <vector>
 
 #include "ept/arch/access.hpp"
+#include "ept/arch/physical_memory.hpp"
 #include "mmu_model/walk/context.hpp"
 #include "mmu_model/walk/outcome.hpp"
 #include "sim/tests/walk_image.hpp"
@@ -14,6 +17,32 @@ namespace eptsim::sim::test {
 struct World {
   WalkImage image;
   mmu::Context context;
+};
+
+/// A copy of an image's bytes.
+class Memory final : public arch::PhysicalMemory {
+ public:
+  explicit Memory(const WalkImage& image) : bytes_(image.bytes()) {}
+
+  std::uint64_t read64(arch::Hpa address) const override {
+    std::uint64_t value = 0;
+    if (address.value() < bytes_.size()) {
+      std::memcpy(&value, bytes_.data() + address.value(), sizeof value);
+    }
+    return value;
+  }
+  void write64(arch::Hpa address, std::uint64_t value) override {
+    std::memcpy(bytes_.data() + address.value(), &value, sizeof value);
+  }
+  std::uint64_t compare_exchange64(arch::Hpa address, std::uint64_t expected,
+                                   std::uint64_t desired) override {
+    const std::uint64_t found = read64(address);
+    if (found == expected) write64(address, desired);
+    return found;
+  }
+
+ private:
+  std::string bytes_;
 };
 
 /// An access that is refused, and what its diagnosis must lead to.
