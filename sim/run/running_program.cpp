@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "ept/arch/address.hpp"
-#include "ept/arch/registers.hpp"
 #include "mmu_model/walk/translate.hpp"
 #include "sim/run/hexadecimal.hpp"
 
@@ -14,20 +13,10 @@ namespace {
 
 constexpr std::size_t kBatch = 4096;                     // records read at a time
 constexpr std::uint64_t kProgressInterval = 1ull << 16;  // accesses
-constexpr std::uint16_t kLastType = 3;                   // of INVPCID and of INVVPID
 constexpr unsigned kLinearBits = 48;                     // the guest has 4-level paging
 constexpr std::uint64_t kNoStop = ~0ull;                 // more accesses than there can be
 
 }  // namespace
-
-/// What passes in `work` is dirty logging's, whatever parts of it say so themselves.
-template <typename Work>
-void RunningProgram::log_dirty(Work work, const mmu::Cycle& cycle) {
-  const mmu::Cycle begun = cycle;
-  const std::uint64_t before = counted_.dirty_log.cycles;
-  work();
-  if (logs_writes()) counted_.dirty_log.cycles = before + (cycle - begun);
-}
 
 RunningProgram::RunningProgram(const mmu::Timeline& timeline, mmu::TranslationPort& port,
                                CoreWork work)
@@ -138,76 +127,6 @@ bool RunningProgram::has_been_served(const mmu::Request& request, const mmu::Out
     pass_exits(1, cycle);
   }
   return true;
-}
-
-/// Events between accesses, as far as guests without PCIDs can have them: each removes what the SDM
-/// asks, no more. The trace's CR4, VPIDs and EPTPs are those of the machine that it was recorded
-/// on.
-void RunningProgram::act(const Record& record, mmu::Cycle& cycle) {
-  namespace invalidation = mmu::invalidation;
-  ++counted_.events;
-  switch (record.kind) {
-    case RecordKind::kSwitch: enter(record, cycle); return;
-    case RecordKind::kMapChange:
-      if (!is_current(record)) enter(record, cycle);
-      vcpu_->machine.software.unmap(asid_, record.address);
-      invlpg(record.address, cycle);
-      return;
-    case RecordKind::kInvlpg:
-      if (!is_current(record)) enter(record, cycle);
-      invlpg(record.address, cycle);
-      return;
-    default: break;
-  }
-  if (context_ == nullptr) return;  // nothing can be cached yet
-  const mmu::CurrentTags current = tags();
-  switch (record.kind) {
-    case RecordKind::kMovCr3:
-      vcpu_->machine.software.intercept_cr_access();
-      account_for_software(cycle);
-      port_.invalidate(invalidation::mov_to_cr3(current, context_->raw.cr3, false), cycle);
-      return;
-    case RecordKind::kMovCr4: {
-      // Which bits changed isn't told: as if one had that removes all.
-      const std::uint64_t cr4 = context_->raw.cr4;
-      vcpu_->machine.software.intercept_cr_access();
-      account_for_software(cycle);
-      port_.invalidate(invalidation::mov_to_cr4(current, cr4, cr4 ^ arch::cr4::kPge.mask()), cycle);
-      return;
-    }
-    case RecordKind::kInvpcid: invpcid(record, cycle); return;
-    case RecordKind::kInvvpid: invvpid(record, cycle); return;
-    default: port_.invalidate(invalidation::invept(mmu::InveptType::kAll, 0), cycle); return;
-  }
-}
-
-/// INVLPG, here and on every other vCPU that is in the address space: no operating system has just
-/// one of them forget a page.
-void RunningProgram::invlpg(std::uint64_t linear, mmu::Cycle& cycle) {
-  vcpu_->machine.software.intercept_invlpg();
-  account_for_software(cycle);
-  port_.invalidate(mmu::invalidation::invlpg(tags(), linear), cycle);
-  shoot_down_page(linear, cycle);
-}
-
-/// A type for one address space concerns the current one, or one that nothing is cached of. One
-/// that doesn't exist made the instruction fail, here as below.
-void RunningProgram::invpcid(const Record& record, mmu::Cycle& cycle) {
-  vcpu_->machine.software.intercept_invlpg();
-  account_for_software(cycle);
-  if (record.size > kLastType) return;
-  const auto type = static_cast<mmu::InvpcidType>(record.size);
-  const bool one_space = type == mmu::InvpcidType::kAddress || type == mmu::InvpcidType::kSingle;
-  if (one_space && !is_current(record)) return;
-  port_.invalidate(mmu::invalidation::invpcid(tags(), type, 0, record.address), cycle);
-}
-
-/// The trace's VPID is taken for the current one; on a native machine nothing has its tag.
-void RunningProgram::invvpid(const Record& record, mmu::Cycle cycle) {
-  const std::uint16_t vpid = context_->raw.vpid;
-  if (record.size > kLastType || vpid == 0) return;
-  const auto type = static_cast<mmu::InvvpidType>(record.size);
-  port_.invalidate(mmu::invalidation::invvpid(type, vpid, record.address), cycle);
 }
 
 void RunningProgram::enter(const Record& record, mmu::Cycle& cycle) {
@@ -342,121 +261,6 @@ void RunningProgram::follow_dirty_log(mmu::Cycle& cycle) {
   }
   machine.next_dirty_turn =
       machine.software.is_dirty_logging_over() ? kNoStop : (translated_ / interval + 1) * interval;
-}
-
-// ---------------------------------------------------------------------------------------------
-// With other cores
-// ---------------------------------------------------------------------------------------------
-
-/// The hypervisor changed tables that other cores run with, or have run with: those that run the
-/// machine are interrupted, and waited for; others owe it.
-void RunningProgram::shoot_down(const mmu::InvalidationScopes& scopes, mmu::Cycle& cycle) {
-  const unsigned asked = interrupt_machine(scopes, cycle);
-  for (unsigned core = 0; core < work_.group.size(); ++core) {
-    if (core != work_.number && !runs_machine(core)) vcpu_->machine.owed[core] = scopes;
-  }
-  if (asked == 0) return;
-  ++counted_.shootdowns.of_hypervisor;
-  await_answers(cycle);
-}
-
-/// Has the other cores that run the machine exit, and forget what is in `scopes`. Returns how many.
-unsigned RunningProgram::interrupt_machine(const mmu::InvalidationScopes& scopes,
-                                           mmu::Cycle cycle) {
-  unsigned asked = 0;
-  for (unsigned core = 0; core < work_.group.size(); ++core) {
-    if (core == work_.number || !runs_machine(core)) continue;
-    work_.group.send(core, {.holds = cycle + 1, .sender = work_.number, .scopes = scopes});
-    ++asked;
-  }
-  counted_.shootdowns.interrupts += asked;
-  return asked;
-}
-
-bool RunningProgram::runs_machine(unsigned core) const {
-  const Vcpu* const running = work_.group.running(core);
-  return running != nullptr && &running->machine == &vcpu_->machine;
-}
-
-/// The guest changed its tables: the same, as its system does it. In a virtual machine to send an
-/// interrupt is an exit.
-void RunningProgram::shoot_down_page(std::uint64_t address, mmu::Cycle& cycle) {
-  std::vector<CoreGroup::Request> requests;
-  for (Vcpu& other : vcpu_->machine.vcpus) {
-    if (&other == vcpu_ || !other.entered || other.asid != asid_) continue;
-    if (work_.group.running(other.core) == &other) {
-      if (other.core == work_.number) continue;
-      requests.push_back({.sender = work_.number, .vcpu = &other, .address = address});
-    } else {
-      other.owes_flush = is_virtual();
-    }
-  }
-  if (requests.empty()) return;
-  ++counted_.shootdowns.of_guest;
-  counted_.shootdowns.interrupts += requests.size();
-  if (is_virtual()) {
-    ++counted_.exits.apic_write;
-    pass_exits(1, cycle);
-  }
-  for (CoreGroup::Request& request : requests) {
-    request.holds = cycle + 1;
-    work_.group.send(request.vcpu->core, request);
-  }
-  await_answers(cycle);
-}
-
-void RunningProgram::serve_requests(mmu::Cycle& cycle) {
-  while (const auto request = work_.group.take(work_.number, cycle)) serve_request(*request, cycle);
-}
-
-/// An interrupt, which a virtual machine exits for.
-void RunningProgram::serve_request(const CoreGroup::Request& request, mmu::Cycle& cycle) {
-  const Machine& machine = work_.settings.machine;
-  if (is_virtual()) {
-    ++counted_.exits.external_interrupt;
-    if (!machine.vpid) port_.invalidate(mmu::invalidation::vm_transition(false), cycle);
-    handle_log(cycle);
-  }
-  if (request.vcpu == nullptr) {
-    log_dirty([&] { pass(machine.shootdown_cycles, cycle); }, cycle);
-    port_.invalidate(request.scopes, cycle);
-  } else {
-    pass(machine.guest_shootdown_cycles + (is_virtual() ? machine.exit_cycles : 0), cycle);
-    if (work_.settings.mode == Mode::kShadow) {
-      ++counted_.shadow_exits.invlpgs;
-      pass_exits(1, cycle);
-    }
-    if (vcpu_ == request.vcpu) {
-      port_.invalidate(mmu::invalidation::invlpg(tags(), request.address), cycle);
-    } else {
-      request.vcpu->owes_flush = is_virtual();
-    }
-  }
-  work_.group.acknowledge(request, cycle + 1);
-}
-
-/// Until all cores that were asked have done it. Meanwhile they may ask too.
-void RunningProgram::await_answers(mmu::Cycle& cycle) {
-  const mmu::Cycle begun = cycle;
-  await([this] { return work_.group.acknowledged(work_.number); }, cycle);
-  counted_.shootdowns.cycles += cycle - begun;
-}
-
-/// Waits for the cycle that `when` says, kNever as long as it isn't known.
-template <typename When>
-void RunningProgram::await(When when, mmu::Cycle& cycle) {
-  for (;;) {
-    const mmu::Cycle end = when();
-    const mmu::Cycle request = next_request();
-    const mmu::Cycle due = std::min(end, request);
-    if (due > timeline_.now()) {
-      port_.sleep_until(due);
-      continue;
-    }
-    if (due > cycle) pass(due - cycle, cycle);
-    if (request > timeline_.now()) return;
-    serve_requests(cycle);
-  }
 }
 
 void RunningProgram::leave(mmu::Cycle cycle, bool by_error) {

@@ -216,8 +216,14 @@ class RunningProgram {
   void pass(std::uint64_t cycles, mmu::Cycle& cycle);
   void settle(mmu::Cycle& cycle);
   void handle_log(mmu::Cycle& cycle);
+  /// What passes in `work` is dirty logging's, whatever parts of it say so themselves.
   template <typename Work>
-  void log_dirty(Work work, const mmu::Cycle& cycle);
+  void log_dirty(Work work, const mmu::Cycle& cycle) {
+    const mmu::Cycle begun = cycle;
+    const std::uint64_t before = counted_.dirty_log.cycles;
+    work();
+    if (logs_writes()) counted_.dirty_log.cycles = before + (cycle - begun);
+  }
   void follow_dirty_log(mmu::Cycle& cycle);
   bool logs_writes() const {
     return work_.settings.machine.dirty_log.tracking != DirtyTracking::kOff;
@@ -236,8 +242,7 @@ class RunningProgram {
   void shoot_down_page(std::uint64_t address, mmu::Cycle& cycle);
   void serve_request(const CoreGroup::Request& request, mmu::Cycle& cycle);
   void await_answers(mmu::Cycle& cycle);
-  template <typename When>
-  void await(When when, mmu::Cycle& cycle);
+  void await(const std::function<mmu::Cycle()>& when, mmu::Cycle& cycle);
 
   void set_next_milestone();
   void end_warmup(mmu::Cycle& cycle);

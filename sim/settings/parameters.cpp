@@ -5,6 +5,8 @@
 #include "sim/near_miss.hpp"
 #include "sim/number.hpp"
 #include "sim/settings/parameter.hpp"
+#include "sim/settings/parameter_words.hpp"
+#include "sim/settings/tlb_parameters.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -14,24 +16,12 @@ using mmu::DramModel;
 using mmu::MemoryCacheSettings;
 using mmu::MemoryLevel;
 using mmu::MemorySettings;
-using mmu::Replacement;
-using mmu::TlbGeometry;
-using mmu::TlbSettings;
 using Type = Parameter::Type;
 
 constexpr std::array<PagePolicy, 4> kPagePolicies = {PageSize::k4K, PageSize::k2M, PageSize::k1G,
                                                      PagePolicy::transparent_huge_pages()};
-constexpr std::array kReplacements = {Replacement::kLru, Replacement::kTreePlru, Replacement::kFifo,
-                                      Replacement::kRandom, Replacement::kSrrip};
-constexpr std::array<std::string_view, 5> kReplacementWords = {"lru", "tree-plru", "fifo", "random",
-                                                               "srrip"};
 constexpr std::array kWalkEntries = {MemoryLevel::kL1d, MemoryLevel::kL2, MemoryLevel::kL3};
 constexpr std::array kDramModels = {DramModel::kPlain, DramModel::kBanked};
-
-template <typename Values, typename Value>
-std::uint64_t index_of(const Values& values, Value value) {
-  return static_cast<std::uint64_t>(std::ranges::find(values, value) - values.begin());
-}
 
 template <typename Field>
 void access(Parameter& parameter, Field Machine::* field) {
@@ -104,140 +94,6 @@ Parameter on_or_off(std::string key, Field field, std::string help) {
   access(parameter, field);
   return parameter;
 }
-
-/// The settings of one TLB. It holds all page sizes in one array, or has an array for each, or one
-/// for the two smaller: which of them follows from whether `entries`, `entries.4k` and `.2m`, or
-/// `entries.4k-2m` are given. `entries.1g` goes with both of the latter.
-class TlbParameters {
- public:
-  TlbParameters(std::string_view name, std::string_view what,
-                TlbSettings mmu::MachineSettings::* tlb)
-      : prefix_("tlb." + std::string(name) + "."), what_(what), tlb_(tlb) {}
-
-  void append_to(std::vector<Parameter>& table) const {
-    append_array(table, Shape::kUnified, "", "every page size", &TlbSettings::unified);
-    append_array(table, Shape::kBySize, ".4k", "4 KiB pages", &TlbSettings::k4);
-    append_array(table, Shape::kBySize, ".2m", "2 MiB pages", &TlbSettings::m2);
-    append_array(table, Shape::kShared, ".4k-2m", "4 KiB and 2 MiB pages", &TlbSettings::k4_m2);
-    append_array(table, Shape::kSplit, ".1g", "1 GiB pages", &TlbSettings::g1);
-
-    Parameter coalesce =
-        number("coalesce", "4 KiB pages that one entry may hold, 1, 2, 4 or 8 (1: no coalescing)",
-               &TlbSettings::coalesce);
-    coalesce.unit = "1";
-    coalesce.minimum = 1;
-    coalesce.maximum = 8;
-    table.push_back(std::move(coalesce));
-
-    table.push_back(cycles("hit_cycles", "cycles that a hit here adds", &TlbSettings::hit_cycles));
-    table.push_back(cycles("miss_cycles",
-                           "cycles until a miss here, with no further level to ask, asks for its "
-                           "walk (0: as hit_cycles)",
-                           &TlbSettings::miss_cycles));
-
-    Parameter replacement = start("replacement", what_ + ": which entry of a full set gives way");
-    replacement.type = Type::kWord;
-    replacement.words.assign(kReplacementWords.begin(), kReplacementWords.end());
-    replacement.get = [tlb = tlb_](const Machine& m) {
-      return index_of(kReplacements, (m.hardware.*tlb).replacement);
-    };
-    replacement.set = [tlb = tlb_](Machine& m, std::uint64_t value) {
-      (m.hardware.*tlb).replacement = kReplacements.at(value);
-    };
-    table.push_back(std::move(replacement));
-  }
-
- private:
-  Parameter start(std::string_view name, std::string help) const {
-    Parameter parameter;
-    parameter.key = prefix_ + std::string(name);
-    parameter.help = std::move(help);
-    return parameter;
-  }
-
-  Parameter number(std::string_view name, const std::string& help,
-                   unsigned TlbSettings::* field) const {
-    Parameter parameter = start(name, what_ + ": " + help);
-    parameter.get = [tlb = tlb_, field](const Machine& machine) {
-      return std::uint64_t{(machine.hardware.*tlb).*field};
-    };
-    parameter.set = [tlb = tlb_, field](Machine& machine, std::uint64_t value) {
-      (machine.hardware.*tlb).*field = static_cast<unsigned>(value);
-    };
-    return parameter;
-  }
-  Parameter cycles(std::string_view name, const std::string& help,
-                   unsigned TlbSettings::* field) const {
-    Parameter parameter = number(name, help, field);
-    parameter.unit = "cycle";
-    parameter.maximum = 10'000;
-    return parameter;
-  }
-
-  /// The arrays that a setting is about; kSplit is either of the two that aren't unified.
-  enum class Shape : std::uint8_t { kUnified, kBySize, kShared, kSplit };
-
-  static bool is(const TlbSettings& tlb, Shape shape) {
-    switch (shape) {
-      case Shape::kUnified: return !tlb.split;
-      case Shape::kBySize: return tlb.split && !tlb.shares_4k_2m;
-      case Shape::kShared: return tlb.split && tlb.shares_4k_2m;
-      case Shape::kSplit: break;
-    }
-    return tlb.split;
-  }
-  /// Makes it so; arrays that come new have no entries.
-  static void make(TlbSettings& tlb, Shape shape) {
-    if (is(tlb, shape)) return;
-    if (shape == Shape::kUnified) {
-      tlb.unified.ways = tlb.shares_4k_2m ? tlb.k4_m2.ways : tlb.k4.ways;
-    } else {
-      tlb.k4 = tlb.m2 = tlb.k4_m2 = {};
-      if (!tlb.split) tlb.g1 = {};
-    }
-    tlb.split = shape != Shape::kUnified;
-    tlb.shares_4k_2m = shape == Shape::kShared;
-  }
-
-  void append_array(std::vector<Parameter>& table, Shape shape, const std::string& suffix,
-                    const std::string& pages, TlbGeometry TlbSettings::* array) const {
-    const auto applies = [tlb = tlb_, shape](const Machine& machine) {
-      return is(machine.hardware.*tlb, shape);
-    };
-
-    Parameter entries = start("entries" + suffix, what_ + ": entries, " + pages + " (0: off)");
-    entries.unit = "1";
-    entries.maximum = 1u << 20;
-    entries.shapes = true;
-    entries.applies = applies;
-    entries.get = [tlb = tlb_, array](const Machine& machine) {
-      return std::uint64_t{(machine.hardware.*tlb.*array).entries};
-    };
-    entries.set = [tlb = tlb_, array, shape](Machine& machine, std::uint64_t value) {
-      TlbSettings& settings = machine.hardware.*tlb;
-      make(settings, shape);
-      (settings.*array).entries = static_cast<unsigned>(value);
-    };
-    table.push_back(std::move(entries));
-
-    Parameter ways = start("ways" + suffix, what_ + ": ways of a set, " + pages);
-    ways.unit = "1";
-    ways.minimum = 1;
-    ways.maximum = 1024;
-    ways.applies = applies;
-    ways.get = [tlb = tlb_, array](const Machine& machine) {
-      return std::uint64_t{(machine.hardware.*tlb.*array).ways};
-    };
-    ways.set = [tlb = tlb_, array](Machine& machine, std::uint64_t value) {
-      (machine.hardware.*tlb.*array).ways = static_cast<unsigned>(value);
-    };
-    table.push_back(std::move(ways));
-  }
-
-  std::string prefix_;
-  std::string what_;
-  TlbSettings mmu::MachineSettings::* tlb_;
-};
 
 /// How large the walker and its caches are. `field` finds the number in a configuration.
 template <typename Field>
@@ -516,9 +372,9 @@ std::vector<Parameter> make_parameters() {
   table.push_back(on_or_off("tlb.ideal", &Machine::ideal_tlb,
                             "translate every access at no cost, as no TLB does: the upper bound; "
                             "faults are still served"));
-  TlbParameters("l1i", "L1 instruction TLB", &MachineSettings::l1i).append_to(table);
-  TlbParameters("l1d", "L1 data TLB", &MachineSettings::l1d).append_to(table);
-  TlbParameters("l2", "second-level TLB", &MachineSettings::l2).append_to(table);
+  add_tlb(table, "l1i", "L1 instruction TLB", &MachineSettings::l1i);
+  add_tlb(table, "l1d", "L1 data TLB", &MachineSettings::l1d);
+  add_tlb(table, "l2", "second-level TLB", &MachineSettings::l2);
   add_walker(table);
   add_caches(table);
   add_dram(table);

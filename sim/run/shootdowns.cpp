@@ -1,0 +1,121 @@
+// What a core's program has to do with other cores: changes of tables that those must learn of.
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "sim/run/running_program.hpp"
+
+namespace eptsim::sim {
+
+/// The hypervisor changed tables that other cores run with, or have run with: those that run the
+/// machine are interrupted, and waited for; others owe it.
+void RunningProgram::shoot_down(const mmu::InvalidationScopes& scopes, mmu::Cycle& cycle) {
+  const unsigned asked = interrupt_machine(scopes, cycle);
+  for (unsigned core = 0; core < work_.group.size(); ++core) {
+    if (core != work_.number && !runs_machine(core)) vcpu_->machine.owed[core] = scopes;
+  }
+  if (asked == 0) return;
+  ++counted_.shootdowns.of_hypervisor;
+  await_answers(cycle);
+}
+
+/// Has the other cores that run the machine exit, and forget what is in `scopes`. Returns how many.
+unsigned RunningProgram::interrupt_machine(const mmu::InvalidationScopes& scopes,
+                                           mmu::Cycle cycle) {
+  unsigned asked = 0;
+  for (unsigned core = 0; core < work_.group.size(); ++core) {
+    if (core == work_.number || !runs_machine(core)) continue;
+    work_.group.send(core, {.holds = cycle + 1, .sender = work_.number, .scopes = scopes});
+    ++asked;
+  }
+  counted_.shootdowns.interrupts += asked;
+  return asked;
+}
+
+bool RunningProgram::runs_machine(unsigned core) const {
+  const Vcpu* const running = work_.group.running(core);
+  return running != nullptr && &running->machine == &vcpu_->machine;
+}
+
+/// The guest changed its tables: the same, as its system does it. In a virtual machine to send an
+/// interrupt is an exit.
+void RunningProgram::shoot_down_page(std::uint64_t address, mmu::Cycle& cycle) {
+  std::vector<CoreGroup::Request> requests;
+  for (Vcpu& other : vcpu_->machine.vcpus) {
+    if (&other == vcpu_ || !other.entered || other.asid != asid_) continue;
+    if (work_.group.running(other.core) == &other) {
+      if (other.core == work_.number) continue;
+      requests.push_back({.sender = work_.number, .vcpu = &other, .address = address});
+    } else {
+      other.owes_flush = is_virtual();
+    }
+  }
+  if (requests.empty()) return;
+  ++counted_.shootdowns.of_guest;
+  counted_.shootdowns.interrupts += requests.size();
+  if (is_virtual()) {
+    ++counted_.exits.apic_write;
+    pass_exits(1, cycle);
+  }
+  for (CoreGroup::Request& request : requests) {
+    request.holds = cycle + 1;
+    work_.group.send(request.vcpu->core, request);
+  }
+  await_answers(cycle);
+}
+
+void RunningProgram::serve_requests(mmu::Cycle& cycle) {
+  while (const auto request = work_.group.take(work_.number, cycle)) serve_request(*request, cycle);
+}
+
+/// An interrupt, which a virtual machine exits for.
+void RunningProgram::serve_request(const CoreGroup::Request& request, mmu::Cycle& cycle) {
+  const Machine& machine = work_.settings.machine;
+  if (is_virtual()) {
+    ++counted_.exits.external_interrupt;
+    if (!machine.vpid) port_.invalidate(mmu::invalidation::vm_transition(false), cycle);
+    handle_log(cycle);
+  }
+  if (request.vcpu == nullptr) {
+    log_dirty([&] { pass(machine.shootdown_cycles, cycle); }, cycle);
+    port_.invalidate(request.scopes, cycle);
+  } else {
+    pass(machine.guest_shootdown_cycles + (is_virtual() ? machine.exit_cycles : 0), cycle);
+    if (work_.settings.mode == Mode::kShadow) {
+      ++counted_.shadow_exits.invlpgs;
+      pass_exits(1, cycle);
+    }
+    if (vcpu_ == request.vcpu) {
+      port_.invalidate(mmu::invalidation::invlpg(tags(), request.address), cycle);
+    } else {
+      request.vcpu->owes_flush = is_virtual();
+    }
+  }
+  work_.group.acknowledge(request, cycle + 1);
+}
+
+/// Until all cores that were asked have done it. Meanwhile they may ask too.
+void RunningProgram::await_answers(mmu::Cycle& cycle) {
+  const mmu::Cycle begun = cycle;
+  await([this] { return work_.group.acknowledged(work_.number); }, cycle);
+  counted_.shootdowns.cycles += cycle - begun;
+}
+
+/// Waits for the cycle that `when` says, kNever as long as it isn't known.
+void RunningProgram::await(const std::function<mmu::Cycle()>& when, mmu::Cycle& cycle) {
+  for (;;) {
+    const mmu::Cycle end = when();
+    const mmu::Cycle request = next_request();
+    const mmu::Cycle due = std::min(end, request);
+    if (due > timeline_.now()) {
+      port_.sleep_until(due);
+      continue;
+    }
+    if (due > cycle) pass(due - cycle, cycle);
+    if (request > timeline_.now()) return;
+    serve_requests(cycle);
+  }
+}
+
+}  // namespace eptsim::sim
