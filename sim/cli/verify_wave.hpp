@@ -5,7 +5,7 @@
 #include <string>
 
 #include "sim/output/output_file.hpp"
-#include "sim/output/temporary_folder.hpp"
+#include "sim/temporary_folder.hpp"
 #include "testbench/scoreboard/cross_check.hpp"
 #include "testbench/scoreboard/rtl_recording.hpp"
 #include "testbench/scoreboard/stream_check.hpp"

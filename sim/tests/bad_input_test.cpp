@@ -43,7 +43,7 @@ class BadInputTest : public testing::TestWithParam<BadInput> {
     before_ = folder_.names();
   }
 
-  TemporaryFolder folder_;
+  TestFolder folder_;
   std::vector<std::string> before_;
 };
 

@@ -26,7 +26,7 @@ class CommandLine : public testing::Test {
     return Json::parse(ran.out);
   }
 
-  TemporaryFolder folder_;
+  TestFolder folder_;
 };
 
 TEST_F(CommandLine, VersionAndHelpGoToStandardOutputWithoutABanner) {
@@ -102,7 +102,7 @@ TEST_F(CommandLine, OutputHasTheStatisticsAndTheMachineAndNothingElse) {
   for (const std::string& name : folder_.names()) {
     EXPECT_EQ(name.find("/."), std::string::npos) << "a temporary file is left: " << name;
   }
-  const Json document = Json::parse(read_file(folder_.path() / "out/stats.json"));
+  const Json document = Json::parse(bytes_of(folder_.path() / "out/stats.json"));
   EXPECT_EQ(document.at("machine").at("dram").at("cycles"), 50);
   EXPECT_EQ(document.at("machine").at("guest").at("page"), "2M");
   EXPECT_EQ(document.at("machine_changes"), Json::array({"dram.cycles=50"}));
@@ -116,7 +116,7 @@ TEST_F(CommandLine, JsonToAFileLeavesTheSummaryOnStandardOutput) {
   const Ran ran = run("eptsim run t --json stats.json");
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_THAT(ran.out, HasSubstr("\n\neptsim "));
-  EXPECT_EQ(Json::parse(read_file(folder_.path() / "stats.json")).at("schema_version"), 1);
+  EXPECT_EQ(Json::parse(bytes_of(folder_.path() / "stats.json")).at("schema_version"), 1);
   EXPECT_THAT(folder_.names(), ElementsAre("stats.json", "t"));
 }
 
@@ -243,7 +243,7 @@ TEST_F(CommandLine, AnInterruptedRunIsReportedAsPartial) {
   EXPECT_EQ(ran.status, 130) << ran.err;
   EXPECT_THAT(ran.err, HasSubstr("interrupted"));
   EXPECT_THAT(ran.out, StartsWith("PARTIAL"));
-  const Json document = Json::parse(read_file(folder_.path() / "part.json"));
+  const Json document = Json::parse(bytes_of(folder_.path() / "part.json"));
   EXPECT_EQ(document.at("partial"), true);
 }
 
@@ -265,7 +265,7 @@ TEST_F(CommandLine, AnInterruptBreaksOffTheWaitForASilentPipe) {
       run(with_silent_pipe("run pipe --json part.json --progress always 2>log", "log", "INT"));
   EXPECT_EQ(ran.status, 130) << ran.err;
   EXPECT_THAT(ran.out, StartsWith("PARTIAL"));
-  EXPECT_EQ(Json::parse(read_file(folder_.path() / "part.json")).at("partial"), true);
+  EXPECT_EQ(Json::parse(bytes_of(folder_.path() / "part.json")).at("partial"), true);
 }
 
 TEST_F(CommandLine, AnInterruptedConversionLeavesNothing) {
@@ -316,7 +316,7 @@ TEST_F(CommandLine, ATraceThatBreaksOffReportsWhatWasMeasured) {
   EXPECT_EQ(ran.status, 2);
   EXPECT_THAT(ran.err, StartsWith("bad"));
   EXPECT_THAT(ran.out, StartsWith("PARTIAL"));
-  const Json document = Json::parse(read_file(folder_.path() / "out/stats.json"));
+  const Json document = Json::parse(bytes_of(folder_.path() / "out/stats.json"));
   EXPECT_EQ(document.at("partial"), true);
   EXPECT_EQ(document.at("stats").at("accesses"), 200);
   EXPECT_THAT(ran.err, StartsWith(document.at("error").get<std::string>()));

@@ -15,45 +15,44 @@
 #include "sim/output/summary.hpp"
 #include "sim/settings/machine.hpp"
 #include "sim/statistics/stats_json.hpp"
-#include "sim/tests/temporary_folder.hpp"
+#include "sim/tests/test_folder.hpp"
 
 namespace eptsim::sim {
 namespace {
 
-using test::read_file;
-using test::TemporaryFolder;
+using test::TestFolder;
 using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
 TEST(OutputFile, IsTriedFirstAndWrittenWhole) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const OutputFile file((folder.path() / "a").string());
   EXPECT_THAT(folder.names(), IsEmpty());
   file.write("one");
   EXPECT_THAT(folder.names(), ElementsAre("a"));
   file.write("two");
-  EXPECT_EQ(read_file(folder.path() / "a"), "two");
+  EXPECT_EQ(bytes_of(folder.path() / "a"), "two");
 }
 
 TEST(OutputFile, ReplacesWhatALinkPointsToAndNotTheLink) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   folder.write("target", "old");
   std::filesystem::create_symlink("target", folder.path() / "link");
   OutputFile((folder.path() / "link").string()).write("new");
   EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "link"));
-  EXPECT_EQ(read_file(folder.path() / "target"), "new");
+  EXPECT_EQ(bytes_of(folder.path() / "target"), "new");
 }
 
 TEST(OutputFile, MakesWhatALinkToNothingNames) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   std::filesystem::create_directory(folder.path() / "sub");
   std::filesystem::create_symlink("sub/second", folder.path() / "first");
   std::filesystem::create_symlink("target", folder.path() / "sub" / "second");
   OutputFile((folder.path() / "first").string()).write("new");
   EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "first"));
-  EXPECT_EQ(read_file(folder.path() / "sub" / "target"), "new");
+  EXPECT_EQ(bytes_of(folder.path() / "sub" / "target"), "new");
   std::filesystem::create_symlink("circle", folder.path() / "circle");
   EXPECT_THROW(OutputFile((folder.path() / "circle").string()), InputError);
 }
@@ -61,7 +60,7 @@ TEST(OutputFile, MakesWhatALinkToNothingNames) {
 // A pipe of the test's own stands for every file that isn't a regular one: were a rename to replace
 // it, nothing else would come to harm, as a device in /dev would.
 TEST(OutputFile, WritesToAPipeAndDoesNotReplaceIt) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const std::string path = (folder.path() / "pipe").string();
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
   const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -75,7 +74,7 @@ TEST(OutputFile, WritesToAPipeAndDoesNotReplaceIt) {
 }
 
 TEST(OutputFile, ThatCantBeWrittenSaysSoBeforeTheRun) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   folder.write("file", "");
   EXPECT_THROW(OutputFile((folder.path() / "no" / "a").string()), InputError);
   EXPECT_THROW(OutputFile((folder.path() / "file" / "a").string()), InputError);
@@ -84,7 +83,7 @@ TEST(OutputFile, ThatCantBeWrittenSaysSoBeforeTheRun) {
 }
 
 TEST(OutputFolder, ThatItMadeGoesAgainIfNothingWasWritten) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   {
     const OutputFolder made((folder.path() / "a" / "b").string());
   }
@@ -96,7 +95,7 @@ TEST(OutputFolder, ThatItMadeGoesAgainIfNothingWasWritten) {
 }
 
 TEST(OutputFolder, StaysWithWhatWasWrittenAndWithWhatWasThere) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   OutputFolder((folder.path() / "a" / "b").string()).write("c", "text");
   {
     const OutputFolder there((folder.path() / "a").string());

@@ -17,9 +17,9 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
-Ran run(const std::string& command, const TemporaryFolder& folder) {
+Ran run(const std::string& command, const TestFolder& folder) {
   // Its own output goes to files elsewhere, so that the folder shows what the program left.
-  const TemporaryFolder elsewhere;
+  const TestFolder elsewhere;
   const std::string out = (elsewhere.path() / "out").string();
   const std::string err = (elsewhere.path() / "err").string();
   const std::string script = "cd " + quoted(folder.path().string()) +
@@ -29,8 +29,8 @@ Ran run(const std::string& command, const TemporaryFolder& folder) {
   const int result = std::system(("exec bash -o pipefail -c " + quoted(script)).c_str());
   Ran ran;
   ran.status = WIFEXITED(result) ? WEXITSTATUS(result) : 128 + WTERMSIG(result);
-  ran.out = read_file(out);
-  ran.err = read_file(err);
+  ran.out = bytes_of(out);
+  ran.err = bytes_of(err);
   return ran;
 }
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "sim/tests/temporary_folder.hpp"
+#include "sim/tests/test_folder.hpp"
 
 namespace eptsim::sim::test {
 
@@ -14,7 +14,7 @@ struct Ran {
 };
 
 /// Runs a shell command in `folder`, where `eptsim`, or "$program", is the program.
-Ran run(const std::string& command, const TemporaryFolder& folder);
+Ran run(const std::string& command, const TestFolder& folder);
 
 /// A small lackey trace that walks: one load and one fetch of each of `pages` pages, `rounds`
 /// times.

@@ -46,7 +46,7 @@ Memory sound() {
 class TablesCommand : public testing::Test {
  protected:
   Ran run(const std::string& command) const { return test::run(command, folder_); }
-  TemporaryFolder folder_;
+  TestFolder folder_;
 };
 
 TEST_F(TablesCommand, CheckFindsNothingInASoundEpt) {

@@ -60,7 +60,7 @@ class WalkCommand : public testing::Test {
     return lines;
   }
 
-  TemporaryFolder folder_;
+  TestFolder folder_;
 };
 
 // The whole first column of the walk by hand: EPT of 0x10000 (index 0, 0, 0, 0x10), the guest's L4.

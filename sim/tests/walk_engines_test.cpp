@@ -348,7 +348,7 @@ class WalkEngines : public testing::TestWithParam<Feature> {
                          std::string(engine),
                      folder_);
   }
-  TemporaryFolder folder_;
+  TestFolder folder_;
 };
 
 TEST_P(WalkEngines, GiveTheSameAnswersByteForByte) {

@@ -11,10 +11,10 @@ class ReportFiles : public testing::Test {
  protected:
   ReportFiles() { folder_.write("t", small_trace(300, 2)); }
 
-  std::string text(const std::string& name) const { return read_file(folder_.path() / name); }
+  std::string text(const std::string& name) const { return bytes_of(folder_.path() / name); }
   Json stats(const std::string& folder) const { return Json::parse(text(folder + "/stats.json")); }
 
-  TemporaryFolder folder_;
+  TestFolder folder_;
 };
 
 TEST_F(ReportFiles, RunWritesWhatItsStatisticsSay) {

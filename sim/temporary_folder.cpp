@@ -1,6 +1,5 @@
-#include "sim/output/temporary_folder.hpp"
+#include "sim/temporary_folder.hpp"
 
-#include <fmt/format.h>
 #include <stdlib.h>  // mkdtemp
 
 #include <cerrno>
@@ -17,7 +16,7 @@ namespace fs = std::filesystem;
 
 TemporaryFolder::TemporaryFolder(std::string_view purpose) {
   std::string name =
-      (fs::temp_directory_path() / fmt::format("eptsim-{}-XXXXXX", purpose)).string();
+      (fs::temp_directory_path() / ("eptsim-" + std::string(purpose) + "-XXXXXX")).string();
   if (::mkdtemp(name.data()) == nullptr) {
     throw InputError(name, std::string("can't be made: ") + std::strerror(errno));
   }
