@@ -45,6 +45,12 @@ class Options {
   /// All further arguments, at least one.
   virtual void arguments(const std::string& name, std::vector<std::string>& target,
                          const std::string& help) = 0;
+  /// Words that a value of the option or argument `name`, declared before, may be, or may begin
+  /// with ("tlb.l2.entries="): for shells that complete them. Nothing is checked against them.
+  virtual void values(const std::string& name, const std::vector<std::string>& words) {
+    static_cast<void>(name);
+    static_cast<void>(words);
+  }
   /// What stands at the end of the help: examples.
   virtual void footer(const std::string& text) = 0;
 };
@@ -70,6 +76,13 @@ std::string error_line(const InputError& error);
 /// A word that an option can take, and what it stands for.
 template <typename Value>
 using Words = std::vector<std::pair<std::string_view, Value>>;
+
+template <typename Value>
+std::vector<std::string> names_of(const Words<Value>& words) {
+  std::vector<std::string> names;
+  for (const auto& [word, value] : words) names.emplace_back(word);
+  return names;
+}
 
 /// Throws InputError: `given` isn't one of `words`, or is one of `later`, which a later version
 /// has.

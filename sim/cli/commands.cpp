@@ -18,6 +18,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_machine_show_command());
   commands.push_back(make_machine_explain_command());
   commands.push_back(make_statistics_command());
+  commands.push_back(make_completion_command());
   return commands;
 }
 

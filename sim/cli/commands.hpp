@@ -20,5 +20,6 @@ std::unique_ptr<Command> make_machine_list_command();
 std::unique_ptr<Command> make_machine_show_command();
 std::unique_ptr<Command> make_machine_explain_command();
 std::unique_ptr<Command> make_statistics_command();
+std::unique_ptr<Command> make_completion_command();
 
 }  // namespace eptsim::sim

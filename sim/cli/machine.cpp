@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "sim/cli/commands.hpp"
+#include "sim/cli/setting_words.hpp"
 #include "sim/near_miss.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/settings/machine.hpp"
@@ -37,6 +38,8 @@ class ShowCommand : public Command {
   void declare(Options& options) override {
     options.argument("NAME", name_, "A machine that is built in, or a file");
     options.texts("--set", "KEY=VALUE", set_, "Change one setting; may be repeated");
+    options.values("NAME", preset_names());
+    options.values("--set", setting_beginnings());
     options.footer(
         "Example:\n"
         "  eptsim machine show plain --set tlb.l2.entries=1024 > mine.toml");
@@ -60,6 +63,7 @@ class ExplainCommand : public Command {
   std::string help() const override { return "Says what a setting means, or lists them all"; }
   void declare(Options& options) override {
     options.argument("KEY", key_, "A setting, or the beginning of several: tlb.l2", false);
+    options.values("KEY", setting_keys());
     options.flag("--markdown", markdown_, "Print them as tables of a page");
   }
   Status run() override {

@@ -7,12 +7,12 @@
 #include <functional>
 #include <map>
 
+#include "sim/cli/build_facts.hpp"
 #include "sim/cli/command.hpp"
 #include "sim/input_error.hpp"
 #include "sim/near_miss.hpp"
 #include "sim/number.hpp"
 #include "sim/output/output_file.hpp"
-#include "sim/version.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -84,7 +84,7 @@ class Tree {
  public:
   Tree() : commands_(all_commands()) {
     set_up(app_);
-    app_.set_version_flag("--version", std::string(kVersion), "Say the version and exit");
+    app_.set_version_flag("--version", version_text(), "Say the version and how it was built");
     for (const auto& command : commands_) {
       CLI::App& leaf = node(command->name(), command->help());
       ParserOptions options(leaf);
@@ -110,7 +110,7 @@ class Tree {
       write_standard_output(deepest().help(parents));
       return Status::kDone;
     } catch (const CLI::CallForVersion&) {
-      write_standard_output("eptsim " + std::string(kVersion) + "\n");
+      write_standard_output(version_text());
       return Status::kDone;
     } catch (const CLI::ExtrasError&) {
       refuse_extra(argc, argv);

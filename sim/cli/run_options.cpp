@@ -1,9 +1,24 @@
 #include "sim/cli/run_options.hpp"
 
+#include "sim/cli/setting_words.hpp"
 #include "sim/settings/built_walker.hpp"
 #include "sim/settings/machine.hpp"
 
 namespace eptsim::sim {
+namespace {
+
+const Words<Mode> kModes = {
+    {"native", Mode::kNative}, {"nested", Mode::kNested}, {"shadow", Mode::kShadow}};
+const Words<WalkerKind> kWalkers = {
+    {"model", WalkerKind::kModel}, {"rtl", WalkerKind::kRtl}, {"both", WalkerKind::kBoth}};
+const Words<Detail> kDetails = {{"full", Detail::kFull}, {"translation", Detail::kTranslation}};
+const Words<bool> kOnOff = {{"on", true}, {"off", false}};
+const Words<ProgressMode> kProgress = {{"auto", ProgressMode::kAuto},
+                                       {"always", ProgressMode::kAlways},
+                                       {"never", ProgressMode::kNever}};
+const std::vector<std::string> kPages = {"4K", "2M", "1G", "thp"};
+
+}  // namespace
 
 void RunOptions::declare(Options& options, bool with_mode) {
   options.arguments("TRACE", traces_,
@@ -31,6 +46,15 @@ void RunOptions::declare(Options& options, bool with_mode) {
   options.text("--output", "DIR", output, "Write stats.json and machine.toml there");
   options.text("--json", "FILE|-", json, "Write stats.json there; - is standard output");
   options.text("--progress", "WHEN", progress_, "auto (on a terminal), always or never");
+  options.values("--machine", preset_names());
+  options.values("--set", setting_beginnings());
+  options.values("--mode", names_of(kModes));
+  options.values("--guest-page", kPages);
+  options.values("--ept-page", kPages);
+  options.values("--walker", names_of(kWalkers));
+  options.values("--detail", names_of(kDetails));
+  options.values("--fetch", names_of(kOnOff));
+  options.values("--progress", names_of(kProgress));
 }
 
 namespace {
@@ -76,34 +100,21 @@ RunRequest RunOptions::resolve() const {
   RunSettings& settings = request.settings;
   settings.machine = resolve_machine(request.machine_name, assignments);
   settings.machine.hardware.seed = seed_.value_or(1);
-  settings.mode = word_of<Mode>(
-      "--mode", mode_,
-      {{"native", Mode::kNative}, {"nested", Mode::kNested}, {"shadow", Mode::kShadow}},
-      Mode::kNested);
+  settings.mode = word_of("--mode", mode_, kModes, Mode::kNested);
   if (settings.mode == Mode::kNative) refuse_without_hypervisor(assignments);
-  settings.walker = word_of<WalkerKind>(
-      "--walker", walker_,
-      {{"model", WalkerKind::kModel}, {"rtl", WalkerKind::kRtl}, {"both", WalkerKind::kBoth}},
-      WalkerKind::kModel);
+  settings.walker = word_of("--walker", walker_, kWalkers, WalkerKind::kModel);
   if (settings.walker != WalkerKind::kModel) {
     require_built_walker(settings.machine, "--walker " + *walker_);
   }
-  settings.detail = word_of<Detail>(
-      "--detail", detail_, {{"full", Detail::kFull}, {"translation", Detail::kTranslation}},
-      Detail::kFull);
+  settings.detail = word_of("--detail", detail_, kDetails, Detail::kFull);
   settings.warmup = warmup_.value_or(0);
   settings.limit = limit_;
   if (limit_ && *limit_ == 0) {
     throw InputError("--limit 0", "nothing would be counted, expected at least 1");
   }
   settings.trace_name = request.trace_paths.front();
-  if (fetch_)
-    request.fetch = word_of<bool>("--fetch", fetch_, {{"on", true}, {"off", false}}, true);
-  request.progress = word_of<ProgressMode>("--progress", progress_,
-                                           {{"auto", ProgressMode::kAuto},
-                                            {"always", ProgressMode::kAlways},
-                                            {"never", ProgressMode::kNever}},
-                                           ProgressMode::kAuto);
+  if (fetch_) request.fetch = word_of("--fetch", fetch_, kOnOff, true);
+  request.progress = word_of("--progress", progress_, kProgress, ProgressMode::kAuto);
   return request;
 }
 

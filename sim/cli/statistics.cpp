@@ -41,6 +41,9 @@ class StatisticsCommand : public Command {
   void declare(Options& options) override {
     options.argument("KEY", key_, "A statistic, or the beginning of several: walker.latency",
                      false);
+    std::vector<std::string> keys;
+    for (const Statistic& statistic : statistics()) keys.push_back(statistic.key);
+    options.values("KEY", keys);
     options.flag("--markdown", markdown_, "Print them as tables of a page");
   }
   Status run() override {

@@ -123,15 +123,16 @@ class VerifyCommand : public Command {
     for (const tb::FeatureFact& fact : tb::kFeatures) features += fmt::format(" {}", fact.name);
     options.number("--walks", walks_, fmt::format("How many walks ({})", kDefaultWalks));
     options.number("--seed", seed_, "Chooses the walks (1)");
-    std::string names;
+    std::vector<std::string> names;
     for (const mmu::WalkerConfiguration& each : mmu::named_configurations()) {
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", each.name);
+      names.emplace_back(each.name);
     }
     std::string others;
     for (const auto& maker : tb::foreign_walkers()) others += fmt::format(", {}", maker.name);
     options.text("--configuration", "NAME", configuration_,
-                 fmt::format("Of model and RTL: {} (single){}{}", names,
+                 fmt::format("Of model and RTL: {} (single){}{}", fmt::join(names, ", "),
                              others.empty() ? "" : "; or another walker", others));
+    options.values("--configuration", names);
     options.text("--features", "LIST", features_, features);
     options.text("--wave", "FILE.fst", wave_,
                  "The RTL's waveform of what --replay names, or of the mismatch that a run finds");

@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "sim/cli/commands.hpp"
+#include "sim/cli/setting_words.hpp"
 #include "sim/image/memory_image.hpp"
 #include "sim/image/shrinking_file.hpp"
 #include "sim/number.hpp"
@@ -60,6 +62,11 @@ class WalkCommand : public Command {
     options.text("--html", "FILE|-", html_,
                  "Draw the translation explained as a page: the two-dimensional walk, and with "
                  "--machine or --set what the machine's walker makes of it, every cache empty");
+    options.values("--access", {"read", "write", "fetch", "read_modify_write", "shadow_stack_read",
+                                "shadow_stack_write"});
+    options.values("--engine", {std::begin(kWalkEngines), std::end(kWalkEngines)});
+    options.values("--machine", preset_names());
+    options.values("--set", setting_beginnings());
     options.footer(
         "Examples:\n"
         "  eptsim walk --memory guest.dump --context guest.json --gva 0x7f0012345678 --access "

@@ -32,7 +32,9 @@ class CommandLine : public testing::Test {
 TEST_F(CommandLine, VersionAndHelpGoToStandardOutputWithoutABanner) {
   const Ran version = run("eptsim --version");
   EXPECT_EQ(version.status, 0);
-  EXPECT_THAT(version.out, testing::MatchesRegex("eptsim [0-9.]+\n"));
+  EXPECT_THAT(version.out,
+              testing::MatchesRegex(
+                  "eptsim [0-9.]+\nBuilt as .+ by .+, with SystemC 2\\.[0-9.]+ and .+\\.\n"));
   EXPECT_THAT(version.err, IsEmpty());
   const Ran help = run("eptsim --help");
   EXPECT_EQ(help.status, 0);
