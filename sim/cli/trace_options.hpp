@@ -22,6 +22,8 @@ class TraceOptions {
   bool fetches() const;
   int level() const;
   std::vector<std::pair<std::string, std::string>> notes() const;
+  /// Whether something was said that other formats have no place for.
+  bool is_for_own_format() const { return level_ || !notes_.empty(); }
 
  private:
   int default_level_ = 0;

@@ -270,6 +270,17 @@ TEST_F(CommandLine, AnInterruptBreaksOffTheWaitForASilentPipe) {
   EXPECT_EQ(Json::parse(bytes_of(folder_.path() / "part.json")).at("partial"), true);
 }
 
+TEST_F(CommandLine, ATraceForChampsimSaysWhatItsFormatHasNoPlaceFor) {
+  const Ran ran = run("eptsim trace convert generate:chase,pages=64,accesses=300 c --to champsim");
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, StartsWith("c: 364 accesses"));
+  EXPECT_EQ(run("eptsim run c --limit 300").status, 0);
+  EXPECT_THAT(run("eptsim trace convert t c --to champsim --level 3").err,
+              HasSubstr("takes neither --level nor --note"));
+  EXPECT_THAT(run("eptsim trace convert t c --to champsin").err,
+              HasSubstr("did you mean 'champsim'?"));
+}
+
 TEST_F(CommandLine, AnInterruptedConversionLeavesNothing) {
   for (const char* signal : {"INT", "TERM"}) {
     const Ran ran = run("rm -f pipe\n" +

@@ -7,12 +7,12 @@
 
 #include "sim/trace/block_encoder.hpp"
 #include "sim/trace/own_header.hpp"
+#include "sim/trace/trace_file.hpp"
 
 namespace eptsim::sim {
 
-/// Writes a trace in the own format, each block as it fills. Until finish() the file is called
-/// PATH.part (unless PATH is a device or a pipe, which is written directly); it can be read then,
-/// but has no index.
+/// Writes a trace in the own format, each block as it fills. Before finish() what is there of the
+/// file can be read, but has no index.
 class OwnTraceWriter {
  public:
   struct Options {
@@ -24,10 +24,6 @@ class OwnTraceWriter {
   OwnTraceWriter(const std::string& path, const own::Header& header, Options options);
   OwnTraceWriter(const std::string& path, const own::Header& header)
       : OwnTraceWriter(path, header, Options{}) {}
-  OwnTraceWriter(const OwnTraceWriter&) = delete;
-  OwnTraceWriter& operator=(const OwnTraceWriter&) = delete;
-  /// Without finish() removes what was written.
-  ~OwnTraceWriter();
 
   /// Throws InputError if a block can't be written (a full disk, a closed pipe).
   void add(const Record& record) {
@@ -46,18 +42,14 @@ class OwnTraceWriter {
 
  private:
   void write_block();
-  void write(std::span<const std::uint8_t> bytes);
 
-  std::string path_;
-  std::string working_path_;  ///< PATH.part, or empty
   Options options_;
-  int descriptor_ = -1;
   std::vector<std::uint8_t> header_;
+  TraceFile file_;
   own::IndexBuilder index_;
   own::BlockEncoder encoder_;
   std::vector<std::uint8_t> block_;
   std::uint64_t written_ = 0;  ///< records
-  std::uint64_t offset_ = 0;   ///< bytes
 };
 
 }  // namespace eptsim::sim
