@@ -1,5 +1,6 @@
 # How every target of the project is made: one place for language level, warnings and test registration.
 include_guard()
+include(EptsimSystemC)
 
 if(EPTSIM_BUILD_TESTS)
   enable_testing()
@@ -16,7 +17,8 @@ function(eptsim_settings target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   target_compile_options(${target} PRIVATE ${EPTSIM_WARNINGS})
-  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                                              $<INSTALL_INTERFACE:include/eptsim>)
   if(EPTSIM_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${EPTSIM_SANITIZE} -fno-omit-frame-pointer
                                             -fno-sanitize-recover=all)
@@ -60,18 +62,4 @@ function(eptsim_test name)
   eptsim_settings(${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT 600)
-endfunction()
-
-# SystemC from Debian was compiled as C++17; its header lets a C++20 program say so and still checks the rest
-# of the ABI. There is no CMake package, so the pkg-config one is wrapped.
-function(eptsim_find_systemc)
-  if(TARGET eptsim_systemc)
-    return()
-  endif()
-  find_package(PkgConfig REQUIRED)
-  pkg_check_modules(SYSTEMC REQUIRED IMPORTED_TARGET GLOBAL systemc)
-  add_library(eptsim_systemc INTERFACE)
-  add_library(eptsim::systemc ALIAS eptsim_systemc)
-  target_link_libraries(eptsim_systemc INTERFACE PkgConfig::SYSTEMC)
-  target_compile_definitions(eptsim_systemc INTERFACE SC_CPLUSPLUS=201703L)
 endfunction()

@@ -53,20 +53,20 @@ std::optional<std::string> find_in_path(const std::string& name) {
   return std::nullopt;
 }
 
-/// Installed beside the program or in ../lib/eptsim; in the build tree, where CMake put it.
+/// Installed beside the program or in ../lib/eptsim/plugins; in the build tree, where CMake put it.
 std::string find_plugin() {
   std::error_code error;
   const auto program = fs::read_symlink("/proc/self/exe", error);
   std::vector<fs::path> candidates;
   if (!error)
     candidates = {program.parent_path() / kPlugin,
-                  program.parent_path().parent_path() / "lib" / "eptsim" / kPlugin};
+                  program.parent_path().parent_path() / "lib/eptsim/plugins" / kPlugin};
   candidates.emplace_back(EPTSIM_RECORDER_PLUGIN);
   for (const auto& candidate : candidates)
     if (fs::is_regular_file(candidate, error)) return candidate.string();
   throw InputError(kPlugin,
-                   "the recorder's plugin isn't beside the program, in ../lib/eptsim or in "
-                   "the build tree");
+                   "the recorder's plugin isn't beside the program, in ../lib/eptsim/plugins or "
+                   "in the build tree");
 }
 
 /// The command as QEMU can run it: an ELF program for x86-64, the interpreter put before a script.

@@ -1,0 +1,20 @@
+# At installation: manual pages and completion, as EPTSIM_PROGRAM tells them, below EPTSIM_MADE.
+file(REMOVE_RECURSE ${EPTSIM_MADE})
+file(MAKE_DIRECTORY ${EPTSIM_MADE}/man1)
+find_program(EPTSIM_HELP2MAN help2man)
+if(EPTSIM_HELP2MAN)
+  execute_process(COMMAND ${EPTSIM_SCRIPTS}/manual-pages ${EPTSIM_PROGRAM} ${EPTSIM_MADE}/man1
+    COMMAND_ERROR_IS_FATAL ANY)
+  file(GLOB pages ${EPTSIM_MADE}/man1/*.1)
+  execute_process(COMMAND gzip -9n ${pages} COMMAND_ERROR_IS_FATAL ANY)
+else()
+  message(STATUS "help2man isn't installed: no manual pages")
+endif()
+
+function(complete shell file)
+  execute_process(COMMAND ${EPTSIM_PROGRAM} completion ${shell} OUTPUT_VARIABLE script COMMAND_ERROR_IS_FATAL ANY)
+  file(WRITE ${EPTSIM_MADE}/${file} "${script}")
+endfunction()
+complete(bash bash-completion/completions/eptsim)
+complete(zsh zsh/vendor-completions/_eptsim)
+complete(fish fish/vendor_completions.d/eptsim.fish)
