@@ -166,8 +166,9 @@ class ExtendedPageTable {
       GpaRange range, Permission permission, std::optional<arch::PageSize> size = std::nullopt,
       bool raw = false);
 
-  /// Takes out every table below the root in which nothing is mapped.
-  [[nodiscard]] PendingInvalidation clean_up();
+  /// Takes out every table below the root in which nothing is mapped; with a range, of those on the
+  /// way to its addresses.
+  [[nodiscard]] PendingInvalidation clean_up(std::optional<GpaRange> range = std::nullopt);
 
   /// The pages mapped, or those that overlap a range.
   Mappings mappings() const;

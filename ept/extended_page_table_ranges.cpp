@@ -240,7 +240,7 @@ tl::expected<PendingInvalidation, ProtectRangeError> ExtendedPageTable::protect_
   return pending;
 }
 
-PendingInvalidation ExtendedPageTable::clean_up() {
+PendingInvalidation ExtendedPageTable::clean_up(std::optional<GpaRange> range) {
   TableAccess tables(*memory_, settings_);
   PendingInvalidation pending;
   // Takes whole empty subtrees out at their top, with one store each.
@@ -249,6 +249,9 @@ PendingInvalidation ExtendedPageTable::clean_up() {
       const Slot slot{table + 8 * index, level, memory_->read64(table + 8 * index)};
       if (!tables.is_table(slot.entry, level)) continue;
       const Gpa covered = gpa + index * format::coverage(level);
+      if (range && (covered + format::coverage(level) <= range->begin || covered >= range->end)) {
+        continue;
+      }
       const Hpa below = format::address(slot.entry, level, settings_);
       if (tables.is_empty(below, level - 1)) {
         tables.take_out(slot, covered, 0, pending);

@@ -185,6 +185,39 @@ std::optional<PageSize> GuestTables::room_at(Gva gva) const {
   return PageSize::k4K;
 }
 
+std::optional<GuestLastTable> GuestTables::last_table(Gva gva) const {
+  const auto slot = find_last_table(gva);
+  if (!slot) return std::nullopt;
+  return read_last_table(*slot, gva);
+}
+
+std::optional<GuestLastTable> GuestTables::take_last_table(Gva gva) {
+  const auto slot = find_last_table(gva);
+  if (!slot || !exchange_entry(slot->address, 0)) return std::nullopt;
+  return read_last_table(*slot, gva);
+}
+
+std::optional<GuestTables::Slot> GuestTables::find_last_table(Gva gva) const {
+  constexpr unsigned kLevel = 2;
+  if (!is_linear_address(gva)) return std::nullopt;
+  const auto slot = find(gva, kLevel);
+  if (!slot || slot->level != kLevel || !is_table(slot->entry, kLevel)) return std::nullopt;
+  return slot;
+}
+
+GuestLastTable GuestTables::read_last_table(const Slot& slot, Gva gva) const {
+  const guest::Format format(settings_.mode);
+  const Gva begin = gva.align_down(format.coverage(slot.level));
+  GuestLastTable table{.frame = Gpa(format.table_address(slot.entry, address_mask())), .pages = {}};
+  for (unsigned index = 0; index < format.entries(1); ++index) {
+    const Gpa address = table.frame + index * format.entry_bytes();
+    const std::uint64_t entry = read_entry(address).value_or(0);
+    if (!kPresent.any(entry)) continue;
+    table.pages.push_back(leaf_at({address, 1, entry}, begin + index * format.coverage(1)));
+  }
+  return table;
+}
+
 GuestState GuestTables::state() const {
   GuestState state;
   state.cr0 = arch::cr0::kPe.mask() | arch::cr0::kWp.mask() | arch::cr0::kPg.mask();

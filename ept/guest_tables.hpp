@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "ept/arch/access.hpp"
 #include "ept/arch/page_size.hpp"
@@ -112,6 +113,12 @@ struct GuestLeaf {
   arch::Gpa entry_address;
 };
 
+/// A table of the last level, and the pages that it maps.
+struct GuestLastTable {
+  arch::Gpa frame;
+  std::vector<GuestLeaf> pages;  ///< ascending
+};
+
 /// The paging structures of one guest process, in guest-physical memory. Its tables take frames
 /// from a guest allocator and go back to it with the object.
 ///
@@ -142,6 +149,12 @@ class GuestTables {
   /// The largest page around `gva` that `map` would take, tables being there for smaller ones or
   /// not: nothing where a page is mapped, or for what is no linear address of the paging mode.
   [[nodiscard]] std::optional<arch::PageSize> room_at(arch::Gva gva) const;
+
+  /// The table with the 4 KiB page of `gva`, mapped or not; nothing if none is there.
+  [[nodiscard]] std::optional<GuestLastTable> last_table(arch::Gva gva) const;
+  /// Takes that table out, and all its pages with it, by one store. What processors may still know
+  /// of it is the caller's to invalidate, and the frame his to free after that.
+  [[nodiscard]] std::optional<GuestLastTable> take_last_table(arch::Gva gva);
 
   /// Registers of a guest that runs on these tables: protection, paging and write protection on,
   /// the mode's bits of CR4 and EFER, execute-disable where the mode has it, and in PAE paging the
@@ -174,6 +187,9 @@ class GuestTables {
   /// The entry for `gva` at level `lowest`, or the one above it at which the way down ends; nothing
   /// if a table is not backed.
   std::optional<Slot> find(arch::Gva gva, unsigned lowest) const;
+  /// The entry that leads to the last table on the way to `gva`, if there is one.
+  std::optional<Slot> find_last_table(arch::Gva gva) const;
+  GuestLastTable read_last_table(const Slot& slot, arch::Gva gva) const;
   void free_tables(arch::Gpa table, unsigned level);
 
   arch::PhysicalMemory* memory_;

@@ -248,6 +248,23 @@ TEST(ExtendedPageTable, CleansUpTablesInWhichNothingIsMapped) {
   EXPECT_EQ(m.look(512 * kGiB).address, 0x1000u);
 }
 
+TEST(ExtendedPageTable, CleansUpNoFurtherThanItIsAsked) {
+  Machine m;
+  for (const std::uint64_t gpa : {std::uint64_t{0}, 2 * kMiB, 4 * kMiB}) {
+    expect_done(m.table.map(Gpa(gpa), Hpa(0x1000), kAllAccess));
+    if (gpa != 4 * kMiB) expect_done(m.table.unmap(Gpa(gpa)));
+  }
+  PendingInvalidation pending = m.table.clean_up(range_of(Gpa(2 * kMiB), 2 * kMiB));
+  EXPECT_EQ(pending.frames().size(), 1u);
+  ASSERT_EQ(pending.ranges().size(), 1u);
+  EXPECT_EQ(pending.ranges()[0], range_of(Gpa(2 * kMiB), 2 * kMiB));
+  m.table.complete(std::move(pending));
+  EXPECT_EQ(m.table.clean_up(range_of(Gpa(4 * kMiB), 2 * kMiB)).frames().size(), 0u);
+  pending = m.table.clean_up();
+  EXPECT_EQ(pending.frames().size(), 1u) << "the first piece's";
+  m.table.complete(std::move(pending));
+}
+
 TEST(ExtendedPageTable, GivesItsTablesBackWithItself) {
   SparseMemory memory;
   TestFrames frames(memory);

@@ -227,6 +227,40 @@ TEST(GuestTables, ChangeNothingWhenFramesRunOutOrAreNotBacked) {
   EXPECT_EQ(tables.map(Gva(kGiB), Gpa(0)).error(), GuestMapError::kOutOfMemory);
 }
 
+TEST(GuestTables, TellAndTakeOutATableOfTheLastLevelWithItsPages) {
+  for (const PagingMode mode : kModes) {
+    Guest guest({.mode = mode});
+    GuestTables& tables = guest.tables();
+    const std::uint64_t covered = mode == PagingMode::k32Bit ? 4 * kMiB : 2 * kMiB;
+    const Gva begin(16 * kMiB);
+    EXPECT_FALSE(tables.last_table(begin));
+    EXPECT_FALSE(tables.take_last_table(begin));
+    expect_done(tables.map(begin + 0x3000, Gpa(0x20'0000)));
+    expect_done(tables.map(begin + covered - 0x1000, Gpa(0x20'5000)));
+    expect_done(tables.map(begin + covered, Gpa(0x20'6000)));
+    const auto told = tables.last_table(begin + 0x7008);
+    ASSERT_TRUE(told);
+    ASSERT_EQ(told->pages.size(), 2u);
+    EXPECT_EQ(told->pages[0].gva, begin + 0x3000);
+    EXPECT_EQ(told->pages[0].gpa, Gpa(0x20'0000));
+    EXPECT_EQ(told->pages[1].gva, begin + covered - 0x1000);
+    EXPECT_EQ(told->pages[1].size, PageSize::k4K);
+    EXPECT_TRUE(tables.walk(begin + 0x3000)) << "nothing has changed yet";
+
+    const auto taken = tables.take_last_table(begin);
+    ASSERT_TRUE(taken);
+    EXPECT_EQ(taken->frame, told->frame);
+    EXPECT_EQ(taken->pages.size(), 2u);
+    EXPECT_FALSE(tables.walk(begin + 0x3000));
+    EXPECT_TRUE(tables.walk(begin + covered));
+    const PageSize large = covered == 4 * kMiB ? PageSize::k4M : PageSize::k2M;
+    expect_done(tables.map(begin, Gpa(64 * kMiB), {.size = large}));
+    guest.expect_page(begin.value(), 64 * kMiB, large);
+    EXPECT_FALSE(tables.last_table(begin)) << "a large page is none";
+    guest.frames().free(taken->frame);
+  }
+}
+
 TEST(GuestTables, TakeOnlyFramesThatTheirEntriesCanHold) {
   SparseMemory memory;
   IdentityGuestPhysicalMap identity;

@@ -51,7 +51,10 @@ RunSettings Scheme::applied_to(RunSettings settings) const {
   settings.machine.guest_page = guest;
   if (mode != Mode::kNative) settings.machine.ept_page = host;
   if (ideal) settings.machine.ideal_tlb = true;
-  if (mode != Mode::kNested) settings.machine.dirty_log.tracking = DirtyTracking::kOff;
+  if (mode != Mode::kNested) {
+    settings.machine.dirty_log.tracking = DirtyTracking::kOff;
+    settings.machine.hypervisor_merge.interval = 0;
+  }
   return settings;
 }
 

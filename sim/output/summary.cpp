@@ -218,6 +218,17 @@ void add_dirty_log(Table& table, const Json& stats, std::uint64_t core_cycles) {
   table.part("cycles of dirty logging", count("cycles"), core_cycles);
 }
 
+/// Small pages that were merged, if any were.
+void add_merging(Table& table, const Json& stats, const char* whose, std::uint64_t core_cycles) {
+  const Json& merging = stats.at(whose).at("merging");
+  const auto count = [&](const char* key) { return merging.at(key).get<std::uint64_t>(); };
+  if (count("merges") == 0 && count("refused") == 0) return;
+  table.line(fmt::format("pages merged by the {}", whose), grouped(count("merges")),
+             fmt::format("of {} small ones; {} times no frame", grouped(count("pages")),
+                         grouped(count("refused"))));
+  table.part(fmt::format("merging cycles, {}", whose), count("cycles"), core_cycles);
+}
+
 /// What a walk of memory finds where a TLB still has the old translation.
 std::string stale_change(const std::string& change, const std::string& memory) {
   if (change == "moved") return fmt::format("{}: the page has moved", memory);
@@ -307,6 +318,8 @@ std::string summary(const Json& document, Style style) {
     table.line("exits, EPT violation", grouped(count("/vmx/exits/ept_violation")));
     table.line("exits, EPT misconfiguration", grouped(count("/vmx/exits/ept_misconfig")));
   }
+  add_merging(table, stats, "guest", figures.core_cycles);
+  add_merging(table, stats, "hypervisor", figures.core_cycles);
   if (document.at(Json::json_pointer("/machine/hypervisor/dirty_log")) != "off") {
     add_dirty_log(table, stats, figures.core_cycles);
   }

@@ -17,6 +17,7 @@ std::string exit_label(const std::string& reason) {
       {"ept_misconfig", "EPT misconfiguration"},
       {"pml_full", "page-modification log full"},
       {"dirty_log", "rounds of dirty logging"},
+      {"merge", "merging of small pages"},
       {"cr_access", "MOV CR3"},
       {"invlpg", "INVLPG"}};
   if (const auto known = kNames.find(reason); known != kNames.end()) {
@@ -61,6 +62,14 @@ Html system_software(const Runs& runs) {
     add_if_any(measures, runs, "cycles of dirty logging, exits included",
                "/stats/hypervisor/dirty_log/cycles");
   }
+  add_if_any(measures, runs, "large pages that the hypervisor made of small ones",
+             "/stats/hypervisor/merging/merges");
+  add_if_any(measures, runs, "large pages that the guest's system made of small ones",
+             "/stats/guest/merging/merges");
+  add_if_any(measures, runs, "cycles of merging by the hypervisor",
+             "/stats/hypervisor/merging/cycles");
+  add_if_any(measures, runs, "cycles of merging by the guest's system",
+             "/stats/guest/merging/cycles");
   add_if_any(measures, runs, "stale translations used, after a change by the guest",
              "/stats/stale/guest");
   add_if_any(measures, runs, "stale translations used, after a change of the EPT",

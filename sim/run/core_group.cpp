@@ -17,6 +17,12 @@ void CoreGroup::leave(unsigned core, Cycle cycle) {
   if (latest_) meet();
 }
 
+void CoreGroup::wake_others(unsigned core, Cycle cycle) {
+  for (unsigned other = 0; other < size(); ++other) {
+    if (other != core) members_[other].port->wake(cycle);
+  }
+}
+
 void CoreGroup::send(unsigned to, const Request& request) {
   std::vector<Request>& requests = members_[to].requests;
   const auto order = [](const Request& sent) { return std::pair(sent.holds, sent.sender); };

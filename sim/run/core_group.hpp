@@ -24,6 +24,7 @@ class CoreGroup {
     mmu::InvalidationScopes scopes = {};  ///< of the hypervisor: what is to go
     Vcpu* vcpu = nullptr;                 ///< of the guest: which has to forget `address`
     std::uint64_t address = 0;            ///< linear
+    bool whole_space = false;             ///< instead: all of the address space
   };
 
   /// `met` is called once, when all have come to the end of their warm-up.
@@ -41,6 +42,9 @@ class CoreGroup {
   /// What the core runs, nothing if nothing yet, or not any more.
   const Vcpu* running(unsigned core) const { return members_[core].running; }
   void run(unsigned core, const Vcpu& vcpu) { members_[core].running = &vcpu; }
+
+  /// Has all others look again, in `cycle`, whether what they wait for has come.
+  void wake_others(unsigned core, mmu::Cycle cycle);
 
   /// Interrupts core `to`, which runs something.
   void send(unsigned to, const Request& request);

@@ -10,14 +10,16 @@
 namespace eptsim::sim {
 
 Guest::Guest(arch::PhysicalMemory& memory, ept::GuestPhysicalMap& where, PhysicalFrames& frames,
-             unsigned maxphyaddr, PagePolicy policy, LinearAreas areas)
+             unsigned maxphyaddr, PagePolicy policy, const MergeSettings& merging,
+             LinearAreas areas)
     : memory_(memory),
       where_(where),
       frames_(frames),
       table_frames_(frames),
       settings_{.mode = ept::PagingMode::k4Level, .maxphyaddr = maxphyaddr},
       policy_(policy),
-      areas_(std::move(areas)) {}
+      areas_(std::move(areas)),
+      merge_settings_(merging) {}
 
 ept::GuestState Guest::state(std::uint16_t asid) { return space(asid).state(); }
 
@@ -55,6 +57,7 @@ void Guest::handle_page_fault(std::uint16_t asid, std::uint64_t linear, bool wri
         ", where mapping a page is refused: " + std::string(name(mapped.error())));
   }
   mapped_.add(size);
+  if (size == arch::PageSize::k4K && merge_settings_.interval != 0) pieces_.add(asid, linear);
 }
 
 /// What the policy gives where nothing is in the way.
@@ -65,12 +68,76 @@ arch::PageSize Guest::wanted_size(std::uint64_t linear) const {
 }
 
 std::optional<ept::GuestLeaf> Guest::unmap(std::uint16_t asid, std::uint64_t linear) {
+  if (is_being_merged(asid, linear)) merge_->gone = true;
   ept::GuestTables& tables = space(asid);
   const auto page = tables.walk(arch::Gva(linear));
   if (!page || !tables.unmap(page->gva, page->size)) return std::nullopt;
   frames_.give_back(page->gpa.value(), page->size);
   mapped_.remove(page->size);
   return *page;
+}
+
+bool Guest::begin_merge(std::size_t& looks) {
+  for (; looks != 0; --looks) {
+    const auto piece = pieces_.next();
+    if (!piece) return false;
+    const arch::Gva begin(piece->begin);
+    ept::GuestTables& tables = space(piece->asid);
+    const auto table = tables.last_table(begin);
+    const bool fits = areas_.contain(piece->begin, arch::bytes(kMergedPage));
+    if (!table || table->pages.empty() || !fits) {
+      pieces_.remove(*piece);
+      continue;
+    }
+    if (table->pages.size() + merge_settings_.most_absent < kMergedPieces) continue;
+    const auto frame = frames_.take(kMergedPage);
+    if (!frame) {
+      ++merging_.refused;
+      continue;
+    }
+    merge_ = {.asid = piece->asid,
+              .begin = begin,
+              .table = tables.take_last_table(begin).value(),
+              .frame = arch::Gpa(*frame)};
+    for (std::size_t page = 0; page < table->pages.size(); ++page) {
+      mapped_.remove(arch::PageSize::k4K);
+    }
+    --looks;
+    return true;
+  }
+  return false;
+}
+
+void Guest::fill_merged() {
+  for (unsigned page = 0; page < kMergedPieces; ++page) {
+    const arch::Gpa gpa = merge_->frame + page * arch::bytes(arch::PageSize::k4K);
+    if (!where_.host_address(gpa, arch::AccessKind::kWrite)) {
+      throw std::logic_error("a guest's frame is not backed: " + hexadecimal(gpa.value()));
+    }
+  }
+}
+
+void Guest::finish_merge() {
+  const Merge merge = *std::exchange(merge_, std::nullopt);
+  table_frames_.free(merge.table.frame);
+  for (const ept::GuestLeaf& page : merge.table.pages) {
+    frames_.give_back(page.gpa.value(), page.size);
+  }
+  pieces_.remove({.asid = merge.asid, .begin = merge.begin.value()});
+  if (merge.gone) {
+    frames_.give_back(merge.frame.value(), kMergedPage);
+    return;
+  }
+  const auto mapped =
+      space(merge.asid)
+          .map(merge.begin, merge.frame, {.size = kMergedPage, .accessed = true, .dirty = true});
+  if (!mapped) {
+    throw std::logic_error("a merged page at " + hexadecimal(merge.begin.value()) +
+                           " is refused: " + std::string(name(mapped.error())));
+  }
+  mapped_.add(kMergedPage);
+  ++merging_.merges;
+  merging_.pages += merge.table.pages.size();
 }
 
 }  // namespace eptsim::sim

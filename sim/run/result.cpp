@@ -27,6 +27,7 @@ CoreExits& CoreExits::operator+=(const CoreExits& more) {
   apic_write += more.apic_write;
   preemption_timer += more.preemption_timer;
   vcpu_switch += more.vcpu_switch;
+  merge += more.merge;
   return *this;
 }
 

@@ -94,7 +94,10 @@ void RunningProgram::serve(const mmu::Request& request, const mmu::Outcome& outc
     log_dirty([&] { pass_exits(1, cycle); }, cycle);
     return;
   }
-  if (!is_alone() && has_been_served(request, outcome, cycle)) return;
+  if (!is_alone() &&
+      (has_been_served(request, outcome, cycle) || waited_for_merge(request, outcome, cycle))) {
+    return;
+  }
   vcpu_->machine.software.serve(asid_, request, outcome);
   account_for_software(cycle);
   if (samples_.is_on()) set_next_milestone();
@@ -103,14 +106,16 @@ void RunningProgram::serve(const mmu::Request& request, const mmu::Outcome& outc
 /// Lets the walk that is under way end which may write to the vCPU's log, before that is drained.
 void RunningProgram::settle(mmu::Cycle& cycle) {
   if (!vcpu_->machine.software.uses_pml()) return;
-  const auto take_answers = [&] {
-    while (port_.under_way() != 0) {
-      const mmu::TranslationPort::Walk& walk = port_.await_answer();
-      count_walk(walk, 0);
-      if (walk.answered + 1 > cycle) pass(walk.answered + 1 - cycle, cycle);
-    }
-  };
-  log_dirty(take_answers, cycle);
+  log_dirty([&] { take_answers(cycle); }, cycle);
+}
+
+/// Nobody is waiting for them any more.
+void RunningProgram::take_answers(mmu::Cycle& cycle) {
+  while (port_.under_way() != 0) {
+    const mmu::TranslationPort::Walk& walk = port_.await_answer();
+    count_walk(walk, 0);
+    if (walk.answered + 1 > cycle) pass(walk.answered + 1 - cycle, cycle);
+  }
 }
 
 /// Another core met the same fault, and had it served since the walk. This one's costs its exit,
@@ -119,6 +124,12 @@ bool RunningProgram::has_been_served(const mmu::Request& request, const mmu::Out
                                      mmu::Cycle& cycle) {
   const mmu::Outcome now = mmu::look_at(*context_, request, work_.memory);
   if (now.kind == outcome.kind && now.gpa == outcome.gpa) return false;
+  count_fault_exit(outcome, cycle);
+  return true;
+}
+
+/// A fault that software has nothing to do for.
+void RunningProgram::count_fault_exit(const mmu::Outcome& outcome, mmu::Cycle& cycle) {
   if (outcome.kind == mmu::OutcomeKind::kEptViolation) {
     ++counted_.ept_violations;
     pass_exits(1, cycle);
@@ -126,7 +137,6 @@ bool RunningProgram::has_been_served(const mmu::Request& request, const mmu::Out
     ++counted_.shadow_exits.page_faults;
     pass_exits(1, cycle);
   }
-  return true;
 }
 
 void RunningProgram::enter(const Record& record, mmu::Cycle& cycle) {
@@ -160,6 +170,7 @@ void RunningProgram::enter(const Record& record, mmu::Cycle& cycle) {
     if (slice != 0) turn_end_ = cycle + slice;
   }
   follow_dirty_log(cycle);
+  follow_merging(cycle);
 }
 
 /// The hypervisor takes the core for another vCPU.
@@ -283,6 +294,7 @@ bool RunningProgram::reach_milestone(mmu::Cycle& cycle) {
     intervals_.end(total());
   }
   follow_dirty_log(cycle);
+  follow_merging(cycle);
   if (work_.progress && translated_ % kProgressInterval == 0) work_.progress(translated_);
   set_next_milestone();
   return true;
@@ -314,10 +326,13 @@ SamplePoint RunningProgram::sample_point() const {
 
 void RunningProgram::set_next_milestone() {
   next_stop_ = kNoStop;
-  if (logs_writes()) {
-    const std::uint64_t interval = work_.settings.machine.dirty_log.interval;
-    next_stop_ = (translated_ / interval + 1) * interval;
-  }
+  const auto stop_each = [this](std::uint64_t interval) {
+    next_stop_ = std::min(next_stop_, (translated_ / interval + 1) * interval);
+  };
+  const Machine& machine = work_.settings.machine;
+  if (logs_writes()) stop_each(machine.dirty_log.interval);
+  if (machine.guest_merge.interval != 0) stop_each(machine.guest_merge.interval);
+  if (machine.hypervisor_merge.interval != 0) stop_each(machine.hypervisor_merge.interval);
   if (!warm_) {
     next_stop_ = std::min(next_stop_, work_.settings.warmup);
   } else if (work_.settings.limit) {
@@ -366,6 +381,8 @@ void RunningProgram::report(RunResult& result, mmu::Cycle now) const {
   result.guest_page_faults += counted_.page_faults;
   result.ept_violations += counted_.ept_violations;
   result.shadow_exits += counted_.shadow_exits;
+  result.guest_merging += counted_.guest_merging;
+  result.hypervisor_merging += counted_.hypervisor_merging;
   result.dirty_log += counted_.dirty_log;
   result.dirty_rounds.insert(result.dirty_rounds.end(), counted_.dirty_rounds.begin(),
                              counted_.dirty_rounds.end());

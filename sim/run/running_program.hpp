@@ -147,6 +147,8 @@ class RunningProgram {
     std::uint64_t page_faults = 0;
     std::uint64_t ept_violations = 0;
     ShadowExits shadow_exits;
+    MergeCounts guest_merging;
+    MergeCounts hypervisor_merging;
     DirtyLogCounts dirty_log;
     std::vector<DirtyRound> dirty_rounds;
     CoreExits exits;
@@ -215,6 +217,7 @@ class RunningProgram {
   void pass_exits(std::uint64_t exits, mmu::Cycle& cycle);
   void pass(std::uint64_t cycles, mmu::Cycle& cycle);
   void settle(mmu::Cycle& cycle);
+  void take_answers(mmu::Cycle& cycle);
   void handle_log(mmu::Cycle& cycle);
   /// What passes in `work` is dirty logging's, whatever parts of it say so themselves.
   template <typename Work>
@@ -225,6 +228,15 @@ class RunningProgram {
     if (logs_writes()) counted_.dirty_log.cycles = before + (cycle - begun);
   }
   void follow_dirty_log(mmu::Cycle& cycle);
+  void follow_merging(mmu::Cycle& cycle);
+  bool merge_is_due(const MergeSettings& settings, std::uint64_t& next) const;
+  void prepare_merge(mmu::Cycle& cycle);
+  void merge_in_guest(mmu::Cycle& cycle);
+  void merge_in_hypervisor(mmu::Cycle& cycle);
+  void end_merge(mmu::Cycle cycle);
+  bool waited_for_merge(const mmu::Request& request, const mmu::Outcome& outcome,
+                        mmu::Cycle& cycle);
+  void count_fault_exit(const mmu::Outcome& outcome, mmu::Cycle& cycle);
   bool logs_writes() const {
     return work_.settings.machine.dirty_log.tracking != DirtyTracking::kOff;
   }
@@ -240,8 +252,11 @@ class RunningProgram {
   bool runs_machine(unsigned core) const;
   unsigned interrupt_machine(const mmu::InvalidationScopes& scopes, mmu::Cycle cycle);
   void shoot_down_page(std::uint64_t address, mmu::Cycle& cycle);
+  void flush_space(std::uint16_t asid, mmu::Cycle& cycle);
+  void shoot_down_guest(std::uint16_t asid, const CoreGroup::Request& request, mmu::Cycle& cycle);
   void serve_request(const CoreGroup::Request& request, mmu::Cycle& cycle);
   void await_answers(mmu::Cycle& cycle);
+  void keep_pace(mmu::Cycle& cycle);
   void await(const std::function<mmu::Cycle()>& when, mmu::Cycle& cycle);
 
   void set_next_milestone();

@@ -93,6 +93,18 @@ void ShadowPaging::forget(std::uint16_t asid, const ept::GuestLeaf& page) {
   }
 }
 
+void ShadowPaging::forget_table(std::uint16_t asid, arch::Gva gva) {
+  const auto table = space(asid).take_last_table(gva);
+  if (!table) return;
+  for (const ept::GuestLeaf& page : table->pages) mapped_.remove(page.size);
+  forgotten_tables_.push_back(table->frame);
+  owed_ = true;
+}
+
+void ShadowPaging::free_tables() {
+  for (const arch::Gpa table : std::exchange(forgotten_tables_, {})) table_frames_.free(table);
+}
+
 void ShadowPaging::remove(ept::GuestTables& tables, const ept::GuestLeaf& leaf) {
   if (!tables.unmap(leaf.gva, leaf.size)) {
     throw std::logic_error("a shadow entry for linear address " + hexadecimal(leaf.gva.value()) +

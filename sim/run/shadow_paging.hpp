@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "ept/arch/physical_memory.hpp"
 #include "ept/guest_tables.hpp"
@@ -47,6 +48,12 @@ class ShadowPaging {
   /// The guest has taken `page` out of its tables. The INVLPG is the guest's, but where its page
   /// was several in the shadow tables it isn't enough.
   void forget(std::uint16_t asid, const ept::GuestLeaf& page);
+  /// The guest has taken a table of its last level out, with all its pages: so the shadow table of
+  /// them goes too, and what takes their place may be a large page. Its frame is kept until
+  /// `free_tables`.
+  void forget_table(std::uint16_t asid, arch::Gva gva);
+  /// Nobody walks a table that was forgotten any more.
+  void free_tables();
   /// Whether translations must be removed that no INVLPG of the guest removes. Asked for once.
   bool take_owed() { return std::exchange(owed_, false); }
 
@@ -67,6 +74,7 @@ class ShadowPaging {
   std::map<std::uint16_t, ept::GuestTables> spaces_;
   MappedBytes mapped_;
   bool owed_ = false;
+  std::vector<arch::Gpa> forgotten_tables_;
 };
 
 }  // namespace eptsim::sim

@@ -41,12 +41,29 @@ bool RunningProgram::runs_machine(unsigned core) const {
 /// The guest changed its tables: the same, as its system does it. In a virtual machine to send an
 /// interrupt is an exit.
 void RunningProgram::shoot_down_page(std::uint64_t address, mmu::Cycle& cycle) {
+  shoot_down_guest(asid_, {.address = address}, cycle);
+}
+
+/// All of an address space, wherever a vCPU is in it: for so many pages Linux reloads CR3.
+void RunningProgram::flush_space(std::uint16_t asid, mmu::Cycle& cycle) {
+  if (asid == asid_) {
+    vcpu_->machine.software.intercept_cr_access();
+    account_for_software(cycle);
+    port_.invalidate(mmu::invalidation::mov_to_cr3(tags(), context_->raw.cr3, false), cycle);
+  }
+  shoot_down_guest(asid, {.whole_space = true}, cycle);
+}
+
+void RunningProgram::shoot_down_guest(std::uint16_t asid, const CoreGroup::Request& request,
+                                      mmu::Cycle& cycle) {
   std::vector<CoreGroup::Request> requests;
   for (Vcpu& other : vcpu_->machine.vcpus) {
-    if (&other == vcpu_ || !other.entered || other.asid != asid_) continue;
+    if (&other == vcpu_ || !other.entered || other.asid != asid) continue;
     if (work_.group.running(other.core) == &other) {
       if (other.core == work_.number) continue;
-      requests.push_back({.sender = work_.number, .vcpu = &other, .address = address});
+      CoreGroup::Request& sent = requests.emplace_back(request);
+      sent.sender = work_.number;
+      sent.vcpu = &other;
     } else {
       other.owes_flush = is_virtual();
     }
@@ -58,9 +75,9 @@ void RunningProgram::shoot_down_page(std::uint64_t address, mmu::Cycle& cycle) {
     ++counted_.exits.apic_write;
     pass_exits(1, cycle);
   }
-  for (CoreGroup::Request& request : requests) {
-    request.holds = cycle + 1;
-    work_.group.send(request.vcpu->core, request);
+  for (CoreGroup::Request& sent : requests) {
+    sent.holds = cycle + 1;
+    work_.group.send(sent.vcpu->core, sent);
   }
   await_answers(cycle);
 }
@@ -83,11 +100,14 @@ void RunningProgram::serve_request(const CoreGroup::Request& request, mmu::Cycle
   } else {
     pass(machine.guest_shootdown_cycles + (is_virtual() ? machine.exit_cycles : 0), cycle);
     if (work_.settings.mode == Mode::kShadow) {
-      ++counted_.shadow_exits.invlpgs;
+      ++(request.whole_space ? counted_.shadow_exits.cr_accesses : counted_.shadow_exits.invlpgs);
       pass_exits(1, cycle);
     }
     if (vcpu_ == request.vcpu) {
-      port_.invalidate(mmu::invalidation::invlpg(tags(), request.address), cycle);
+      port_.invalidate(request.whole_space
+                           ? mmu::invalidation::mov_to_cr3(tags(), context_->raw.cr3, false)
+                           : mmu::invalidation::invlpg(tags(), request.address),
+                       cycle);
     } else {
       request.vcpu->owes_flush = is_virtual();
     }
@@ -100,6 +120,11 @@ void RunningProgram::await_answers(mmu::Cycle& cycle) {
   const mmu::Cycle begun = cycle;
   await([this] { return work_.group.acknowledged(work_.number); }, cycle);
   counted_.shootdowns.cycles += cycle - begun;
+}
+
+/// Until the others are where this core is.
+void RunningProgram::keep_pace(mmu::Cycle& cycle) {
+  if (!is_alone()) await([&cycle] { return cycle; }, cycle);
 }
 
 /// Waits for the cycle that `when` says, kNever as long as it isn't known.

@@ -272,7 +272,7 @@ class Simulation {
            .walk_cycles = walker.cycles,
            .exits = counted.ept_violations + counted.shadow_exits.sum() + counted.dirty_log.turns +
                     counted.dirty_log.full_logs + exits.external_interrupt + exits.apic_write +
-                    exits.preemption_timer + exits.vcpu_switch};
+                    exits.preemption_timer + exits.vcpu_switch + exits.merge};
   }
 
   void reset_counters() {

@@ -19,6 +19,7 @@
 #include "sim/input_error.hpp"
 #include "sim/run/dirty_log_settings.hpp"
 #include "sim/run/intervals.hpp"
+#include "sim/run/merging.hpp"
 #include "sim/run/page_policy.hpp"
 #include "sim/run/shadow_exits.hpp"
 #include "sim/trace/reader.hpp"
@@ -88,6 +89,8 @@ struct Machine {
   PagePolicy ept_page;
   unsigned guest_fragmentation = 0;       ///< percent of the guest's memory without large frames
   unsigned hypervisor_fragmentation = 0;  ///< of the host's
+  MergeSettings guest_merge;
+  MergeSettings hypervisor_merge;
   DirtyLogSettings dirty_log;
   bool invalidate = true;            ///< the hypervisor does the INVEPTs that it owes
   unsigned cores = 0;                ///< at most; 0: as many as there are vCPUs
@@ -153,12 +156,13 @@ struct CycleClasses {
   CycleClasses& operator+=(const CycleClasses& more);
 };
 
-/// VM exits that have to do with other vCPUs, by reason.
+/// VM exits that have to do with other vCPUs, and those to merge pages, by reason.
 struct CoreExits {
   std::uint64_t external_interrupt = 0;  ///< another vCPU had translations forgotten
   std::uint64_t apic_write = 0;          ///< to interrupt other vCPUs of the guest
   std::uint64_t preemption_timer = 0;    ///< the time slice was over
   std::uint64_t vcpu_switch = 0;         ///< the trace had another vCPU, or was at its end
+  std::uint64_t merge = 0;               ///< the hypervisor merged small pages
 
   CoreExits& operator+=(const CoreExits& more);
 };
@@ -220,6 +224,8 @@ struct RunResult {
   std::uint64_t ept_violations = 0;     ///< VM exits by reason
   std::uint64_t ept_misconfigurations = 0;
   ShadowExits shadow_exits;  ///< with Mode::kShadow, by reason
+  MergeCounts guest_merging;
+  MergeCounts hypervisor_merging;
   DirtyLogCounts dirty_log;
   std::vector<DirtyRound> dirty_rounds;  ///< each core's in their order, core by core
   CoreExits exits;

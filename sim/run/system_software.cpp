@@ -25,6 +25,16 @@ Fragmentation host_fragmentation(const Machine& machine, Mode mode) {
           .seed = machine.hardware.seed};
 }
 
+void require_merging_possible(const Machine& machine, Mode mode) {
+  if (machine.hypervisor_merge.interval == 0 || mode == Mode::kNested) return;
+  throw InputError("hypervisor.merge_interval",
+                   mode == Mode::kNative
+                       ? "without a hypervisor there is nothing to merge, expected 0 with --mode "
+                         "native"
+                       : "this version merges no pages below shadow tables, expected 0 with --mode "
+                         "shadow");
+}
+
 void require_dirty_log_possible(const Machine& machine, Mode mode) {
   if (machine.dirty_log.tracking == DirtyTracking::kOff) return;
   if (mode == Mode::kNative) {
@@ -64,19 +74,20 @@ SystemSoftware::SystemSoftware(mmu::Dram& memory, PhysicalFrames& host_frames,
       maxphyaddr_(machine.hardware.maxphyaddr),
       invalidates_(machine.invalidate),
       dirty_rounds_(machine.dirty_log.rounds) {
+  require_merging_possible(machine, mode);
   require_dirty_log_possible(machine, mode);
   if (mode == Mode::kNative) {
     guest_ = std::make_unique<Guest>(memory, identity_, host_frames, maxphyaddr_,
-                                     machine.guest_page, std::move(areas));
+                                     machine.guest_page, machine.guest_merge, std::move(areas));
     return;
   }
   guest_frames_.emplace(
       std::min(host_frames.bytes(), std::uint64_t{1} << kGuestPhysicalBits),
       Fragmentation{machine.guest_fragmentation, machine.hardware.seed + kOfGuest});
   hypervisor_ = std::make_unique<Hypervisor>(memory, host_frames, maxphyaddr_, machine.ept_page,
-                                             machine.dirty_log);
+                                             machine.hypervisor_merge, machine.dirty_log);
   guest_ = std::make_unique<Guest>(memory, *hypervisor_, *guest_frames_, maxphyaddr_,
-                                   machine.guest_page, std::move(areas));
+                                   machine.guest_page, machine.guest_merge, std::move(areas));
   if (mode == Mode::kShadow) shadow_.emplace(memory, *hypervisor_, host_frames, maxphyaddr_);
 }
 
@@ -163,6 +174,29 @@ void SystemSoftware::unmap(std::uint16_t asid, std::uint64_t linear) {
   if (!page) return;
   count_table_write();
   if (shadow_) shadow_->forget(asid, *page);
+}
+
+bool SystemSoftware::begin_guest_merge(std::size_t& looks) {
+  if (!guest_->begin_merge(looks)) return false;
+  count_table_write();
+  if (shadow_) shadow_->forget_table(guest_->merge()->asid, guest_->merge()->begin);
+  return true;
+}
+
+void SystemSoftware::finish_guest_merge() {
+  guest_->finish_merge();
+  count_table_write();
+  if (shadow_) shadow_->free_tables();
+}
+
+bool SystemSoftware::is_being_merged(std::uint16_t asid, const mmu::Request& request,
+                                     const mmu::Outcome& outcome) const {
+  switch (outcome.kind) {
+    case mmu::OutcomeKind::kPageFault: return guest_->is_being_merged(asid, request.address);
+    case mmu::OutcomeKind::kEptViolation:
+      return hypervisor_->is_being_merged(arch::Gpa(outcome.gpa));
+    default: return false;
+  }
 }
 
 /// One store puts a page, or a table with it, into tables that are in use or takes it out. A new

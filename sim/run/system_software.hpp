@@ -65,6 +65,22 @@ class SystemSoftware {
   void intercept_cr_access() { shadow_exits_.cr_accesses += shadow_ ? 1 : 0; }
   void intercept_invlpg() { shadow_exits_.invlpgs += shadow_ ? 1 : 0; }
 
+  // Merging of small pages, by the guest and by the hypervisor, each in two steps. Between them
+  // what the first owes must be removed from the TLBs, everywhere, and an access there has to wait.
+  bool begin_guest_merge(std::size_t& looks);
+  std::uint16_t guest_merge_space() const { return guest_->merge()->asid; }
+  void fill_guest_merge() { guest_->fill_merged(); }
+  void finish_guest_merge();
+  bool begin_hypervisor_merge(std::size_t& looks) { return hypervisor_->begin_merge(looks); }
+  void finish_hypervisor_merge() { hypervisor_->finish_merge(); }
+  /// Whether the fault that `request` met in address space `asid` is of what is being merged.
+  bool is_being_merged(std::uint16_t asid, const mmu::Request& request,
+                       const mmu::Outcome& outcome) const;
+  std::size_t guest_small_pieces() const { return guest_->small_pieces(); }
+  std::size_t hypervisor_small_pieces() const { return hypervisor_->small_pieces(); }
+  const MergeCounts& guest_merging() const { return guest_->merging(); }
+  const MergeCounts& hypervisor_merging() const { return hypervisor_->merging(); }
+
   // Dirty logging. A turn of the hypervisor's, which begins it or collects a round, has two parts:
   // between them every vCPU that runs must exit, if there are logs to be drained.
   void begin_dirty_turn();

@@ -48,6 +48,11 @@ struct VirtualMachine {
   DirtyLogCounts dirty_log_accounted;
   /// Accesses of its first vCPU's core until the hypervisor's next turn at dirty logging.
   std::uint64_t next_dirty_turn = 0;
+  /// The same until the guest, or the hypervisor, next merges pages.
+  std::uint64_t next_guest_merge = 0;
+  std::uint64_t next_hypervisor_merge = 0;
+  /// The cycle from which what is being merged is mapped again, kNever while it isn't.
+  mmu::Cycle merged = 0;
 };
 
 /// All virtual machines of a run, over the same host memory. Each is made when a core first comes

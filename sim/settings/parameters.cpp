@@ -312,6 +312,36 @@ void add_dirty_log(std::vector<Parameter>& table) {
                          "for dirty logging"));
 }
 
+/// Of system software that merges small pages, the guest's or the hypervisor.
+void add_merging(std::vector<Parameter>& table, const std::string& whose,
+                 MergeSettings Machine::* merging) {
+  const auto add = [&](const std::string& key, std::string_view unit, std::uint64_t maximum,
+                       auto member, std::string help) {
+    Parameter parameter;
+    parameter.key = whose + ".merge_" + key;
+    parameter.unit = unit;
+    parameter.maximum = maximum;
+    parameter.help = std::move(help);
+    parameter.get = [merging, member](const Machine& m) {
+      return std::uint64_t{m.*merging.*member};
+    };
+    parameter.set = [merging, member](Machine& m, std::uint64_t value) {
+      auto& field = m.*merging.*member;
+      field = static_cast<std::remove_reference_t<decltype(field)>>(value);
+    };
+    table.push_back(std::move(parameter));
+  };
+  add("interval", "1", 1ull << 48, &MergeSettings::interval,
+      "passes that merge small pages into 2M ones, in accesses of the core that the machine's "
+      "first vCPU is on (0: none)");
+  add("pieces", "1", 1u << 30, &MergeSettings::pieces,
+      "pieces of 2 MiB that a pass looks at (0: all)");
+  add("absent", "1", kMergedPieces - 1, &MergeSettings::most_absent,
+      "of a piece's 512 pages, how many may be absent, and come with the large page");
+  add("page_cycles", "cycle", 1'000'000, &MergeSettings::page_cycles,
+      "to copy or to clear one of its 512 pages");
+}
+
 void add_core(std::vector<Parameter>& table) {
   constexpr std::string_view kOf = " (--detail full)";
   const auto add = [&](std::string key, std::uint64_t maximum, unsigned CoreSettings::* field,
@@ -418,6 +448,7 @@ std::vector<Parameter> make_parameters() {
                          &Machine::hypervisor_fragmentation,
                          "share of the host's large frames, 2M and 1G, that are not to be had: "
                          "smaller pages are given"));
+  add_merging(table, "hypervisor", &Machine::hypervisor_merge);
   table.push_back(page_policy("guest.page", &Machine::guest_page,
                               "page size that the guest's operating system gives the program; thp: "
                               "2M where the program's memory has room for it"));
@@ -425,6 +456,7 @@ std::vector<Parameter> make_parameters() {
                          &Machine::guest_fragmentation,
                          "share of the guest's large frames, 2M and 1G, that are not to be had: "
                          "smaller pages are given"));
+  add_merging(table, "guest", &Machine::guest_merge);
   table.push_back(number("guest.shootdown_cycles", Type::kNumber, "cycle", 0, 1'000'000'000,
                          &Machine::guest_shootdown_cycles,
                          "a processor that the guest interrupts to have a page forgotten, beside "

@@ -289,6 +289,22 @@ void add_dirty_log(std::vector<Statistic>& table) {
                    }});
 }
 
+/// What merging of small pages came to, by the guest's system or the hypervisor.
+void add_merging(std::vector<Statistic>& table, const std::string& whose,
+                 MergeCounts RunResult::* merging) {
+  const auto add = [&](const std::string& key, std::string_view unit, const std::string& help,
+                       std::uint64_t MergeCounts::* count) {
+    table.push_back(number(whose + ".merging." + key, unit, help,
+                           [merging, count](const RunResult& r) { return r.*merging.*count; }));
+  };
+  add("merges", "1", "large pages made of small ones", &MergeCounts::merges);
+  add("pages", "1", "small pages that went into them", &MergeCounts::pages);
+  add("refused", "1", "times that no large frame was to be had", &MergeCounts::refused);
+  add("cycles", "cycle",
+      "of the core that did it, exits and waiting for others included; of the class exits",
+      &MergeCounts::cycles);
+}
+
 std::vector<Statistic> make_statistics() {
   std::vector<Statistic> table;
   table.push_back(number("accesses", "1", "accesses translated; two for one across a page boundary",
@@ -370,6 +386,7 @@ std::vector<Statistic> make_statistics() {
   add_exits("preemption_timer", "because a time slice was over", &CoreExits::preemption_timer);
   add_exits("vcpu_switch", "because the trace had another vCPU, or was at its end",
             &CoreExits::vcpu_switch);
+  add_exits("merge", "to have the hypervisor merge small pages", &CoreExits::merge);
   table.push_back(number("vmx.exit_cycles", "cycle",
                          "cycles of VM exits, entries and the hypervisor's handler",
                          [](const RunResult& r) { return r.cycles_by.exits; }));
@@ -378,6 +395,7 @@ std::vector<Statistic> make_statistics() {
                          "times that its pages became smaller because no frame was large enough, "
                          "warm-up included",
                          &RunResult::host_no_large_frame));
+  add_merging(table, "hypervisor", &RunResult::hypervisor_merging);
   const auto add_shootdowns = [&](const std::string& key, std::string_view unit,
                                   const std::string& help, std::uint64_t Shootdowns::* count) {
     table.push_back(
@@ -400,6 +418,7 @@ std::vector<Statistic> make_statistics() {
                          "times that its pages became smaller because no frame was large enough, "
                          "warm-up included",
                          &RunResult::guest_no_large_frame));
+  add_merging(table, "guest", &RunResult::guest_merging);
   table.push_back(number("memory.page_bytes", "byte", "the program's pages at the end",
                          &RunResult::page_bytes));
   add_mapped(table, "memory.guest_mapped", "the guest's tables", &RunResult::guest_mapped);

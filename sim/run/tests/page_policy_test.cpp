@@ -35,21 +35,6 @@ RunSettings machine(PagePolicy guest, PagePolicy ept, Mode mode = Mode::kNested)
   return settings;
 }
 
-/// A trace that says where its program has memory.
-class TraceWithAreas final : public TraceReader {
- public:
-  TraceWithAreas(std::vector<Record> records, std::vector<LinearArea> areas)
-      : records_(std::move(records)), areas_(std::move(areas)) {}
-  std::size_t read(std::span<Record> records) override { return records_.read(records); }
-  std::string_view format() const override { return records_.format(); }
-  bool has_fetches() const override { return false; }
-  std::vector<LinearArea> areas() const override { return areas_; }
-
- private:
-  MemoryTrace records_;
-  std::vector<LinearArea> areas_;
-};
-
 TEST(TransparentHugePages, AreGivenOnFirstTouchWhereAreasAreUnknown) {
   const RunResult result = run(machine(kThp, PageSize::k4K), pieces(3));
   EXPECT_EQ(result.guest_mapped[PageSize::k2M], 6 * kMiB);

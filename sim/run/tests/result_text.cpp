@@ -93,10 +93,14 @@ std::string text_of(const RunResult& result) {
   const CoreExits& exits = result.exits;
   const Shootdowns& shootdowns = result.shootdowns;
   out << "exits " << exits.external_interrupt << ' ' << exits.apic_write << ' '
-      << exits.preemption_timer << ' ' << exits.vcpu_switch << "\nshootdowns "
+      << exits.preemption_timer << ' ' << exits.vcpu_switch << ' ' << exits.merge << "\nshootdowns "
       << shootdowns.of_hypervisor << ' ' << shootdowns.of_guest << ' ' << shootdowns.interrupts
       << ' ' << shootdowns.cycles << "\nstale " << result.stale.guest << ' ' << result.stale.ept
       << '\n';
+  for (const MergeCounts& merging : {result.guest_merging, result.hypervisor_merging}) {
+    out << "merging " << merging.merges << ' ' << merging.pages << ' ' << merging.refused << ' '
+        << merging.cycles << '\n';
+  }
   const DirtyLogCounts& log = result.dirty_log;
   out << "dirty " << log.turns << ' ' << log.rounds << ' ' << log.pages << ' '
       << log.protected_writes << ' ' << log.full_logs << ' ' << log.logged << ' ' << log.entries

@@ -36,6 +36,21 @@ class MemoryTrace final : public TraceReader {
   std::size_t next_ = 0;
 };
 
+/// A trace that says where its program has memory.
+class TraceWithAreas final : public TraceReader {
+ public:
+  TraceWithAreas(std::vector<Record> records, std::vector<LinearArea> areas)
+      : records_(std::move(records)), areas_(std::move(areas)) {}
+  std::size_t read(std::span<Record> records) override { return records_.read(records); }
+  std::string_view format() const override { return records_.format(); }
+  bool has_fetches() const override { return false; }
+  std::vector<LinearArea> areas() const override { return areas_; }
+
+ private:
+  MemoryTrace records_;
+  std::vector<LinearArea> areas_;
+};
+
 inline Record record(RecordKind kind, std::uint64_t address, std::uint16_t size = 8) {
   return {.address = address, .ip = 0x401000, .instructions = 1, .size = size, .kind = kind};
 }
