@@ -83,6 +83,9 @@ RunReport numbered() {
                       .cycles = 87};
   result.dirty_rounds = {{.vm = 3, .pages = 50, .cycles = 88},
                          {.vm = 3, .pages = 31, .cycles = 89}};
+  result.guest_merging = {.merges = 90, .pages = 91, .refused = 92, .cycles = 93};
+  result.hypervisor_merging = {.merges = 94, .pages = 95, .refused = 96, .cycles = 97};
+  result.exits.merge = 94;
   result.cycles_by.exits = 52'000;
   result.page_bytes = 4096;
   result.guest_table_bytes = 8192;
@@ -194,7 +197,8 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
                                                {"external_interrupt", 69},
                                                {"apic_write", 70},
                                                {"preemption_timer", 71},
-                                               {"vcpu_switch", 72}}));
+                                               {"vcpu_switch", 72},
+                                               {"merge", 94}}));
   EXPECT_EQ(stats.at("vmx").at("exit_cycles"), 52'000);
   EXPECT_EQ(stats.at("hypervisor").at("dirty_log"),
             Json({{"rounds", 2},
@@ -209,6 +213,10 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
                   {"by_round",
                    {{{"vm", 3}, {"pages", 50}, {"cycles", 88}},
                     {{"vm", 3}, {"pages", 31}, {"cycles", 89}}}}}));
+  EXPECT_EQ(stats.at("guest").at("merging"),
+            Json({{"merges", 90}, {"pages", 91}, {"refused", 92}, {"cycles", 93}}));
+  EXPECT_EQ(stats.at("hypervisor").at("merging"),
+            Json({{"merges", 94}, {"pages", 95}, {"refused", 96}, {"cycles", 97}}));
   EXPECT_EQ(stats.at("timeline").size(), 2u);
   EXPECT_EQ(stats.at("timeline").at(1), Json({{"accesses", 36},
                                               {"instructions", 50},
