@@ -67,6 +67,12 @@ class TranslationPort final : public sc_core::sc_module {
   /// context's (WalkTransaction).
   void log_with(std::uint16_t* pml_index) { pml_index_ = pml_index; }
   TlbHit lookup(const Request& request) { return unit_.tlbs().lookup(request); }
+  const TlbEntry* lookup_again(const Request& request) {
+    return unit_.tlbs().lookup_again(request);
+  }
+  unsigned first_level_cycles(arch::AccessKind access) const {
+    return unit_.tlbs().first_level_cycles(access);
+  }
   void discount(const Request& request, const TlbHit& hit) { unit_.tlbs().discount(request, hit); }
   /// Has the TLBs take a translation, or what a fault removes, that came by no walk in time.
   void fill(const WalkContext& context, const Request& request, const Outcome& outcome) {

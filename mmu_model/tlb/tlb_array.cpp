@@ -25,6 +25,7 @@ TlbArray::TlbArray(TlbGeometry geometry, unsigned coalesce, Replacement replacem
       tags_(geometry.entries),
       recent_(geometry.entries / geometry.ways),
       entries_(geometry.entries),
+      again_(geometry.entries / geometry.ways),
       replacement_(replacement, geometry.entries / geometry.ways, geometry.ways, seed) {}
 
 void TlbArray::fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& entry) {
@@ -41,6 +42,7 @@ void TlbArray::fill(std::uint16_t vpid, std::uint64_t linear, const TlbEntry& en
   count(entry, 1);
   const auto way = static_cast<unsigned>(index % ways_);
   recent_[set] = way;
+  again_[set] = {};
   replacement_.filled(set, way);
 }
 
@@ -61,6 +63,7 @@ bool TlbArray::join(std::size_t first, std::uint64_t tag, const TlbEntry& entry)
   entries_[joined].pages |= entry.pages;
   const auto way = static_cast<unsigned>(joined - first);
   recent_[first / ways_] = way;
+  again_[first / ways_] = {};
   replacement_.used(first / ways_, way);
   return true;
 }
@@ -116,6 +119,7 @@ bool TlbArray::is_within(const InvalidationScope& scope, std::size_t index) cons
 void TlbArray::remove(std::size_t index) {
   count(entries_[index], -1);
   tags_[index] = 0;
+  again_[index / ways_] = {};
 }
 
 void TlbArray::count(const TlbEntry& entry, int change) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -59,7 +60,25 @@ class TlbArray {
   }
 
   /// Counts a hit of what `find` gave as a use.
-  void use(const Found& found) { replacement_.used(found.set, found.way); }
+  void use(const Found& found) {
+    replacement_.used(found.set, found.way);
+    again_[found.set] = {};
+  }
+
+  /// Has `again` give it from now on: what was found for `linear` by a look-up of 4 KiB pages, and
+  /// has just been used.
+  void remember(const Found& found, std::uint64_t linear) {
+    again_[found.set] = {linear >> 12, found.entry->allowed, found.entry};
+  }
+  /// The entry of which a look-up is sure to be a hit: the one that was used last of its set, by an
+  /// access to the same page as `linear`, and nothing in the set has changed since. Such a use is
+  /// no news to any replacement. `allowed`: allowed_bit. As long as nobody forgets, look-ups are in
+  /// one space and under one rights mode.
+  const TlbEntry* again(std::uint64_t linear, std::uint64_t allowed) const {
+    const Again& again = again_[set_of(linear, arch::PageSize::k4K)];
+    return again.page == linear >> 12 && (again.allowed & allowed) != 0 ? again.entry : nullptr;
+  }
+  void forget() { std::ranges::fill(again_, Again{}); }
 
   /// Puts `entry`, which maps `linear` for `vpid`, in place of whatever of its size could answer
   /// where it does, else of nothing, else of the set's victim. Or, of a group, joins it to an entry
@@ -82,6 +101,13 @@ class TlbArray {
   void invalidate(const InvalidationScope& scope);
 
  private:
+  /// What was used last of a set.
+  struct Again {
+    std::uint64_t page = ~std::uint64_t{0};  ///< address / 4096; there is no such page
+    std::uint64_t allowed = 0;               ///< TlbEntry::allowed
+    const TlbEntry* entry = nullptr;
+  };
+
   static constexpr unsigned size_code(arch::PageSize size) { return arch::leaf_level(size) - 1; }
   /// Bits of an address within what one entry of pages of `size` is for.
   unsigned offset_bits(arch::PageSize size) const {
@@ -118,6 +144,7 @@ class TlbArray {
   std::vector<std::uint64_t> tags_;    ///< 0: nothing there
   std::vector<std::uint32_t> recent_;  ///< by set: the way that hit last, which is tried first
   std::vector<TlbEntry> entries_;
+  std::vector<Again> again_;  ///< by set
   ReplacementState replacement_;
   std::array<unsigned, 3> resident_{};  ///< entries by size code
   unsigned pieces_ = 0;                 ///< entries smaller than their guest page

@@ -26,11 +26,16 @@ TlbHierarchy::TlbHierarchy(const TlbSettings& l1i, const TlbSettings& l1d, const
 
 void TlbHierarchy::use(const WalkContext& context) {
   const RightsRegisters rights = rights_of(context);
-  if (query_.rights_mode == 0 || !(rights == query_.rights)) {
+  const TlbSpace space = space_of(context);
+  const bool same_rights = query_.rights_mode != 0 && rights == query_.rights;
+  if (!same_rights) {
     query_.rights = rights;
     ++query_.rights_mode;
   }
-  query_.space = space_of(context);
+  if (!same_rights || !(space == query_.space)) {
+    for (TlbLevel* const level : {&l1i_, &l1d_, &l2_}) level->forget();
+  }
+  query_.space = space;
   query_.context = &context;
 }
 
@@ -61,7 +66,7 @@ void TlbHierarchy::fill(const WalkContext& context, const Request& request,
   // With CR0.CD = 1 everything is UC: an entry would outlive that.
   if (outcome.kind != OutcomeKind::kTranslated || !request.linear || context.caches_off) return;
   const TlbEntry entry = make_tlb_entry(context, outcome);
-  TlbLevel& first = request.access == arch::AccessKind::kFetch ? l1i_ : l1d_;
+  TlbLevel& first = first_of(request);
   first.fill(context.raw.vpid, request.address, entry);
   l2_.fill(context.raw.vpid, request.address, entry);
 }

@@ -36,7 +36,9 @@ class TlbHierarchy {
   /// Looks up the translation that `request`, a linear one, needs in the context in use. Linear
   /// addresses that do not exist miss. No kernel, no allocation.
   TlbHit lookup(const Request& request) {
-    TlbLevel& first = request.access == arch::AccessKind::kFetch ? l1i_ : l1d_;
+    TlbLevel& first = first_of(request);
+    if (const TlbEntry* entry = first.lookup_again(request)) [[likely]]
+      return {entry, TlbHitLevel::kFirst, first.hit_cycles()};
     // Tags hold bits 56:12; with the bits above as they should be, that is the whole page number.
     if (!arch::is_canonical(request.address, 57)) [[unlikely]]
       return miss_of(first);
@@ -46,10 +48,17 @@ class TlbHierarchy {
     return lookup_second(first, request);
   }
 
+  /// The same for who does without, unless it is sure beforehand to be a hit in the first level
+  /// that changes nothing but the count: then the entry, otherwise nullptr, and has counted
+  /// nothing.
+  const TlbEntry* lookup_again(const Request& request) {
+    return first_of(request).lookup_again(request);
+  }
+
   /// The last look-up, of `request`, which gave `hit`, is not to count: the access had been looked
   /// up before, and began anew.
   void discount(const Request& request, const TlbHit& hit) {
-    TlbLevel& first = request.access == arch::AccessKind::kFetch ? l1i_ : l1d_;
+    TlbLevel& first = first_of(request);
     first.discount(hit.level == TlbHitLevel::kFirst);
     if (hit.level != TlbHitLevel::kFirst) l2_.discount(hit.level == TlbHitLevel::kSecond);
   }
@@ -68,7 +77,10 @@ class TlbHierarchy {
   /// Removes what fits `scope` from every TLB.
   void invalidate(const InvalidationScope& scope);
 
-  /// Those that a hit in the second level adds.
+  /// Those that a hit in one of the levels adds.
+  unsigned first_level_cycles(arch::AccessKind access) const {
+    return (access == arch::AccessKind::kFetch ? l1i_ : l1d_).hit_cycles();
+  }
   unsigned second_level_cycles() const { return l2_.hit_cycles(); }
   TlbCounters l1i() const { return l1i_.counters(); }
   TlbCounters l1d() const { return l1d_.counters(); }
@@ -76,6 +88,9 @@ class TlbHierarchy {
   void reset_counters();
 
  private:
+  TlbLevel& first_of(const Request& request) {
+    return request.access == arch::AccessKind::kFetch ? l1i_ : l1d_;
+  }
   TlbHit lookup_second(TlbLevel& first, const Request& request);
   TlbHit miss_of(TlbLevel& first);
 

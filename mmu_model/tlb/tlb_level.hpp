@@ -40,11 +40,25 @@ class TlbLevel {
       if (found.entry == nullptr) continue;
       if (!query.may_use(*found.entry, request)) break;
       array->use(found);
+      if (kSizes[i] == arch::PageSize::k4K) array->remember(found, request.address);
       ++hits_;
       return found.entry;
     }
     count_miss();
     return nullptr;
+  }
+
+  /// The same, if it is sure to be a hit and to change nothing but that it counts as one
+  /// (TlbArray::again). Otherwise nullptr, and has counted nothing.
+  const TlbEntry* lookup_again(const Request& request) {
+    if (array_of_[0] == nullptr) return nullptr;
+    const TlbEntry* const entry = array_of_[0]->again(request.address, allowed_bit(request));
+    hits_ += entry != nullptr;
+    return entry;
+  }
+  /// Look-ups to come are in another space, or under other rights.
+  void forget() {
+    for (TlbArray& array : arrays_) array.forget();
   }
 
   /// A look-up of what the last one found, with nothing changed since, tells nothing new.

@@ -1,6 +1,8 @@
 #include "sim/run/blocking_core.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <span>
 
 namespace eptsim::sim {
 
@@ -12,8 +14,43 @@ void BlockingCore::run_program() {
       const Record* const record = program_.next();
       if (record == nullptr) break;
       if (!run_record(*record)) return;
+      if (passes_hits_) run_hits();
     }
   } while (program_.take_turns());
+}
+
+/// Accesses to pages that were used a moment ago, one after the other: time passes, and nothing
+/// else comes of them. All others, and what reaches a milestone, are for run_record.
+void BlockingCore::run_hits() {
+  const std::optional<std::uint64_t> home = program_.home();
+  if (!home) return;
+  const std::span<const Record> records = program_.upcoming();
+  const std::size_t most = std::min<std::uint64_t>(records.size(), program_.before_milestone());
+  const bool fetches = program_.settings().fetch;
+  std::uint64_t instructions = 0;
+  std::uint64_t accesses = 0;
+  std::uint64_t lookup_cycles = 0;
+  std::size_t passed = 0;
+  for (; passed < most; ++passed) {
+    const Record& record = records[passed];
+    if (!is_access(record.kind)) break;
+    if (record.kind != RecordKind::kFetch || fetches) {
+      const std::uint64_t last = (record.address & (kTranslatedPage - 1)) + record.size;
+      if (home_of(record) != *home || last > kTranslatedPage) break;
+      const mmu::Request request{
+          .address = record.address, .access = access_kind(record.kind), .user = true};
+      if (port_.lookup_again(request) == nullptr) break;
+      lookup_cycles += port_.first_level_cycles(request.access);
+      ++accesses;
+    }
+    instructions += record.instructions;
+  }
+  program_.pass_over(passed);
+  program_.count_accesses(accesses);
+  program_.counted().instructions += instructions;
+  program_.counted().cycles_by.retiring += instructions;
+  program_.counted().cycles_by.translation += lookup_cycles;
+  cycle_ += instructions + lookup_cycles;
 }
 
 /// The core is about to act in `cycle_`. What others ask for comes first.

@@ -28,6 +28,7 @@ class BlockingCore final : public Core {
  private:
   void run_program() override;
   mmu::Cycle now() const override { return cycle_; }
+  void run_hits();
   void pace();
   bool run_record(const Record& record);
   bool access(const Record& record);
@@ -35,6 +36,10 @@ class BlockingCore final : public Core {
   bool walk(const mmu::Request& request, std::uint64_t ip);
   bool take(const mmu::Request& request, const mmu::Outcome& outcome);
 
+  /// Accesses that hit may pass without a look at anything else: nothing has to be held against
+  /// memory, and no turn, core or kernel waited for.
+  bool passes_hits_ = program_.is_alone() && program_.is_only() && !timeline_.lockstep() &&
+                      !program_.has_ideal_tlb() && !program_.checks_uses();
   mmu::Cycle cycle_ = 0;  ///< the core's own, ahead of the kernel's
 };
 

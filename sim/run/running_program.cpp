@@ -11,7 +11,7 @@
 namespace eptsim::sim {
 namespace {
 
-constexpr std::size_t kBatch = 4096;                     // records read at a time
+constexpr std::size_t kBatch = 1024;                     // records read at a time
 constexpr std::uint64_t kProgressInterval = 1ull << 16;  // accesses
 constexpr unsigned kLinearBits = 48;                     // the guest has 4-level paging
 constexpr std::uint64_t kNoStop = ~0ull;                 // more accesses than there can be

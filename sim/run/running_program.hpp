@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,6 +81,19 @@ class RunningProgram {
     ++stream.read;
     return &stream.batch[stream.next++];
   }
+  /// Those that come after it, as far as they are there already.
+  std::span<const Record> upcoming() const {
+    const Stream& stream = streams_[turn_];
+    return std::span(stream.batch).subspan(stream.next, stream.records - stream.next);
+  }
+  /// The first `count` of those have come.
+  void pass_over(std::size_t count) {
+    Stream& stream = streams_[turn_];
+    stream.next += count;
+    stream.read += count;
+  }
+  /// Whether no other trace takes turns here.
+  bool is_only() const { return streams_.size() == 1; }
   /// Whether, in `cycle`, it is another trace's turn.
   bool turn_is_over(mmu::Cycle cycle) const { return cycle >= turn_end_ && streams_.size() > 1; }
   /// Gives the turn to the next trace; one at its end is done with. False if that was the last.
@@ -89,6 +104,11 @@ class RunningProgram {
   /// Whether `record` belongs to where the core is.
   bool is_current(const Record& record) const {
     return vcpu_ != nullptr && record.asid == asid_ && is_running(record);
+  }
+  /// The same for several, by home_of: of none, if the core hasn't been anywhere.
+  std::optional<std::uint64_t> home() const {
+    if (vcpu_ == nullptr) return std::nullopt;
+    return home_of({.asid = asid_, .vcpu = vcpu_->name, .vm = vcpu_->machine.name});
   }
   /// What it translates with, once it has entered an address space.
   const mmu::WalkContext& context() const { return *context_; }
@@ -112,6 +132,8 @@ class RunningProgram {
 
   /// Machine::ideal_tlb.
   bool has_ideal_tlb() const { return ideal_tlb_; }
+  /// Machine::stale_check.
+  bool checks_uses() const { return checks_uses_; }
   /// The end of a walk that takes no time and goes by no walker. The TLBs take it.
   mmu::Outcome translate_at_once(const mmu::Request& request);
 
@@ -168,6 +190,12 @@ class RunningProgram {
   bool count_access() {
     ++counted_.accesses;
     return ++translated_ == next_milestone_;
+  }
+  /// How many more may be counted at once before the one with which a milestone is reached.
+  std::uint64_t before_milestone() const { return next_milestone_ - translated_ - 1; }
+  void count_accesses(std::uint64_t count) {
+    counted_.accesses += count;
+    translated_ += count;
   }
   /// How many accesses there will have been when the next milestone comes that isn't passed in full
   /// swing: the warm-up's end, the limit, the hypervisor's turn.

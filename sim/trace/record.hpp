@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 
 /// One item of a trace: an access of the program, or an event between accesses. Every reader,
@@ -37,5 +39,11 @@ struct Record {
   std::uint16_t vm = 0;
 };
 static_assert(sizeof(Record) == 32);
+
+/// Address space, vCPU and VM of a record as one number, to be compared.
+constexpr std::uint64_t home_of(const Record& record) {
+  constexpr std::uint64_t kHome = 0xffff'ff00'ffff'0000;  // without size and kind, in its last word
+  return std::bit_cast<std::array<std::uint64_t, 4>>(record)[3] & kHome;
+}
 
 }  // namespace eptsim::sim

@@ -92,6 +92,19 @@ TEST(WindowProperties, EachCycleIsInOneClassAndLockstepChangesNothing) {
   }
 }
 
+TEST(WindowProperties, LockstepChangesNothingOnTheCoreThatBlocksEither) {
+  std::mt19937_64 random(17);
+  for (unsigned round = 0; round < 40; ++round) {
+    RunSettings settings = random_machine(random);
+    settings.detail = Detail::kTranslation;
+    const std::vector<Record> records = random_program(random);
+    const std::string driven = run_apart(settings, records);
+    ASSERT_TRUE(driven.ends_with("\n0 done\n")) << "round " << round << ": " << driven;
+    settings.machine.hardware.lockstep = true;
+    ASSERT_EQ(driven, run_apart(settings, records)) << "round " << round;
+  }
+}
+
 TEST(WindowProperties, BothCoresTranslateTheSameAndTheProgramsFaultsAreTheSame) {
   std::mt19937_64 random(8);
   for (unsigned round = 0; round < 20; ++round) {
