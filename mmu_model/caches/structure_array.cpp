@@ -128,13 +128,11 @@ void StructureArray::make_room(const TlbSpace& space, std::uint64_t address, uns
 
 void StructureArray::invalidate_linear(const InvalidationScope& scope) {
   if (!scope.linear_mappings && !scope.combined_mappings) return;
+  const bool of_address = scope.linear && scope.structures_of_address_alone;
   for (std::size_t index = 0; index < tags_.size(); ++index) {
     const Tag& held = tags_[index];
-    if (held.where == 0 || !fits(scope, held.translation_space(), false)) continue;
-    if (scope.linear && scope.structures_of_address_alone && !held.covers(*scope.linear)) {
-      continue;
-    }
-    remove(index);
+    if (held.where == 0 || (of_address && !held.covers(*scope.linear))) continue;
+    if (fits(scope, held.translation_space(), false)) remove(index);
   }
 }
 

@@ -105,15 +105,21 @@ bool TlbArray::is_within(const InvalidationScope& scope, std::size_t index) cons
   const std::uint64_t tag = tags_[index];
   if (tag == 0) return false;
   const TlbEntry& entry = entries_[index];
+  if (scope.linear && !maps(index, *scope.linear, scope.piece_alone)) return false;
   const TlbSpace space{.vpid = static_cast<std::uint16_t>(tag >> 3), .word = entry.space};
-  if (!fits(scope, space, entry.global)) return false;
-  if (!scope.linear) return true;
-  const std::uint64_t linear = tag >> 19 << 12;
-  if (entry.size < entry.guest_size && !scope.piece_alone) {
-    return same_block(*scope.linear, linear, arch::offset_bits(entry.guest_size));
+  return fits(scope, space, entry.global);
+}
+
+/// Whether the entry maps `linear`; or, of a piece that doesn't stand alone, the page that it is
+/// of.
+bool TlbArray::maps(std::size_t index, std::uint64_t linear, bool piece_alone) const {
+  const TlbEntry& entry = entries_[index];
+  const std::uint64_t first = tags_[index] >> 19 << 12;
+  if (entry.size < entry.guest_size && !piece_alone) {
+    return same_block(linear, first, arch::offset_bits(entry.guest_size));
   }
-  return same_block(*scope.linear, linear, offset_bits(entry.size)) &&
-         (entry.pages >> page_in_group(*scope.linear, entry.size) & 1) != 0;
+  return same_block(linear, first, offset_bits(entry.size)) &&
+         (entry.pages >> page_in_group(linear, entry.size) & 1) != 0;
 }
 
 void TlbArray::remove(std::size_t index) {

@@ -134,6 +134,7 @@ class TlbArray {
     return (linear >> offset_bits(size)) & set_mask_;
   }
   bool is_within(const InvalidationScope& scope, std::size_t index) const;
+  bool maps(std::size_t index, std::uint64_t linear, bool piece_alone) const;
   bool join(std::size_t first, std::uint64_t tag, const TlbEntry& entry);
   void remove(std::size_t index);
   void count(const TlbEntry& entry, int change);

@@ -45,6 +45,15 @@ TlbHit TlbHierarchy::miss_of(TlbLevel& first) {
   return {nullptr, TlbHitLevel::kMiss, l2_.is_off() ? first.miss_cycles() : l2_.miss_cycles()};
 }
 
+TlbHit TlbHierarchy::lookup_further(TlbLevel& first, const Request& request) {
+  // Tags hold bits 56:12; with the bits above as they should be, that is the whole page number.
+  if (!arch::is_canonical(request.address, 57)) return miss_of(first);
+  if (const TlbEntry* const entry = first.lookup(query_, request)) {
+    return {entry, TlbHitLevel::kFirst, first.hit_cycles()};
+  }
+  return lookup_second(first, request);
+}
+
 TlbHit TlbHierarchy::lookup_second(TlbLevel& first, const Request& request) {
   if (l2_.is_off()) return {nullptr, TlbHitLevel::kMiss, first.miss_cycles()};
   const TlbEntry* entry = l2_.lookup(query_, request);

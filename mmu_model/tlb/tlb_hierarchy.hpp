@@ -39,20 +39,14 @@ class TlbHierarchy {
     TlbLevel& first = first_of(request);
     if (const TlbEntry* entry = first.lookup_again(request)) [[likely]]
       return {entry, TlbHitLevel::kFirst, first.hit_cycles()};
-    // Tags hold bits 56:12; with the bits above as they should be, that is the whole page number.
-    if (!arch::is_canonical(request.address, 57)) [[unlikely]]
-      return miss_of(first);
-    if (const TlbEntry* entry = first.lookup(query_, request)) [[likely]] {
-      return {entry, TlbHitLevel::kFirst, first.hit_cycles()};
-    }
-    return lookup_second(first, request);
+    return lookup_further(first, request);
   }
-
-  /// The same for who does without, unless it is sure beforehand to be a hit in the first level
-  /// that changes nothing but the count: then the entry, otherwise nullptr, and has counted
-  /// nothing.
-  const TlbEntry* lookup_again(const Request& request) {
-    return first_of(request).lookup_again(request);
+  /// The same of the first level alone; a miss there doesn't count, and so has changed nothing.
+  const TlbEntry* lookup_hit(const Request& request) {
+    TlbLevel& first = first_of(request);
+    if (const TlbEntry* const entry = first.lookup_again(request)) [[likely]]
+      return entry;
+    return arch::is_canonical(request.address, 57) ? first.lookup_hit(query_, request) : nullptr;
   }
 
   /// The last look-up, of `request`, which gave `hit`, is not to count: the access had been looked
@@ -91,6 +85,7 @@ class TlbHierarchy {
   TlbLevel& first_of(const Request& request) {
     return request.access == arch::AccessKind::kFetch ? l1i_ : l1d_;
   }
+  TlbHit lookup_further(TlbLevel& first, const Request& request);
   TlbHit lookup_second(TlbLevel& first, const Request& request);
   TlbHit miss_of(TlbLevel& first);
 

@@ -33,6 +33,12 @@ class TlbLevel {
   /// The entry through which `request` passes, or nullptr. An entry that `request` may not use
   /// counts as a miss. Valid until the level next changes.
   const TlbEntry* lookup(const TlbQuery& query, const Request& request) {
+    const TlbEntry* const entry = lookup_hit(query, request);
+    if (entry == nullptr) count_miss();
+    return entry;
+  }
+  /// The same, but a miss doesn't count, and so has changed nothing.
+  const TlbEntry* lookup_hit(const TlbQuery& query, const Request& request) {
     for (unsigned i = 0; i < kSizes.size(); ++i) {
       TlbArray* const array = array_of_[i];
       if (array == nullptr || !array->has(kSizes[i])) continue;
@@ -44,12 +50,10 @@ class TlbLevel {
       ++hits_;
       return found.entry;
     }
-    count_miss();
     return nullptr;
   }
-
-  /// The same, if it is sure to be a hit and to change nothing but that it counts as one
-  /// (TlbArray::again). Otherwise nullptr, and has counted nothing.
+  /// The same again, if it is sure to be a hit and to change nothing but that it counts as one
+  /// (TlbArray::again). Otherwise nullptr.
   const TlbEntry* lookup_again(const Request& request) {
     if (array_of_[0] == nullptr) return nullptr;
     const TlbEntry* const entry = array_of_[0]->again(request.address, allowed_bit(request));

@@ -1,7 +1,6 @@
 #include "sim/run/blocking_core.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <span>
 
 namespace eptsim::sim {
@@ -22,8 +21,6 @@ void BlockingCore::run_program() {
 /// Accesses to pages that were used a moment ago, one after the other: time passes, and nothing
 /// else comes of them. All others, and what reaches a milestone, are for run_record.
 void BlockingCore::run_hits() {
-  const std::optional<std::uint64_t> home = program_.home();
-  if (!home) return;
   const std::span<const Record> records = program_.upcoming();
   const std::size_t most = std::min<std::uint64_t>(records.size(), program_.before_milestone());
   const bool fetches = program_.settings().fetch;
@@ -36,10 +33,10 @@ void BlockingCore::run_hits() {
     if (!is_access(record.kind)) break;
     if (record.kind != RecordKind::kFetch || fetches) {
       const std::uint64_t last = (record.address & (kTranslatedPage - 1)) + record.size;
-      if (home_of(record) != *home || last > kTranslatedPage) break;
+      if (!program_.is_current(record) || last > kTranslatedPage) break;
       const mmu::Request request{
           .address = record.address, .access = access_kind(record.kind), .user = true};
-      if (port_.lookup_again(request) == nullptr) break;
+      if (port_.lookup_hit(request) == nullptr) break;
       lookup_cycles += port_.first_level_cycles(request.access);
       ++accesses;
     }
@@ -124,6 +121,7 @@ bool BlockingCore::translate(const mmu::Request& request, std::uint64_t ip) {
 }
 
 bool BlockingCore::walk(const mmu::Request& request, std::uint64_t ip) {
+  program_.expect_walk(request, ip);
   const mmu::WalkTransaction& walk = port_.walk(program_.context(), request, cycle_);
   program_.counted().cycles_by.translation += walk.answered + 1 - cycle_;
   cycle_ = walk.answered + 1;

@@ -21,6 +21,10 @@ class HotSpots {
     }
   }
   void clear() { *this = {}; }
+  /// Has the host bring what adding to `address` will read.
+  void prefetch(std::uint64_t address) const {
+    __builtin_prefetch(&spots_[first_place_of(address)]);
+  }
 
   /// The `count` most expensive, most cycles first, equals by lower address.
   std::vector<HotSpot> top(std::size_t count) const;
@@ -41,10 +45,13 @@ class HotSpots {
     spot->walks += more.walks;
     spot->walk_cycles += more.walk_cycles;
   }
+  std::size_t first_place_of(std::uint64_t address) const {
+    constexpr std::uint64_t kGoldenRatio = 0x9E37'79B9'7F4A'7C15;
+    return (address * kGoldenRatio) >> shift_;
+  }
   /// Where the address is, or would be.
   HotSpot& place_of(std::uint64_t address) {
-    constexpr std::uint64_t kGoldenRatio = 0x9E37'79B9'7F4A'7C15;
-    std::size_t at = (address * kGoldenRatio) >> shift_;
+    std::size_t at = first_place_of(address);
     while (spots_[at].walks != 0 && spots_[at].address != address) {
       at = (at + 1) & (spots_.size() - 1);
     }

@@ -22,6 +22,15 @@ class InOrder {
     cycle_ = cycle;
     return cycle;
   }
+  /// The same of one that nothing holds.
+  mmu::Cycle pass() {
+    if (used_ == width_) {
+      ++cycle_;
+      used_ = 0;
+    }
+    ++used_;
+    return cycle_;
+  }
   /// The cycle of the last.
   mmu::Cycle cycle() const { return cycle_; }
   /// None goes by before `cycle`.

@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::size_t kBatch = 1024;                     // records read at a time
 constexpr std::uint64_t kProgressInterval = 1ull << 16;  // accesses
-constexpr unsigned kLinearBits = 48;                     // the guest has 4-level paging
 constexpr std::uint64_t kNoStop = ~0ull;                 // more accesses than there can be
 
 }  // namespace
@@ -51,7 +50,7 @@ bool RunningProgram::take_turns() {
 }
 
 void RunningProgram::require_canonical(std::uint64_t address) const {
-  if (arch::is_canonical(address, kLinearBits)) [[likely]]
+  if (is_canonical(address)) [[likely]]
     return;
   throw error_at_record("address " + hexadecimal(address) +
                         " is not canonical, expected bits 63 to 47 " + "all equal" +
@@ -161,6 +160,7 @@ void RunningProgram::enter(const Record& record, mmu::Cycle& cycle) {
   }
   vcpu_->entered = true;
   vcpu_->asid = asid_ = record.asid;
+  home_ = home_of(record);
   context_ = &vcpu_->machine.software.context(asid_, vcpu_->vpid, vcpu_->number);
   account_for_software(cycle);
   port_.use(*context_);

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -81,6 +80,11 @@ class RunningProgram {
     ++stream.read;
     return &stream.batch[stream.next++];
   }
+  /// The one after it, if it is there already.
+  const Record* peek() const {
+    const Stream& stream = streams_[turn_];
+    return stream.next != stream.records ? &stream.batch[stream.next] : nullptr;
+  }
   /// Those that come after it, as far as they are there already.
   std::span<const Record> upcoming() const {
     const Stream& stream = streams_[turn_];
@@ -98,18 +102,15 @@ class RunningProgram {
   bool turn_is_over(mmu::Cycle cycle) const { return cycle >= turn_end_ && streams_.size() > 1; }
   /// Gives the turn to the next trace; one at its end is done with. False if that was the last.
   bool take_turns();
-  /// Says which linear addresses there are. Throws InputError, at the present record.
+  /// Says which linear addresses there are: the guest has 4-level paging.
+  static bool is_canonical(std::uint64_t address) {
+    return arch::is_canonical(address, kLinearBits);
+  }
+  /// Throws InputError, at the present record, if there is none such.
   void require_canonical(std::uint64_t address) const;
 
   /// Whether `record` belongs to where the core is.
-  bool is_current(const Record& record) const {
-    return vcpu_ != nullptr && record.asid == asid_ && is_running(record);
-  }
-  /// The same for several, by home_of: of none, if the core hasn't been anywhere.
-  std::optional<std::uint64_t> home() const {
-    if (vcpu_ == nullptr) return std::nullopt;
-    return home_of({.asid = asid_, .vcpu = vcpu_->name, .vm = vcpu_->machine.name});
-  }
+  bool is_current(const Record& record) const { return home_of(record) == home_; }
   /// What it translates with, once it has entered an address space.
   const mmu::WalkContext& context() const { return *context_; }
 
@@ -141,6 +142,11 @@ class RunningProgram {
   void count_replayed_lookup(const mmu::Request& request, const mmu::TlbHit& hit) {
     port_.discount(request, hit);
     ++counted_.replayed_lookups;
+  }
+  /// A walk has begun: has the host bring what its end will be noted in.
+  void expect_walk(const mmu::Request& request, std::uint64_t ip) const {
+    counted_.pages.prefetch(request.address & ~(kTranslatedPage - 1));
+    if (ip != 0) counted_.instruction_addresses.prefetch(ip);
   }
   /// Takes note of a walk's end and its cost to the page and the instruction, 0 if that isn't
   /// known.
@@ -218,6 +224,8 @@ class RunningProgram {
   void report(RunResult& result, mmu::Cycle now) const;
 
  private:
+  static constexpr unsigned kLinearBits = 48;
+
   /// A trace that takes its turns here.
   struct Stream {
     NamedTrace trace;
@@ -305,6 +313,7 @@ class RunningProgram {
   Vcpu* vcpu_ = nullptr;                       ///< that it runs, if any yet
   const mmu::WalkContext* context_ = nullptr;  ///< of its address space
   std::uint16_t asid_ = 0;
+  std::uint64_t home_ = kNoHome;  ///< home_of what runs there
 
   std::uint64_t translated_ = 0;
   std::uint64_t next_stop_ = 0;

@@ -31,15 +31,20 @@ void WindowCore::look_up(Access& access, Position position, Cycle cycle) {
     answered(access, position, program_.translate_at_once(access.request), cycle);
     return;
   }
-  access.times.translated = cycle + hit.cycles;
-  const mmu::TranslationPort::Walk& walk =
-      port_.ask(program_.context(), access.request, access.times.translated);
+  wait_for_walk(access, position, cycle + hit.cycles);
+}
+
+/// Of its own or of another access to the same page, asked for in `cycle`.
+void WindowCore::wait_for_walk(Access& access, Position position, Cycle cycle) {
+  access.times.translated = cycle;
+  const mmu::TranslationPort::Walk& walk = port_.ask(program_.context(), access.request, cycle);
   if (walk.number >= waiting_for_walk_.size()) {
     waiting_for_walk_.resize(walk.number + 1, kNowhere);
     walk_ip_.resize(walk.number + 1);
   }
   Position& first = waiting_for_walk_[walk.number];
   if (first == kNowhere) {
+    program_.expect_walk(access.request, access.ip);
     walk_ip_[walk.number] = access.ip;
     access.walked = true;
   }
@@ -97,13 +102,14 @@ void WindowCore::translated(Access& access, Position position, Cycle cycle) {
 /// The first cycle with all its data, or all of it written.
 Cycle WindowCore::access_memory(const Access& access, Cycle cycle) {
   constexpr std::uint64_t kLine = mmu::kLineBytes;
+  const bool write = arch::is_write(access.request.access);
+  const auto serve = [&](std::uint64_t address) {
+    return memory_.access(number_, {.address = arch::Hpa(address), .write = write}, cycle).answered;
+  };
+  Cycle done = serve(access.hpa);
   const std::uint64_t end = access.hpa + access.bytes;
-  Cycle done = cycle;
-  for (std::uint64_t address = access.hpa; address < end; address = (address | (kLine - 1)) + 1) {
-    const mmu::Service service = memory_.access(
-        number_, {.address = arch::Hpa(address), .write = arch::is_write(access.request.access)},
-        cycle);
-    done = std::max(done, service.answered);
+  for (std::uint64_t next = (access.hpa | (kLine - 1)) + 1; next < end; next += kLine) {
+    done = std::max(done, serve(next));
   }
   return done;
 }

@@ -98,9 +98,13 @@ bool WindowCore::resume() {
 /// Does what is due next, or waits for it. False if there is nothing.
 bool WindowCore::step() {
   if (candidate_ == kNever && !blocked_) prepare();
-  const Cycle event = events_.empty() ? kNever : events_.front().cycle;
+  const Cycle event = next_event();
   const Cycle answer = port_.next_answer();
   const Cycle request = alone_ || stop_ != Stop::kNone ? kNever : program_.next_request();
+  if (candidate_ < std::min({event, answer, request, horizon_})) [[likely]] {
+    enter_all(std::min(answer, request));
+    return true;
+  }
   const Cycle cycle = std::min({event, candidate_, answer, request});
   if (cycle == kNever) {
     if (port_.under_way() == 0) return stop_ != Stop::kNone && head_ == tail_;
@@ -124,6 +128,15 @@ bool WindowCore::step() {
     meet_candidate();
   }
   return true;
+}
+
+/// One access after the other enters, as long as nothing else comes first: events, the kernel, or
+/// what is due in `end`. The next one does, at least.
+void WindowCore::enter_all(Cycle end) {
+  do {
+    meet_candidate();
+    if (candidate_ == kNever && !blocked_) prepare();
+  } while (candidate_ < std::min({end, next_event(), horizon_}));
 }
 
 /// Whether what is due in `cycle` may be done now. Otherwise has waited, and something else may

@@ -62,14 +62,19 @@ class WindowCore final : public Core {
 
   // the program, as it comes
   bool supply();
+  bool supply_usual();
   bool take_record();
   bool supply_part();
   bool supply_instructions();
   void begin_parts();
+  std::uint64_t producer_of(const Record& record, bool is_load) const;
+  void append_part(const Record& record, std::uint64_t address, std::uint64_t bytes);
   Access& append();
 
   // time
   bool step();
+  void enter_all(mmu::Cycle end);
+  mmu::Cycle next_event() const { return events_.empty() ? mmu::kNever : events_.front().cycle; }
   bool reach(mmu::Cycle cycle);
   void drain();
   bool resume();
@@ -79,12 +84,14 @@ class WindowCore final : public Core {
   // entry
   void prepare();
   bool enter_plain(Access& access);
+  void enter_run(std::uint64_t count);
   mmu::Cycle earliest_entry(const Access& access);
   void meet_candidate();
   void enter(Access& access, mmu::Cycle cycle);
 
   // accesses
   void look_up(Access& access, Position position, mmu::Cycle cycle);
+  [[gnu::noinline]] void wait_for_walk(Access& access, Position position, mmu::Cycle cycle);
   void take_answer();
   void answered(Access& access, Position position, const mmu::Outcome& outcome, mmu::Cycle cycle);
   void translated(Access& access, Position position, mmu::Cycle cycle);

@@ -47,11 +47,26 @@ bool WindowCore::enter_plain(Access& access) {
       if (retired_ == entered_) enter_long_run(access);
       if (access.plain == 0) return true;
     }
-    entered_at(entered_) = entry_.pass(retired_at(entered_ - settings_.window));
-    ++entered_;
-    --access.plain;
+    const std::uint64_t room = settings_.window - (entered_ - retired_);
+    enter_run(std::min(access.plain, room));
+    access.plain -= std::min(access.plain, room);
   }
   return true;
+}
+
+/// Lets `count` instructions enter, each when that a window before has retired. Those retire in
+/// order: if the last of them has by now, none is waited for.
+void WindowCore::enter_run(std::uint64_t count) {
+  const std::uint64_t end = entered_ + count;
+  InOrder entry = entry_;
+  if (retired_at(end - 1 - settings_.window) <= entry.cycle()) [[likely]] {
+    for (; entered_ != end; ++entered_) entered_at(entered_) = entry.pass();
+  } else {
+    for (; entered_ != end; ++entered_) {
+      entered_at(entered_) = entry.pass(retired_at(entered_ - settings_.window));
+    }
+  }
+  entry_ = entry;
 }
 
 /// Alone in the window, a run that is longer than it comes to go in and out at full width. Once
@@ -174,12 +189,23 @@ void WindowCore::retire() {
 
 void WindowCore::retire_plain(std::uint64_t end) {
   if (retired_ == end) return;
-  program_.counted().instructions += end - retired_;
-  for (; retired_ != end; ++retired_) {
-    const Cycle cycle = retirement_.pass(entered_at(retired_) + 1);
-    account_retirement(cycle, nullptr);
-    retired_at(retired_) = cycle;
+  InOrder retirement = retirement_;
+  Cycle accounted = accounted_;
+  std::uint64_t cycles = 0;  // in which one retires
+  for (std::uint64_t instruction = retired_; instruction != end; ++instruction) {
+    const Cycle cycle = retirement.pass(entered_at(instruction) + 1);
+    retired_at(instruction) = cycle;
+    if (cycle < accounted) continue;
+    accounted = cycle + 1;
+    ++cycles;
   }
+  RunningProgram::Counted& counted = program_.counted();
+  counted.instructions += end - retired_;
+  counted.cycles_by.retiring += cycles;
+  counted.cycles_by.other += accounted - accounted_ - cycles;
+  retired_ = end;
+  retirement_ = retirement;
+  accounted_ = accounted;
   blocked_ = false;
 }
 
@@ -260,6 +286,7 @@ void WindowCore::account_until(Cycle cycle, const Waits* waits) {
     to += end - accounted_;
     accounted_ = end;
   };
+  if (cycle <= accounted_) return;
   CycleClasses& by = program_.counted().cycles_by;
   if (waits != nullptr) {
     put(by.other, waits->fetch_from);

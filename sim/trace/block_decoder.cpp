@@ -173,6 +173,7 @@ std::size_t BlockDecoder::decode(std::span<Record> records) {
   const auto count = std::min<std::size_t>(records.size(), left_);
   auto& moves = cursors_[kMoves];
   const std::uint8_t* deltas = cursors_[kDeltas].at;
+  std::uint64_t unlike_sign = 0;
   for (std::size_t i = 0; i < count; ++i) {
     std::uint32_t number;
     Site& before = sites_[current_];
@@ -208,8 +209,11 @@ std::size_t BlockDecoder::decode(std::span<Record> records) {
       last_move_ = distance;
       last_address_ = site.record.address;
     }
+    const std::uint64_t address = site.record.address;
+    unlike_sign |= address ^ static_cast<std::uint64_t>(static_cast<std::int64_t>(address) >> 63);
     records[i] = site.record;
   }
+  unlike_sign_ = unlike_sign;
   cursors_[kDeltas].at = deltas;
   left_ -= static_cast<std::uint32_t>(count);
   return count;

@@ -48,6 +48,9 @@ class BlockDecoder {
   /// Fills `records` from its start and returns how many, 0 at the end of the block. Throws
   /// InputError if the columns contradict each other.
   std::size_t decode(std::span<Record> records);
+  /// Of what `decode` gave last: a bit for each in which an address, or an event's operand, differs
+  /// from its own bit 63.
+  std::uint64_t bits_unlike_sign() const { return unlike_sign_; }
 
  private:
   struct Cursor {
@@ -74,6 +77,7 @@ class BlockDecoder {
   std::uint32_t current_ = 0;  ///< site of the last record
   std::uint64_t last_address_ = 0;
   std::uint64_t last_move_ = 0;
+  std::uint64_t unlike_sign_ = 0;
 };
 
 }  // namespace eptsim::sim::own

@@ -131,9 +131,8 @@ std::size_t OwnTraceReader::find_address_not_canonical(std::span<const Record> r
   const auto is_bad = [&](const Record& record) {
     return is_access(record.kind) && !is_canonical(record.address, linear_bits_);
   };
-  bool any = false;  // nearly never: one pass without branches
-  for (const auto& record : records) any |= is_bad(record);
-  if (!any) return records.size();
+  // Nearly never, as the decoder has seen: all bits from the highest on are alike.
+  if (decoder_.bits_unlike_sign() >> (linear_bits_ - 1) == 0) return records.size();
   return static_cast<std::size_t>(std::find_if(records.begin(), records.end(), is_bad) -
                                   records.begin());
 }

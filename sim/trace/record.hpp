@@ -1,8 +1,8 @@
 #pragma once
 
-#include <array>
-#include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 /// One item of a trace: an access of the program, or an event between accesses. Every reader,
 /// whatever the file's format, gives these.
@@ -25,6 +25,7 @@ enum class RecordKind : std::uint8_t {
 };
 
 constexpr bool is_access(RecordKind kind) { return kind <= RecordKind::kFetch; }
+constexpr bool is_data(RecordKind kind) { return kind <= RecordKind::kModify; }
 
 struct Record {
   std::uint64_t address = 0;
@@ -41,9 +42,14 @@ struct Record {
 static_assert(sizeof(Record) == 32);
 
 /// Address space, vCPU and VM of a record as one number, to be compared.
-constexpr std::uint64_t home_of(const Record& record) {
-  constexpr std::uint64_t kHome = 0xffff'ff00'ffff'0000;  // without size and kind, in its last word
-  return std::bit_cast<std::array<std::uint64_t, 4>>(record)[3] & kHome;
+inline std::uint64_t home_of(const Record& record) {
+  constexpr std::size_t kBegin = offsetof(Record, size);
+  static_assert(kBegin + sizeof(std::uint64_t) == sizeof(Record));
+  constexpr std::uint64_t kHome = 0xffff'ff00'ffff'0000;  // without the size and the kind there
+  std::uint64_t word;
+  std::memcpy(&word, reinterpret_cast<const char*>(&record) + kBegin, sizeof word);
+  return word & kHome;
 }
+inline constexpr std::uint64_t kNoHome = ~std::uint64_t{0};  ///< of no record
 
 }  // namespace eptsim::sim
