@@ -4,12 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "mmu_model/cycle.hpp"
 #include "mmu_model/memory/memory_level.hpp"
 #include "mmu_model/replacement.hpp"
 #include "mmu_model/settings.hpp"
+#include "mmu_model/zeroed_vector.hpp"
 
 namespace eptsim::mmu {
 
@@ -148,10 +148,10 @@ class LineArray {
   std::size_t words_;  ///< of marks, by set
   std::uint64_t set_mask_;
   unsigned set_bits_;
-  std::vector<std::uint64_t> marks_;  ///< 0: nothing there
-  std::vector<std::uint64_t> tags_;
-  std::vector<std::uint32_t> recent_;  ///< by set: the way that was found last, tried first
-  std::vector<Arrival> arrivals_;      ///< of lines that may be under way
+  ZeroedVector<std::uint64_t> marks_;  ///< 0: nothing there
+  ZeroedVector<std::uint64_t> tags_;
+  ZeroedVector<std::uint32_t> recent_;  ///< by set: the way that was found last, tried first
+  ZeroedVector<Arrival> arrivals_;      ///< of lines that may be under way
   ReplacementState replacement_;
 };
 

@@ -144,13 +144,15 @@ bool WindowCore::supply_instructions() {
   return true;
 }
 
+/// With what doesn't come of later; that is written before it is read.
 WindowCore::Access& WindowCore::append() {
   // The ring is larger than the host's first cache: what comes next in it is fetched meanwhile.
   const auto* const ahead = reinterpret_cast<const char*>(&at(tail_ + 4));
   __builtin_prefetch(ahead, 1);
   __builtin_prefetch(ahead + 64, 1);
   Access& access = at(tail_++);
-  access = {};
+  access.state = State::kOutside;
+  access.is_access = access.is_fetch = access.is_load = access.looked_up = access.walked = false;
   access.instructions = std::exchange(carried_, 0);
   access.plain = access.begins() ? access.instructions - 1 : 0;
   return access;
