@@ -192,6 +192,9 @@ std::size_t BlockDecoder::decode(std::span<Record> records) {
     }
     current_ = number;
     Site& site = sites_[number];
+    // Copied before its address is written: the host has a wide load wait for a narrow store.
+    records[i] = site.record;
+    std::uint64_t address = site.record.address;
     if (site.moves != 0) {
       if (moves.at == moves.end) fail("the block has fewer moves than it uses");
       const auto code = *moves.at++;
@@ -205,13 +208,11 @@ std::size_t BlockDecoder::decode(std::span<Record> records) {
         deltas += kMoveBytes[code];
       }
       site.stride = distance;
-      site.record.address += distance;
+      address += distance;
+      site.record.address = last_address_ = records[i].address = address;
       last_move_ = distance;
-      last_address_ = site.record.address;
     }
-    const std::uint64_t address = site.record.address;
     unlike_sign |= address ^ static_cast<std::uint64_t>(static_cast<std::int64_t>(address) >> 63);
-    records[i] = site.record;
   }
   unlike_sign_ = unlike_sign;
   cursors_[kDeltas].at = deltas;
