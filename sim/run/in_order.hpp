@@ -22,14 +22,26 @@ class InOrder {
     cycle_ = cycle;
     return cycle;
   }
-  /// The same of one that nothing holds.
-  mmu::Cycle pass() {
-    if (used_ == width_) {
-      ++cycle_;
-      used_ = 0;
+  /// The same of those numbered `begin` up to `end`, one after the other: `earliest(number)`, and
+  /// `put(number, cycle)` for each.
+  template <class Earliest, class Put>
+  void pass_all(std::uint64_t begin, std::uint64_t end, Earliest earliest, Put put) {
+    mmu::Cycle cycle = cycle_;
+    unsigned used = used_;
+    for (std::uint64_t number = begin; number != end; ++number) {
+      const mmu::Cycle from = earliest(number);
+      if (from > cycle) {
+        cycle = from;
+        used = 0;
+      } else if (used == width_) {
+        ++cycle;
+        used = 0;
+      }
+      ++used;
+      put(number, cycle);
     }
-    ++used_;
-    return cycle_;
+    cycle_ = cycle;
+    used_ = used;
   }
   /// The cycle of the last.
   mmu::Cycle cycle() const { return cycle_; }

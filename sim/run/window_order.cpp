@@ -57,16 +57,19 @@ bool WindowCore::enter_plain(Access& access) {
 /// Lets `count` instructions enter, each when that a window before has retired. Those retire in
 /// order: if the last of them has by now, none is waited for.
 void WindowCore::enter_run(std::uint64_t count) {
-  const std::uint64_t end = entered_ + count;
-  InOrder entry = entry_;
-  if (retired_at(end - 1 - settings_.window) <= entry.cycle()) [[likely]] {
-    for (; entered_ != end; ++entered_) entered_at(entered_) = entry.pass();
+  const std::uint64_t begin = entered_;
+  entered_ += count;
+  const auto put = [this](std::uint64_t instruction, Cycle cycle) {
+    entered_at(instruction) = cycle;
+  };
+  if (retired_at(entered_ - 1 - settings_.window) <= entry_.cycle()) [[likely]] {
+    entry_.pass_all(begin, entered_, [](std::uint64_t) { return Cycle{0}; }, put);
   } else {
-    for (; entered_ != end; ++entered_) {
-      entered_at(entered_) = entry.pass(retired_at(entered_ - settings_.window));
-    }
+    const auto room = [this](std::uint64_t instruction) {
+      return retired_at(instruction - settings_.window);
+    };
+    entry_.pass_all(begin, entered_, room, put);
   }
-  entry_ = entry;
 }
 
 /// Alone in the window, a run that is longer than it comes to go in and out at full width. Once
@@ -189,22 +192,21 @@ void WindowCore::retire() {
 
 void WindowCore::retire_plain(std::uint64_t end) {
   if (retired_ == end) return;
-  InOrder retirement = retirement_;
   Cycle accounted = accounted_;
   std::uint64_t cycles = 0;  // in which one retires
-  for (std::uint64_t instruction = retired_; instruction != end; ++instruction) {
-    const Cycle cycle = retirement.pass(entered_at(instruction) + 1);
-    retired_at(instruction) = cycle;
-    if (cycle < accounted) continue;
-    accounted = cycle + 1;
-    ++cycles;
-  }
+  retirement_.pass_all(
+      retired_, end, [this](std::uint64_t instruction) { return entered_at(instruction) + 1; },
+      [&](std::uint64_t instruction, Cycle cycle) {
+        retired_at(instruction) = cycle;
+        if (cycle < accounted) return;
+        accounted = cycle + 1;
+        ++cycles;
+      });
   RunningProgram::Counted& counted = program_.counted();
   counted.instructions += end - retired_;
   counted.cycles_by.retiring += cycles;
   counted.cycles_by.other += accounted - accounted_ - cycles;
   retired_ = end;
-  retirement_ = retirement;
   accounted_ = accounted;
   blocked_ = false;
 }
