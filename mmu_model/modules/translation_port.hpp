@@ -67,9 +67,7 @@ class TranslationPort final : public sc_core::sc_module {
   /// context's (WalkTransaction).
   void log_with(std::uint16_t* pml_index) { pml_index_ = pml_index; }
   TlbHit lookup(const Request& request) { return unit_.tlbs().lookup(request); }
-  const TlbEntry* lookup_hit(const Request& request) {
-    return unit_.tlbs().lookup_hit(request);
-  }
+  const TlbEntry* lookup_hit(const Request& request) { return unit_.tlbs().lookup_hit(request); }
   unsigned first_level_cycles(arch::AccessKind access) const {
     return unit_.tlbs().first_level_cycles(access);
   }
