@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -18,6 +16,7 @@
 #include <system_error>
 #include <utility>
 
+#include "sim/cli/child_process.hpp"
 #include "sim/cli/run_trace.hpp"
 #include "sim/statistics/stats_json.hpp"
 
@@ -40,85 +39,60 @@ void send(int pipe, std::string_view text) {
 constexpr int kLookAgain = 100;                 // milliseconds
 constexpr std::string_view kWipe = "\r\x1b[K";  // of a line of progress
 
-/// Lets a child end with its parent, and take SIGTERM more than once: from a terminal or a process
-/// group, and passed on by the parent.
-void follow(pid_t parent) {
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != parent) ::_exit(static_cast<int>(Status::kInterrupted));
-  struct sigaction action{};
-  ::sigaction(SIGTERM, nullptr, &action);
-  action.sa_flags &= ~static_cast<int>(SA_RESETHAND);
-  ::sigaction(SIGTERM, &action, nullptr);
-}
-
 /// The child's whole life: its exit status.
 Status run_and_send(const RunRequest& request, const std::atomic<bool>& stop, int pipe) {
-  try {
-    const RunReport report = run_trace(request, stop);
-    send(pipe, json_text(stats_document(report)));
-    return status_of(report);
-  } catch (const InputError& error) {
-    std::fprintf(stderr, "%s\n", error_line(error).c_str());
-    return Status::kBadInput;
-  } catch (const Interrupted&) {
-    return Status::kInterrupted;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "eptsim: internal error: %s\n", error.what());
-    return Status::kInternal;
-  }
+  const RunReport report = run_trace(request, stop);
+  send(pipe, json_text(stats_document(report)));
+  return status_of(report);
 }
+
+struct Pipe {
+  Pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("making a pipe");
+    out = ends[0];
+    in = ends[1];
+  }
+  int out = -1;
+  int in = -1;
+};
 
 /// A child and the pipes that it writes to.
 class Child {
  public:
   Child(const RunRequest& request, const std::atomic<bool>& stop, bool shows_progress)
-      : shows_progress_(shows_progress) {
-    std::array<int, 2> results{};
-    std::array<int, 2> messages{};
-    if (::pipe2(results.data(), O_CLOEXEC) != 0) fail("making a pipe");
-    if (::pipe2(messages.data(), O_CLOEXEC) != 0) fail("making a pipe");
-    std::fflush(stderr);
-    const pid_t parent = ::getpid();
-    process_ = ::fork();
-    if (process_ < 0) fail("starting a child process");
-    if (process_ == 0) {
-      follow(parent);
-      ::dup2(messages[1], STDERR_FILENO);
-      // Not through exit: what the parent set up is the parent's to take down.
-      ::_exit(static_cast<int>(run_and_send(request, stop, results[1])));
-    }
-    ::close(results[1]);
-    ::close(messages[1]);
-    results_ = results[0];
-    messages_ = messages[0];
+      : shows_progress_(shows_progress), process_([&] {
+          ::dup2(messages_.in, STDERR_FILENO);
+          return run_and_send(request, stop, results_.in);
+        }) {
+    ::close(results_.in);
+    ::close(messages_.in);
   }
 
   bool shows_progress() const { return shows_progress_; }
   std::array<pollfd, 2> readable() const {
-    return {pollfd{.fd = results_, .events = POLLIN, .revents = 0},
-            pollfd{.fd = messages_, .events = POLLIN, .revents = 0}};
+    return {pollfd{.fd = results_.out, .events = POLLIN, .revents = 0},
+            pollfd{.fd = messages_.out, .events = POLLIN, .revents = 0}};
   }
-  void terminate() {
-    if (!terminated_) ::kill(process_, SIGTERM);
-    terminated_ = true;
-  }
+  void terminate() { process_.terminate(); }
   /// Reads what is there. Returns whether the child has closed both pipes.
   bool receive(const std::array<pollfd, 2>& ready) {
-    if (ready[0].revents != 0) take(results_, [this](std::string_view text) { text_ += text; });
-    if (ready[1].revents != 0) take(messages_, [this](std::string_view text) { say(text); });
-    return results_ < 0 && messages_ < 0;
+    if (ready[0].revents != 0) {
+      take(results_.out, [this](std::string_view text) { text_ += text; });
+    }
+    if (ready[1].revents != 0) {
+      take(messages_.out, [this](std::string_view text) { say(text); });
+    }
+    return results_.out < 0 && messages_.out < 0;
   }
   ChildRun end() {
     if (shows_progress_) send(STDERR_FILENO, kWipe);
-    int status = 0;
-    while (::waitpid(process_, &status, 0) < 0) {
-      if (errno != EINTR) fail("waiting for a child process");
+    const Ending ending = process_.wait();
+    if (process_.terminated() && ending.signal == SIGTERM) return {};
+    if (ending.signal != 0) {
+      throw std::runtime_error("a run was ended by signal " + std::to_string(ending.signal));
     }
-    if (terminated_ && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) return {};
-    if (!WIFEXITED(status)) {
-      throw std::runtime_error("a run was ended by signal " + std::to_string(WTERMSIG(status)));
-    }
-    ChildRun run{.status = static_cast<Status>(WEXITSTATUS(status)), .document = {}};
+    ChildRun run{.status = static_cast<Status>(ending.status), .document = {}};
     if (!text_.empty()) run.document = Json::parse(text_);
     return run;
   }
@@ -151,11 +125,10 @@ class Child {
     }
   }
 
-  pid_t process_ = 0;
-  int results_ = -1;
-  int messages_ = -1;
+  Pipe results_;
+  Pipe messages_;
   bool shows_progress_;
-  bool terminated_ = false;
+  ChildProcess process_;
   std::string text_;
   std::string line_;
   std::vector<std::string> said_;
