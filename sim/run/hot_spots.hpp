@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -11,16 +12,27 @@ namespace eptsim::sim {
 
 /// Collects what walks cost by address and ranks it. A table with linear probing, for there may be
 /// as many addresses as pages, and each walk adds.
+///
+/// It remembers so many addresses at most, whatever the footprint: when there is no room for one
+/// more, the half that cost least is forgotten. So what it ranks is exact until then; later a cost
+/// may lack what its address had cost when it was forgotten, and all of them together lack
+/// `forgotten_cycles`.
 class HotSpots {
  public:
+  /// 1 GiB of 4 KiB pages.
+  static constexpr std::size_t kMostRemembered = std::size_t{1} << 18;
+
+  HotSpots() : HotSpots(kMostRemembered) {}
+  /// `most_remembered`: a power of two, at least 2.
+  explicit HotSpots(std::size_t most_remembered)
+      : most_remembered_(most_remembered),
+        spots_(std::min(kFirstSize, 2 * most_remembered)),
+        shift_(shift_of(spots_.size())) {}
+
   void add(std::uint64_t address, std::uint64_t cycles) { add({address, 1, cycles}); }
   /// What another collected, too.
-  void add(const HotSpots& more) {
-    for (const HotSpot& spot : more.spots_) {
-      if (spot.walks != 0) add(spot);
-    }
-  }
-  void clear() { *this = {}; }
+  void add(const HotSpots& more);
+  void clear() { *this = HotSpots(most_remembered_); }
   /// Has the host bring what adding to `address` will read.
   void prefetch(std::uint64_t address) const {
     __builtin_prefetch(&spots_[first_place_of(address)]);
@@ -28,6 +40,8 @@ class HotSpots {
 
   /// The `count` most expensive, most cycles first, equals by lower address.
   std::vector<HotSpot> top(std::size_t count) const;
+  /// Walk cycles of addresses that were forgotten.
+  std::uint64_t forgotten_cycles() const { return forgotten_cycles_; }
 
  private:
   static constexpr std::size_t kFirstSize = 1024;
@@ -36,7 +50,7 @@ class HotSpots {
     HotSpot* spot = &place_of(more.address);
     if (spot->walks == 0) [[unlikely]] {
       if (2 * used_ >= spots_.size()) {
-        grow();
+        make_room();
         spot = &place_of(more.address);
       }
       ++used_;
@@ -57,11 +71,19 @@ class HotSpots {
     }
     return spots_[at];
   }
-  void grow();
+  static unsigned shift_of(std::size_t size) {
+    return 64u - static_cast<unsigned>(std::countr_zero(size));
+  }
+  void make_room();
+  void forget_half();
+  void fill(std::size_t size, const std::vector<HotSpot>& spots);
+  std::vector<HotSpot> remembered() const;
 
-  std::vector<HotSpot> spots_ = std::vector<HotSpot>(kFirstSize);  ///< without walks: empty
-  unsigned shift_ = 64u - std::countr_zero(kFirstSize);            ///< of the hash, to an index
+  std::size_t most_remembered_;
+  std::vector<HotSpot> spots_;  ///< without walks: empty
+  unsigned shift_;              ///< of the hash, to an index
   std::size_t used_ = 0;
+  std::uint64_t forgotten_cycles_ = 0;
 };
 
 }  // namespace eptsim::sim

@@ -120,6 +120,8 @@ class Simulation {
     if (cores_.size() == 1) result.timeline = cores_.front()->program().timeline();
     result.hot_pages = pages.top(kHotSpots);
     result.hot_instructions = instructions.top(kHotSpots);
+    result.forgotten_page_cycles = pages.forgotten_cycles();
+    result.forgotten_instruction_cycles = instructions.forgotten_cycles();
     if (std::ranges::any_of(cores_, &Core::is_warm)) {
       result.caches = hardware_.memory_hierarchy().counters();
       if (cores_.front()->warming()) estimate_from_samples(result);

@@ -248,6 +248,10 @@ struct RunResult {
   /// where the trace doesn't tell them.
   std::vector<HotSpot> hot_pages;
   std::vector<HotSpot> hot_instructions;
+  /// Walk cycles of the pages and instructions that were forgotten, for there were too many: so
+  /// much at most the lists lack.
+  std::uint64_t forgotten_page_cycles = 0;
+  std::uint64_t forgotten_instruction_cycles = 0;
 
   /// The run cut into equal parts, in order: they sum to the whole. None if the warm-up never
   /// ended, or the run was sampled.

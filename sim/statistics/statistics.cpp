@@ -442,6 +442,12 @@ std::vector<Statistic> make_statistics() {
       hot_list("hot.pages", "4 KiB pages whose walks cost most cycles", &RunResult::hot_pages));
   table.push_back(hot_list("hot.instructions", "instructions whose walks cost most cycles",
                            &RunResult::hot_instructions));
+  table.push_back(number("hot.forgotten.pages", "cycle",
+                         "walk cycles of pages that were forgotten, for a run remembers those that "
+                         "cost most: so much at most the list lacks",
+                         &RunResult::forgotten_page_cycles));
+  table.push_back(number("hot.forgotten.instructions", "cycle", "the same of instructions",
+                         &RunResult::forgotten_instruction_cycles));
   return table;
 }
 

@@ -92,6 +92,7 @@ RunReport numbered() {
   result.ept_table_bytes = 12288;
   result.memory_hash = "0123";
   result.hot_pages = {{0xffff'8000'0000'1000, 3, 300}};
+  result.forgotten_page_cycles = 77;
   return report;
 }
 
@@ -230,6 +231,7 @@ TEST(Statistics, StandWhereScriptsLookForThem) {
                                               {"walk_cycles", 130}}));
   EXPECT_EQ(stats.at("hot").at("pages").at(0).at("address"), "0xffff800000001000");
   EXPECT_EQ(stats.at("hot").at("instructions"), Json::array());
+  EXPECT_EQ(stats.at("hot").at("forgotten").at("pages"), 77);
 }
 
 TEST(Statistics, TheMatrixHasThe24PlacesOfANestedWalkInItsOrder) {
