@@ -186,6 +186,12 @@ class ExtendedPageTable {
   /// tables taken out back to the allocator.
   void complete(PendingInvalidation pending);
 
+  /// What is not in memory, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(root_);
+  }
+
  private:
   ExtendedPageTable(arch::PhysicalMemory& memory, FrameAllocator& frames, const Settings& settings,
                     arch::Hpa root)

@@ -161,6 +161,12 @@ class GuestTables {
   /// PDPTE registers as MOV CR3 would load them now (load them anew after a `map` that added one).
   GuestState state() const;
 
+  /// What is not in memory, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(root_);
+  }
+
  private:
   /// An entry found on the way down.
   struct Slot {

@@ -49,6 +49,12 @@ class [[nodiscard("an INVEPT may be owed: see PendingInvalidation")]] PendingInv
   /// Adds all that `other` owes.
   void merge(PendingInvalidation other);
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(ranges_, frames_);
+  }
+
  private:
   std::vector<GpaRange> ranges_;
   std::vector<arch::Hpa> frames_;

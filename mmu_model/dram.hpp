@@ -36,6 +36,26 @@ class Dram final : public arch::PhysicalMemory {
   /// Bytes of host memory in use: resident pages and their directory.
   std::uint64_t resident_bytes() const;
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    std::uint64_t count = pages_;
+    archive(count);
+    if constexpr (Archive::is_saving::value) {
+      for (arch::Hpa page : resident_pages()) {
+        std::uint64_t address = page.value();
+        archive(address, resident(page));
+      }
+    } else {
+      *this = Dram(bytes_);
+      for (; count != 0; --count) {
+        std::uint64_t address = 0;
+        archive(address);
+        archive(resident(arch::Hpa(address)));
+      }
+    }
+  }
+
  private:
   using Page = std::array<std::uint64_t, 512>;
   /// The directory is a hash table with linear probing. A radix tree would cost a node for each

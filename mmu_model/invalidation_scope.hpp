@@ -33,6 +33,13 @@ struct InvalidationScope {
   /// does not narrow them, as INVLPG removes them for the whole PCID.
   bool structures_of_address_alone = false;
   std::optional<std::uint64_t> gpa = {};  ///< guest-physical mappings that a walk of this would use
+
+  /// For checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(linear_mappings, combined_mappings, guest_physical_mappings, vpid, keep_vpid_zero, pcid,
+            ept_root, keep_globals, linear, piece_alone, structures_of_address_alone, gpa);
+  }
 };
 
 }  // namespace eptsim::mmu

@@ -37,6 +37,12 @@ class ReplacementState {
     return std::visit([=](auto& policy) { return policy.victim(set); }, policy_);
   }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    std::visit([&](auto& policy) { archive(policy); }, policy_);
+  }
+
  private:
   using Policy = std::variant<Lru, TreePlru, Fifo, RandomReplacement, Srrip>;
   static Policy make(Replacement kind, unsigned sets, unsigned ways, std::uint64_t seed) {

@@ -43,6 +43,12 @@ class InvalidationScopes {
   constexpr std::size_t size() const { return count_; }
   constexpr bool empty() const { return count_ == 0; }
 
+  /// For checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(scopes_, count_);
+  }
+
  private:
   std::array<InvalidationScope, 2> scopes_{};
   std::size_t count_ = 0;

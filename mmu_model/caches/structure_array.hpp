@@ -55,6 +55,13 @@ class StructureArray {
   void invalidate_linear(const InvalidationScope& scope);
   void invalidate_guest_physical(const InvalidationScope& scope);
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(tags_, entries_, buckets_, used_, resident_, hits_, misses_);
+    if (replacement_) archive(*replacement_);
+  }
+
  private:
   struct Tag {
     std::uint64_t where = 0;

@@ -48,6 +48,14 @@ class StructureCaches {
   TlbCounters nested_tlb() const { return nested_tlb_.counters(); }
   void reset_counters();
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    for (StructureArray& array : combined_) archive(array);
+    for (StructureArray& array : ept_) archive(array);
+    archive(nested_tlb_);
+  }
+
  private:
   std::vector<StructureArray> combined_;  ///< by level
   std::vector<StructureArray> ept_;       ///< by level

@@ -33,6 +33,12 @@ class MissRegisters {
     free_from_[at] = until;
   }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(free_from_);
+  }
+
  private:
   std::vector<Cycle> free_from_;  ///< those at 2n + 1 and 2n + 2 are no sooner than that at n
 };
@@ -44,6 +50,12 @@ struct Cache {
 
   MemoryCacheCounters& counted(AccessOrigin origin) {
     return counters.by_origin[static_cast<std::size_t>(origin)];
+  }
+
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(lines, misses, counters);
   }
 
   LineArray lines;

@@ -18,6 +18,12 @@ class DataBus {
   /// further interest.
   Cycle reserve(Cycle earliest, unsigned cycles, Cycle now);
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(reserved_);
+  }
+
  private:
   std::vector<Cycle> reserved_;  ///< from when on, sorted; all are as long
 };
@@ -47,6 +53,12 @@ class DramTiming {
 
   const DramCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
+
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(banks_, buses_, counters_);
+  }
 
  private:
   static constexpr std::uint64_t kNoRow = ~std::uint64_t{0};

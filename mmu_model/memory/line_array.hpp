@@ -110,6 +110,15 @@ class LineArray {
     set_mark(place / ways_, place % ways_, 0);
   }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(marks_, tags_, recent_, replacement_);
+    for (std::size_t place = 0; place < tags_.size(); ++place) {
+      if ((tags_[place] & kUnderWay) != 0) archive(arrivals_[place]);
+    }
+  }
+
  private:
   static constexpr unsigned kFlagBits = 2;
   static constexpr std::uint64_t kDirty = std::uint64_t{1} << 63;

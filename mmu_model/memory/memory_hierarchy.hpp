@@ -97,6 +97,13 @@ class MemoryHierarchy {
   MemoryCounters counters() const;
   void reset_counters();
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    for (OwnCaches& own : cores_) archive(own[0], own[1]);
+    archive(l3_, dram_);
+  }
+
  private:
   static constexpr std::size_t kOwnCaches = 2;  ///< of a core
   static constexpr std::size_t kCaches = 3;

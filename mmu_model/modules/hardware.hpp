@@ -47,6 +47,13 @@ class Hardware final : public sc_core::sc_module {
   /// Of TLBs, walkers and memory hierarchy, while no walk is under way.
   void reset_counters();
 
+  /// What changes, for checkpoints: of a machine whose walkers are settled.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(dram_, hierarchy_);
+    for (Core& core : cores_) archive(*core.mmu, *core.walker);
+  }
+
  private:
   struct Core {
     std::unique_ptr<MmuModule> mmu;

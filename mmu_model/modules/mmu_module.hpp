@@ -33,6 +33,12 @@ class MmuModule final : public sc_core::sc_module {
   /// `cycle` on, which is the core's own and may lie ahead of the kernel's.
   void invalidate(const InvalidationScopes& scopes, Cycle cycle);
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(tlbs_, invalidations_);
+  }
+
  private:
   tlm::tlm_sync_enum from_core(WalkTransaction& transaction, tlm::tlm_phase& phase,
                                sc_core::sc_time& time);

@@ -123,6 +123,12 @@ class TranslationPort final : public sc_core::sc_module {
   const WalkQueueCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
 
+  /// What changes, for checkpoints, with no walk under way.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(asked_, counters_);
+  }
+
  private:
   tlm::tlm_sync_enum from_mmu(WalkTransaction& transaction, tlm::tlm_phase& phase,
                               sc_core::sc_time& time);

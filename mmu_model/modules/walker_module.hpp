@@ -59,6 +59,17 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
   /// While no walk is under way.
   void reset_counters() { counters_ = {}; }
 
+  /// Ends what a response that was given leaves to be done, while no walk is under way.
+  void settle() {
+    while (outputs_->response) tick(next_tick());
+  }
+  /// What changes, for checkpoints: of a ModelWalker, settled. Invalidations may be due.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(dynamic_cast<ModelWalker&>(*unit_), next_cycle_, invalidations_, counters_);
+    if (Archive::is_loading::value && !invalidations_.empty()) wake(invalidations_.front().cycle);
+  }
+
  private:
   tlm::tlm_sync_enum from_requester(WalkTransaction& transaction, tlm::tlm_phase& phase,
                                     sc_core::sc_time& time);

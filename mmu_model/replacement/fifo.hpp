@@ -19,6 +19,12 @@ class Fifo {
     return static_cast<unsigned>(std::min_element(first, first + ways_) - first);
   }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(fills_, fill_);
+  }
+
  private:
   unsigned ways_;
   std::uint64_t fills_ = 0;

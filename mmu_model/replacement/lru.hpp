@@ -49,6 +49,12 @@ class Lru {
     return static_cast<unsigned>(std::min_element(first, first + ways_) - first);
   }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(uses_, orders_, last_use_);
+  }
+
  private:
   static constexpr unsigned kPacked = 16;
   static constexpr std::uint64_t kOnes = 0x1111'1111'1111'1111;

@@ -19,6 +19,12 @@ class RandomReplacement {
     return static_cast<unsigned>(((state_ >> 32) * ways_) >> 32);
   }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(state_);
+  }
+
  private:
   /// Seeds are small numbers that lie close together; the generator wants bits everywhere, and
   /// never zero.

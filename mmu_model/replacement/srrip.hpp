@@ -25,6 +25,12 @@ class Srrip {
     }
   }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(expected_);
+  }
+
  private:
   static constexpr std::uint8_t kSoon = 0, kLate = 2, kLast = 3;
 

@@ -24,6 +24,12 @@ class TreePlru {
     return node - ways_;
   }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(points_right_);
+  }
+
  private:
   unsigned ways_;
   /// Nodes as in a heap: the root is 1, the children of n are 2n and 2n + 1, and way w would be

@@ -100,6 +100,12 @@ class TlbArray {
   /// Removes what fits `scope`.
   void invalidate(const InvalidationScope& scope);
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(tags_, recent_, entries_, replacement_, resident_, pieces_);
+  }
+
  private:
   /// What was used last of a set.
   struct Again {

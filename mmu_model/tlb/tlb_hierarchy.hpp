@@ -81,6 +81,12 @@ class TlbHierarchy {
   TlbCounters l2() const { return l2_.counters(); }
   void reset_counters();
 
+  /// What changes, for checkpoints, but for the context in use: `use` says that again.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(l1i_, l1d_, l2_, query_.space, query_.rights, query_.rights_mode);
+  }
+
  private:
   TlbLevel& first_of(const Request& request) {
     return request.access == arch::AccessKind::kFetch ? l1i_ : l1d_;

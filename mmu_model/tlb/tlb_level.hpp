@@ -82,6 +82,13 @@ class TlbLevel {
 
   void invalidate(const InvalidationScope& scope);
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    for (TlbArray& array : arrays_) archive(array);
+    archive(hits_, misses_);
+  }
+
  private:
   static constexpr std::array kSizes = {arch::PageSize::k4K, arch::PageSize::k2M,
                                         arch::PageSize::k1G};

@@ -54,6 +54,14 @@ struct Context {
   std::uint16_t eptp_index = 0;
   std::uint64_t hlat_pointer = 0;
   std::uint16_t hlat_prefix_size = 0;
+
+  /// For checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(ept_enabled, eptp, cr0, cr3, cr4, efer, pkru, pkrs, pat, rflags_ac, pdptes, vpid, cpu,
+            controls, sppt_pointer, pml_address, pml_index, ve_info_address, eptp_index,
+            hlat_pointer, hlat_prefix_size);
+  }
 };
 
 /// Why a context can't be used.

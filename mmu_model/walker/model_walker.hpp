@@ -43,6 +43,12 @@ class ModelWalker final : public WalkerUnit {
     return any ? lookups_of(configuration_.kind) : Walk::Lookups::kOff;
   }
 
+  /// What changes, for checkpoints: of a walker without any walk.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(caches_, last_picked_);
+  }
+
  private:
   static constexpr unsigned kMostWalks = 16;
 

@@ -43,6 +43,15 @@ void RunOptions::declare(Options& options, bool with_mode) {
   options.text("--fetch", "on|off", fetch_,
                "Translate instruction fetches too; on where the trace has them");
   options.text("--format", "NAME", format_, "The trace's format, where its content leaves a doubt");
+  if (with_mode) {
+    options.text("--checkpoint", "FILE", checkpoint_,
+                 "Write the run's whole state there, at the end of the warm-up");
+    options.number("--checkpoint-every", checkpoint_every_,
+                   "Write it after every N accesses instead, the warm-up's included, for which the "
+                   "core brings to its end what is under way");
+    options.text("--resume", "FILE", resume_,
+                 "Go on from a checkpoint, with the options of the run that wrote it");
+  }
   options.text("--output", "DIR", output, "Write stats.json and machine.toml there");
   options.text("--json", "FILE|-", json, "Write stats.json there; - is standard output");
   options.text("--progress", "WHEN", progress_, "auto (on a terminal), always or never");
@@ -111,6 +120,15 @@ RunRequest RunOptions::resolve() const {
   settings.limit = limit_;
   if (limit_ && *limit_ == 0) {
     throw InputError("--limit 0", "nothing would be counted, expected at least 1");
+  }
+  request.checkpoint = checkpoint_;
+  request.resume = resume_;
+  settings.checkpoint.every = checkpoint_every_.value_or(0);
+  if (checkpoint_every_ && *checkpoint_every_ == 0) {
+    throw InputError("--checkpoint-every 0", "expected at least 1 access");
+  }
+  if (checkpoint_every_ && !checkpoint_ && !resume_) {
+    throw InputError("--checkpoint-every", "says no file, expected --checkpoint FILE with it");
   }
   settings.trace_name = request.trace_paths.front();
   if (fetch_) request.fetch = word_of("--fetch", fetch_, kOnOff, true);

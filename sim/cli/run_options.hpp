@@ -20,6 +20,8 @@ struct RunRequest {
   std::optional<std::string> format;
   std::optional<bool> fetch;  ///< nothing: as the trace has them
   ProgressMode progress = ProgressMode::kAuto;
+  std::optional<std::string> checkpoint;  ///< the file to write
+  std::optional<std::string> resume;      ///< the file to go on from
 };
 
 /// The options that `run` and `compare` share.
@@ -49,6 +51,9 @@ class RunOptions {
   std::optional<std::string> fetch_;
   std::optional<std::string> format_;
   std::optional<std::string> progress_;
+  std::optional<std::string> checkpoint_;
+  std::optional<std::uint64_t> checkpoint_every_;
+  std::optional<std::string> resume_;
 };
 
 }  // namespace eptsim::sim

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "sim/cli/checkpoint_file.hpp"
 #include "sim/cli/core_traces.hpp"
 #include "sim/trace/reader.hpp"
 
@@ -43,6 +44,7 @@ RunReport run_trace(const RunRequest& request, const std::atomic<bool>& stop) {
   for (const std::string& path : request.trace_paths) {
     reports.push_back({.path = path, .format = {}, .hash = hash_of_trace(path)});
   }
+  CheckpointFile checkpoint(request);
   const CoreTracesOf traces(request.trace_paths, request.format, request.settings.machine);
   for (std::size_t i = 0; i < reports.size(); ++i) {
     reports[i].format = traces.traces()[i]->format();
@@ -50,6 +52,7 @@ RunReport run_trace(const RunRequest& request, const std::atomic<bool>& stop) {
       throw InputError("--fetch on", "there are no instruction fetches in " + reports[i].path);
     }
   }
+  checkpoint.prepare(report.settings.checkpoint, request.settings.machine, reports);
   report.trace_path = reports.front().path;
   report.trace_format = reports.front().format;
   report.trace_hash = reports.front().hash;
@@ -64,6 +67,7 @@ RunReport run_trace(const RunRequest& request, const std::atomic<bool>& stop) {
     });
   }
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+  if (!report.result.partial) checkpoint.report();
   report.wall_seconds = taken.count();
   report.peak_memory_bytes = peak_memory_bytes();
 

@@ -33,7 +33,9 @@ int write_all(int file, std::string_view text) {
 int write_file(const fs::path& path, int flags, std::string_view text) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags, 0666);
   if (file < 0) return errno;
-  const int error = write_all(file, text);
+  int error = write_all(file, text);
+  // So that what is renamed after this is whole even if the machine goes down.
+  if (error == 0 && (flags & O_CREAT) != 0 && !text.empty() && ::fsync(file) < 0) error = errno;
   const int close_error = ::close(file) < 0 ? errno : 0;
   return error != 0 ? error : close_error;
 }

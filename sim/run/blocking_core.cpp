@@ -6,7 +6,9 @@
 namespace eptsim::sim {
 
 void BlockingCore::run_program() {
-  if (!program_.begin()) return;
+  if (!program_.begin(cycle_)) return;
+  if (warming_ && !warming_->finish_record()) return;
+  if (!finish_record()) return;
   do {
     while (!program_.turn_is_over(cycle_)) {
       if (program_.is_warming() && !warming_->run(cycle_)) return;
@@ -88,10 +90,17 @@ bool BlockingCore::access(const Record& record) {
   const std::uint64_t offset = record.address & (kTranslatedPage - 1);
   if (offset + size <= kTranslatedPage) [[likely]]
     return translate(request, ip);
-  // Every page by itself, the lowest first. At the top of the address space it goes on at 0.
-  for (std::uint64_t begin = 0; begin < offset + size; begin += kTranslatedPage) {
-    if (!translate(request, ip)) return false;
-    request.address = (request.address & ~(kTranslatedPage - 1)) + kTranslatedPage;
+  rest_ = {request, ip, (offset + size + kTranslatedPage - 1) / kTranslatedPage};
+  return finish_record();
+}
+
+/// Every page by itself, the lowest first. At the top of the address space it goes on at 0.
+bool BlockingCore::finish_record() {
+  while (rest_.pages != 0) {
+    const mmu::Request request = rest_.request;
+    rest_.request.address = (request.address & ~(kTranslatedPage - 1)) + kTranslatedPage;
+    --rest_.pages;
+    if (!translate(request, rest_.ip)) return false;
   }
   return true;
 }

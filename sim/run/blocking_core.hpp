@@ -25,13 +25,28 @@ class BlockingCore final : public Core {
  public:
   using Core::Core;
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    Core::serialize(archive);
+    archive(cycle_, rest_);
+  }
+
  private:
+  /// The pages of an access that are yet to come.
+  struct Rest {
+    mmu::Request request;
+    std::uint64_t ip = 0;
+    std::uint64_t pages = 0;
+  };
+
   void run_program() override;
   mmu::Cycle now() const override { return cycle_; }
   void run_hits();
   void pace();
   bool run_record(const Record& record);
   bool access(const Record& record);
+  bool finish_record();
   bool translate(const mmu::Request& request, std::uint64_t ip);
   bool walk(const mmu::Request& request, std::uint64_t ip);
   bool take(const mmu::Request& request, const mmu::Outcome& outcome);
@@ -41,6 +56,7 @@ class BlockingCore final : public Core {
   bool passes_hits_ = program_.is_alone() && program_.is_only() && !timeline_.lockstep() &&
                       !program_.has_ideal_tlb() && !program_.checks_uses();
   mmu::Cycle cycle_ = 0;  ///< the core's own, ahead of the kernel's
+  Rest rest_;
 };
 
 }  // namespace eptsim::sim

@@ -24,7 +24,9 @@ Core::Core(const sc_core::sc_module_name& name, const mmu::Timeline& timeline, m
 
 // The kernel would turn an exception into a report of its own, so it is carried out by hand.
 void Core::run() {
+  if (finished_) return;  // before the checkpoint that the run goes on from
   try {
+    while (timeline_.now() < now()) port_.sleep_until(now());
     run_program();
   } catch (const sc_core::sc_unwind_exception&) {
     throw;
@@ -32,8 +34,8 @@ void Core::run() {
     exception_ = std::current_exception();
   }
   port_.settle();
+  finished_ = true;  // first: others may have waited for this, to take a checkpoint
   program_.leave(now(), exception_ != nullptr);
-  finished_ = true;
 }
 
 void Core::report(RunResult& result) const {

@@ -24,7 +24,7 @@ class Core : public sc_core::sc_module {
 
   mmu::TranslationPort& port() { return port_; }
 
-  /// Whether the thread has come to its end, whichever.
+  /// Whether the thread has come to its end, whichever, or had before the run went on.
   bool finished() const { return finished_; }
   /// What ended it, if that was neither the trace's end, nor the limit, nor `stop`.
   std::exception_ptr exception() const { return exception_; }
@@ -43,6 +43,13 @@ class Core : public sc_core::sc_module {
   const RunningProgram& program() const { return program_; }
   /// From the end of the warm-up on.
   mmu::Cycle cycles() const { return now() - program_.warm_since(); }
+
+  /// What changes, for checkpoints, but for what a kind of core has beside it.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(port_, program_, finished_);
+    if (warming_) archive(*warming_);
+  }
 
  protected:
   /// The thread: runs the program up to its end.

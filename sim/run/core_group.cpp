@@ -14,7 +14,7 @@ void CoreGroup::leave(unsigned core, Cycle cycle) {
     acknowledge(request, std::max(cycle, request.holds) + 1);
   }
   member.gone = true;
-  if (latest_) meet();
+  meet();
 }
 
 void CoreGroup::wake_others(unsigned core, Cycle cycle) {
@@ -45,19 +45,24 @@ void CoreGroup::acknowledge(const Request& request, Cycle cycle) {
   if (--sender.unanswered == 0) sender.port->wake(sender.answered);
 }
 
-void CoreGroup::arrive(unsigned core, Cycle cycle) {
+void CoreGroup::arrive(unsigned core, Cycle cycle, std::function<void()> met) {
   members_[core].arrived = true;
-  latest_ = std::max(latest_.value_or(0), cycle);
+  members_[core].meets = mmu::kNever;
+  latest_ = std::max(latest_, cycle);
+  met_ = std::move(met);
   meet();
 }
 
-/// If nobody is to come any more.
+/// If somebody has come, and nobody is to come any more.
 void CoreGroup::meet() {
   const auto is_missing = [](const Member& member) { return !member.arrived && !member.gone; };
-  if (meeting_ != mmu::kNever || std::ranges::any_of(members_, is_missing)) return;
-  meeting_ = *latest_;
-  met_();
-  for (Member& member : members_) member.port->wake(meeting_);
+  if (!met_ || std::ranges::any_of(members_, is_missing)) return;
+  std::exchange(met_, {})();
+  for (Member& member : members_) {
+    if (!std::exchange(member.arrived, false)) continue;
+    member.meets = latest_;
+    member.port->wake(latest_);
+  }
 }
 
 }  // namespace eptsim::sim

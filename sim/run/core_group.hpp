@@ -27,14 +27,14 @@ class CoreGroup {
     bool whole_space = false;             ///< instead: all of the address space
   };
 
-  /// `met` is called once, when all have come to the end of their warm-up.
-  CoreGroup(unsigned cores, std::function<void()> met) : met_(std::move(met)), members_(cores) {}
+  explicit CoreGroup(unsigned cores) : members_(cores) {}
 
   /// Each core comes before any runs, and is woken by its port.
   void join(unsigned core, mmu::TranslationPort& port) { members_[core].port = &port; }
   unsigned size() const { return static_cast<unsigned>(members_.size()); }
   /// The core's thread ends in `cycle`: it asks nothing any more, and nobody waits for it.
   void leave(unsigned core, mmu::Cycle cycle);
+  bool has_left(unsigned core) const { return members_[core].gone; }
   /// Every core is to end, because one has met an error.
   void halt() { halted_ = true; }
   bool is_halted() const { return halted_; }
@@ -64,10 +64,18 @@ class CoreGroup {
     return member.unanswered == 0 ? member.answered : mmu::kNever;
   }
 
-  /// The core has come to the end of its warm-up.
-  void arrive(unsigned core, mmu::Cycle cycle);
-  /// The cycle in which the last did, kNever if that isn't known yet.
-  mmu::Cycle meeting() const { return meeting_; }
+  /// The core has come, in `cycle`, to where all cores meet that haven't ended. When the last one
+  /// has, `met`, the same for all, is called once.
+  void arrive(unsigned core, mmu::Cycle cycle, std::function<void()> met);
+  /// The cycle in which the last came to where this core has arrived, kNever if that isn't known
+  /// yet.
+  mmu::Cycle meeting(unsigned core) const { return members_[core].meets; }
+
+  /// What changes, for checkpoints: of cores that have met. What each runs is its own to say.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    for (Member& member : members_) archive(member.answered, member.gone);
+  }
 
  private:
   struct Member {
@@ -76,15 +84,15 @@ class CoreGroup {
     std::vector<Request> requests;  ///< sorted by cycle, then sender
     unsigned unanswered = 0;
     mmu::Cycle answered = 0;
-    bool arrived = false;
+    bool arrived = false;  ///< and waits for others
+    mmu::Cycle meets = mmu::kNever;
     bool gone = false;
   };
   void meet();
 
-  std::function<void()> met_;
   std::vector<Member> members_;
-  std::optional<mmu::Cycle> latest_;  ///< arrival, if there was one yet
-  mmu::Cycle meeting_ = mmu::kNever;
+  mmu::Cycle latest_ = 0;  ///< arrival
+  std::function<void()> met_;
   bool halted_ = false;
 };
 

@@ -58,6 +58,12 @@ class DirtyLog {
   const DirtyLogCounts& counts() const { return counts_; }
   ept::PendingInvalidation take_pending() { return std::exchange(pending_, {}); }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(on_, dirty_, divided_, pending_, counts_);
+  }
+
  private:
   struct DividedFrame {
     arch::Hpa frame;

@@ -11,6 +11,7 @@
 #include "sim/run/merging.hpp"
 #include "sim/run/page_policy.hpp"
 #include "sim/run/physical_frames.hpp"
+#include "sim/run/saved_spaces.hpp"
 #include "sim/run/table_frames.hpp"
 
 namespace eptsim::sim {
@@ -75,6 +76,13 @@ class Guest {
   /// Times that a page became smaller because no frame was large enough.
   std::uint64_t no_large_frame() const { return no_large_frame_; }
   std::uint64_t table_bytes() const { return table_frames_.bytes(); }
+
+  /// What changes, for checkpoints, while no merge is under way.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    serialize_spaces(archive, spaces_, [this](std::uint16_t asid) -> auto& { return space(asid); });
+    archive(table_frames_, mapped_, no_large_frame_, pieces_, merging_);
+  }
 
  private:
   ept::GuestTables& space(std::uint16_t asid);

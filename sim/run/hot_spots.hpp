@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "sim/run/simulation.hpp"
@@ -42,6 +43,23 @@ class HotSpots {
   std::vector<HotSpot> top(std::size_t count) const;
   /// Walk cycles of addresses that were forgotten.
   std::uint64_t forgotten_cycles() const { return forgotten_cycles_; }
+
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    std::vector<HotSpot> spots;
+    if constexpr (Archive::is_saving::value) {
+      std::ranges::copy_if(spots_, std::back_inserter(spots),
+                           [](const HotSpot& spot) { return spot.walks != 0; });
+      std::ranges::sort(spots, {}, &HotSpot::address);
+    }
+    archive(spots);
+    if constexpr (Archive::is_loading::value) {
+      clear();
+      for (const HotSpot& spot : spots) add(spot);
+    }
+    archive(forgotten_cycles_);
+  }
 
  private:
   static constexpr std::size_t kFirstSize = 1024;

@@ -83,6 +83,13 @@ class Hypervisor final : public ept::GuestPhysicalMap {
   std::uint64_t no_large_frame() const { return no_large_frame_; }
   std::uint64_t table_bytes() const { return table_frames_.bytes(); }
 
+  /// What changes, for checkpoints, while no merge is under way.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(table_frames_, ept_, pending_, violations_, mapped_, dirty_log_, no_large_frame_,
+            pieces_, merging_);
+  }
+
  private:
   void map(arch::Gpa gpa, arch::Hpa hpa, arch::PageSize size, bool write);
   bool is_empty(arch::Gpa gpa, arch::PageSize size) const;

@@ -63,6 +63,12 @@ class InOrder {
     used_ = 0;
   }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(cycle_, used_);
+  }
+
  private:
   unsigned width_;
   mmu::Cycle cycle_ = 0;

@@ -38,6 +38,12 @@ class Intervals {
   /// than the others, and has what came after the last access.
   std::vector<Interval> up_to(const Interval& total) const;
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(intervals_, before_, length_, end_);
+  }
+
  private:
   std::vector<Interval> intervals_;
   Interval before_;  ///< their sum

@@ -52,6 +52,12 @@ class SmallPieces {
   std::optional<Piece> next();
   std::size_t size() const { return pieces_.size(); }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(pieces_, last_);
+  }
+
  private:
   std::set<Piece> pieces_;
   Piece last_{.asid = 0xffff, .begin = ~0ull};  ///< looked at

@@ -47,6 +47,12 @@ class MappedBytes {
   }
   friend bool operator==(const MappedBytes&, const MappedBytes&) = default;
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(bytes_);
+  }
+
  private:
   std::uint64_t& of(arch::PageSize size) { return bytes_.at(arch::leaf_level(size) - 1); }
 

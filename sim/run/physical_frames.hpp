@@ -41,6 +41,12 @@ class PhysicalFrames {
   /// Bytes of all frames that are out.
   std::uint64_t taken_bytes() const { return taken_bytes_; }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(free_, taken_bytes_);
+  }
+
  private:
   /// Free memory, cut into frames of one size.
   struct Range {

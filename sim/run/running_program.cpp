@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "ept/arch/address.hpp"
@@ -13,7 +14,6 @@ namespace {
 
 constexpr std::size_t kBatch = 1024;                     // records read at a time
 constexpr std::uint64_t kProgressInterval = 1ull << 16;  // accesses
-constexpr std::uint64_t kNoStop = ~0ull;                 // more accesses than there can be
 
 }  // namespace
 
@@ -24,14 +24,17 @@ RunningProgram::RunningProgram(const mmu::Timeline& timeline, mmu::TranslationPo
       work_(std::move(work)),
       checks_uses_(work_.settings.machine.stale_check),
       ideal_tlb_(work_.settings.machine.ideal_tlb),
+      next_checkpoint_(following_checkpoint()),
       samples_(work_.settings.machine.sampling, work_.settings.machine.hardware.seed) {
   for (const NamedTrace& trace : work_.traces) {
-    streams_.push_back({.trace = trace, .batch = std::vector<Record>(kBatch)});
+    streams_.push_back(
+        {.trace = trace, .number = streams_.size(), .batch = std::vector<Record>(kBatch)});
   }
   work_.group.join(work_.number, port_);
 }
 
 bool RunningProgram::refill(Stream& stream) {
+  if (next_checkpoint_ != kNoStop) stream.hash.add(std::span(stream.batch).first(stream.records));
   stream.next = 0;
   stream.records = 0;  // should reading fail
   stream.records = stream.trace.reader->read(stream.batch);
@@ -279,16 +282,22 @@ void RunningProgram::leave(mmu::Cycle cycle, bool by_error) {
   work_.group.leave(work_.number, cycle);
 }
 
-bool RunningProgram::begin() {
+bool RunningProgram::begin(mmu::Cycle& cycle) {
+  if (std::exchange(resumed_, false)) return go_on(cycle);
   warm_ = work_.settings.warmup == 0;
   if (warm_ && samples_.is_on()) samples_.begin(sample_point());
   set_next_milestone();
   return work_.settings.limit != 0u;
 }
 
-bool RunningProgram::reach_milestone(mmu::Cycle& cycle) {
+bool RunningProgram::reach_milestone(mmu::Cycle& cycle, bool at_rest) {
   if (!warm_ && translated_ == work_.settings.warmup) end_warmup(cycle);
   if (warm_ && work() >= samples_.next_end()) samples_.end(sample_point());
+  if (at_rest && translated_ >= next_checkpoint_) take_checkpoint(cycle);
+  return go_on(cycle);
+}
+
+bool RunningProgram::go_on(mmu::Cycle& cycle) {
   if (warm_ && counted_.accesses == work_.settings.limit) return false;
   if (warm_ && !samples_.is_on() && counted_.accesses == intervals_.next_end()) {
     intervals_.end(total());
@@ -339,7 +348,12 @@ void RunningProgram::set_next_milestone() {
     const std::uint64_t left = *work_.settings.limit - counted_.accesses;
     if (left < next_stop_ - translated_) next_stop_ = translated_ + left;
   }
+  // A sampled run has its checkpoints while it is warmed, and is stopped nowhere else for them.
+  if (!samples_.is_on()) next_stop_ = std::min(next_stop_, next_checkpoint_);
   next_milestone_ = std::min(next_stop_, (translated_ / kProgressInterval + 1) * kProgressInterval);
+  if (samples_.is_warming()) {
+    next_milestone_ = std::min(next_milestone_, std::max(next_checkpoint_, translated_ + 1));
+  }
   if (warm_) {
     // Of samples at the next access, if faults have led beyond.
     const std::uint64_t left = samples_.is_on() ? std::max(samples_.next_end(), work() + 1) - work()
@@ -350,8 +364,7 @@ void RunningProgram::set_next_milestone() {
 
 /// All cores begin to count in the same cycle: that in which the last comes to its end.
 void RunningProgram::end_warmup(mmu::Cycle& cycle) {
-  work_.group.arrive(work_.number, cycle);
-  await([this] { return work_.group.meeting(); }, cycle);
+  meet(cycle, work_.end_warmup, counted_.cycles_by.exits);
   warm_ = true;
   warm_since_ = cycle;
   counted_ = {};
@@ -359,11 +372,14 @@ void RunningProgram::end_warmup(mmu::Cycle& cycle) {
   if (samples_.is_on()) samples_.begin(sample_point());
 }
 
+const std::string& RunningProgram::trace_name(const Stream& stream) const {
+  return stream.trace.name.empty() ? work_.settings.trace_name : stream.trace.name;
+}
+
 InputError RunningProgram::error_at_record(const std::string& problem) const {
   const Stream& stream = streams_[turn_];
   const std::string record = "record " + std::to_string(stream.read);
-  const std::string& own = stream.trace.name;
-  const std::string& trace = own.empty() ? work_.settings.trace_name : own;
+  const std::string& trace = trace_name(stream);
   return {trace.empty() ? record : trace + ": " + record, problem};
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,8 +17,10 @@
 #include "sim/run/core_group.hpp"
 #include "sim/run/hot_spots.hpp"
 #include "sim/run/intervals.hpp"
+#include "sim/run/record_hash.hpp"
 #include "sim/run/sampling.hpp"
 #include "sim/run/simulation.hpp"
+#include "sim/run/vcpu_reader.hpp"
 #include "sim/run/virtual_machines.hpp"
 #include "sim/trace/reader.hpp"
 
@@ -38,6 +41,10 @@ struct CoreWork {
   /// Writes what the core's other units have counted into the members that are theirs.
   std::function<void(Interval&)> count_units;
   std::function<void(SamplePoint&)> expect_cycles;  ///< the same of its expected cycles
+  /// Called when all cores that are to go on have come to the end of their warm-up.
+  std::function<void()> end_warmup;
+  /// Called where they are for a checkpoint, each in the same cycle and with nothing under way.
+  std::function<void()> take_checkpoint;
 };
 
 /// What a record's access is to the MMU.
@@ -188,8 +195,9 @@ class RunningProgram {
   Counted& counted() { return counted_; }
   const Counted& counted() const { return counted_; }
 
-  /// Ends a warm-up of nothing. Whether there is anything to run.
-  bool begin();
+  /// Ends a warm-up of nothing, or goes on where the checkpoint was that it was read from. Whether
+  /// there is anything to run.
+  bool begin(mmu::Cycle& cycle);
   /// Accesses translated since the trace's beginning.
   std::uint64_t translated() const { return translated_; }
   /// Counts one more. Whether a milestone is reached with it.
@@ -204,7 +212,7 @@ class RunningProgram {
     translated_ += count;
   }
   /// How many accesses there will have been when the next milestone comes that isn't passed in full
-  /// swing: the warm-up's end, the limit, the hypervisor's turn.
+  /// swing: the warm-up's end, a checkpoint, the limit, the hypervisor's turn.
   std::uint64_t next_stop() const { return next_stop_; }
   /// Whether what comes next is for warming, once nothing is under way.
   bool is_warming() const { return samples_.is_warming(); }
@@ -213,8 +221,9 @@ class RunningProgram {
   SamplePoint sample_point() const;
   /// Of the warmed and measured run (SamplePoint::work).
   std::uint64_t work() const { return work_of(counted_.accesses, faults()); }
-  /// Does what is due at a milestone. Returns whether the run goes on.
-  bool reach_milestone(mmu::Cycle& cycle);
+  /// Does what is due at a milestone, but for a checkpoint if something is under way. Returns
+  /// whether the run goes on.
+  bool reach_milestone(mmu::Cycle& cycle, bool at_rest = true);
 
   bool is_warm() const { return warm_; }
   mmu::Cycle warm_since() const { return warm_since_; }
@@ -223,19 +232,43 @@ class RunningProgram {
   /// Adds what was counted up to `now` to `result`: nothing if the warm-up never ended.
   void report(RunResult& result, mmu::Cycle now) const;
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(turn_, turn_end_, turn_begins_, preempted_, asid_, translated_, warm_, warm_since_,
+            counted_, intervals_, samples_, home_);
+    std::vector<Place> places = this->places();
+    std::optional<VcpuName> vcpu = running_vcpu();
+    archive(places, vcpu);
+    if constexpr (Archive::is_loading::value) go_to(places, vcpu);
+  }
+
  private:
   static constexpr unsigned kLinearBits = 48;
+  static constexpr std::uint64_t kNoStop = ~0ull;  ///< more accesses than there can be
 
+  /// Where a trace has been read to.
+  struct Place {
+    std::size_t trace = 0;   ///< of the core's
+    std::uint64_t read = 0;  ///< records
+    std::uint64_t hash = 0;  ///< of them
+  };
   /// A trace that takes its turns here.
   struct Stream {
     NamedTrace trace;
+    std::size_t number = 0;  ///< of the core's traces
     std::vector<Record> batch;
     std::size_t records = 0;  ///< in `batch`
     std::size_t next = 0;
     std::uint64_t read = 0;  ///< records so far
+    RecordHash hash = {};    ///< of those before `batch`, if there are checkpoints
   };
 
   bool refill(Stream& stream);
+  std::vector<Place> places() const;
+  std::optional<VcpuName> running_vcpu() const;
+  void go_to(const std::vector<Place>& places, const std::optional<VcpuName>& vcpu);
+  void read_again(Stream& stream, const Place& place);
   bool is_running(const Record& record) const {
     return record.vcpu == vcpu_->name && record.vm == vcpu_->machine.name;
   }
@@ -293,10 +326,18 @@ class RunningProgram {
   void serve_request(const CoreGroup::Request& request, mmu::Cycle& cycle);
   void await_answers(mmu::Cycle& cycle);
   void keep_pace(mmu::Cycle& cycle);
-  void await(const std::function<mmu::Cycle()>& when, mmu::Cycle& cycle);
+  void await(const std::function<mmu::Cycle()>& when, mmu::Cycle& cycle) {
+    await(when, cycle, counted_.cycles_by.exits);
+  }
+  void await(const std::function<mmu::Cycle()>& when, mmu::Cycle& cycle, std::uint64_t& counted);
+  void meet(mmu::Cycle& cycle, const std::function<void()>& met, std::uint64_t& counted);
 
+  bool go_on(mmu::Cycle& cycle);
   void set_next_milestone();
   void end_warmup(mmu::Cycle& cycle);
+  std::uint64_t following_checkpoint() const;
+  void take_checkpoint(mmu::Cycle& cycle);
+  const std::string& trace_name(const Stream& stream) const;
   InputError error_at_record(const std::string& problem) const;
 
   const mmu::Timeline& timeline_;
@@ -318,6 +359,8 @@ class RunningProgram {
   std::uint64_t translated_ = 0;
   std::uint64_t next_stop_ = 0;
   std::uint64_t next_milestone_ = 0;  ///< that, or sooner: an interval's end, progress
+  std::uint64_t next_checkpoint_;
+  bool resumed_ = false;  ///< at a checkpoint, and hasn't gone on yet
 
   bool warm_ = false;
   mmu::Cycle warm_since_ = 0;

@@ -63,6 +63,12 @@ class Samples {
   /// Whole ones only.
   const std::vector<SamplePoint>& windows() const { return windows_; }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(phase_, next_end_, periods_, window_began_, windows_);
+  }
+
  private:
   enum class Phase : std::uint8_t { kWarming, kWarmingUp, kMeasuring };
 

@@ -13,6 +13,7 @@
 #include "sim/run/hypervisor.hpp"
 #include "sim/run/page_policy.hpp"
 #include "sim/run/physical_frames.hpp"
+#include "sim/run/saved_spaces.hpp"
 #include "sim/run/table_frames.hpp"
 
 namespace eptsim::sim {
@@ -59,6 +60,13 @@ class ShadowPaging {
 
   const MappedBytes& mapped() const { return mapped_; }
   std::uint64_t table_bytes() const { return table_frames_.bytes(); }
+
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    serialize_spaces(archive, spaces_, [this](std::uint16_t asid) -> auto& { return space(asid); });
+    archive(table_frames_, mapped_, owed_);
+  }
 
  private:
   ept::GuestTables& space(std::uint16_t asid);

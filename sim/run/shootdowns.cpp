@@ -127,8 +127,10 @@ void RunningProgram::keep_pace(mmu::Cycle& cycle) {
   if (!is_alone()) await([&cycle] { return cycle; }, cycle);
 }
 
-/// Waits for the cycle that `when` says, kNever as long as it isn't known.
-void RunningProgram::await(const std::function<mmu::Cycle()>& when, mmu::Cycle& cycle) {
+/// Waits for the cycle that `when` says, kNever as long as it isn't known, and adds the cycles of
+/// that to `counted`.
+void RunningProgram::await(const std::function<mmu::Cycle()>& when, mmu::Cycle& cycle,
+                           std::uint64_t& counted) {
   for (;;) {
     const mmu::Cycle end = when();
     const mmu::Cycle request = next_request();
@@ -137,7 +139,10 @@ void RunningProgram::await(const std::function<mmu::Cycle()>& when, mmu::Cycle& 
       port_.sleep_until(due);
       continue;
     }
-    if (due > cycle) pass(due - cycle, cycle);
+    if (due > cycle) {
+      counted += due - cycle;
+      cycle = due;
+    }
     if (request > timeline_.now()) return;
     serve_requests(cycle);
   }

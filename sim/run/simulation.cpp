@@ -13,6 +13,7 @@
 #include "mmu_model/walker/configurations.hpp"
 #include "mmu_model/walker/model_walker.hpp"
 #include "sim/run/blocking_core.hpp"
+#include "sim/run/checkpoint.hpp"
 #include "sim/run/core_group.hpp"
 #include "sim/run/memory_hash.hpp"
 #include "sim/run/virtual_machines.hpp"
@@ -140,7 +141,8 @@ class Simulation {
         hardware_("machine", settings.machine.hardware, units_of(std::move(walkers))),
         is_shadow_(settings.mode == Mode::kShadow),
         machines_(hardware_.dram(), settings, hardware_.cores(), areas_of(traces)),
-        group_(hardware_.cores(), [this] { reset_counters(); }),
+        group_(hardware_.cores()),
+        traces_(traces),
         read_(traces.size()),
         cores_(traces.size()) {
     for (std::size_t made = 0; made < cores_.size(); ++made) {
@@ -161,7 +163,9 @@ class Simulation {
               },
           .count_units =
               [this, number](Interval& sum) { count_units(static_cast<unsigned>(number), sum); },
-          .expect_cycles = [this](SamplePoint& sum) { expect_cycles(sum); }};
+          .expect_cycles = [this](SamplePoint& sum) { expect_cycles(sum); },
+          .end_warmup = [this] { reset_counters(); },
+          .take_checkpoint = [this, &settings, &stop] { take_checkpoint(settings, stop); }};
       if (progress) {
         work.progress = [this, number, progress](std::uint64_t accesses) {
           read_[number] = accesses;
@@ -182,6 +186,22 @@ class Simulation {
     }
     const bool alone = cores_.size() == 1 && !settings.machine.hardware.lockstep;
     if (alone) hardware_.leave_to(cores_.front()->port());
+    if (!settings.checkpoint.resume.empty()) resume(settings, state());
+  }
+
+  SimulationState state() {
+    return {.hardware = hardware_,
+            .machines = machines_,
+            .group = group_,
+            .cores = cores_,
+            .traces = traces_};
+  }
+
+  /// Of cores that have nothing under way.
+  void take_checkpoint(const RunSettings& settings, const std::atomic<bool>& stop) {
+    for (unsigned core = 0; core < hardware_.cores(); ++core) hardware_.walker(core).settle();
+    if (stop || group_.is_halted() || !settings.checkpoint.write) return;
+    settings.checkpoint.write(checkpoint_of(settings, state()));
   }
 
   /// Of all programs, each in an address space of its own; none if one doesn't tell.
@@ -334,6 +354,7 @@ class Simulation {
   bool is_shadow_;
   VirtualMachines machines_;
   CoreGroup group_;
+  const std::vector<CoreTraces>& traces_;
   std::vector<std::uint64_t> read_;  ///< accesses, by core
   std::vector<std::unique_ptr<Core>> cores_;
 };
@@ -357,6 +378,7 @@ RunResult simulate(const RunSettings& settings, const std::vector<CoreTraces>& c
                    const std::function<void(std::uint64_t)>& progress, const WalkerMaker& rtl) {
   const RunSettings sampled = with_period(settings, cores);
   check_sampling(sampled, cores);
+  check_checkpoint(sampled);
   return Simulation(sampled, cores, stop, progress, rtl).run();
 }
 

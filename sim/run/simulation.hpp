@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ept/arch/access.hpp"
@@ -103,6 +104,18 @@ struct Machine {
   SamplingSettings sampling;
 };
 
+/// Where a run's whole state is written, and from where it goes on: docs/checkpoints.md.
+struct CheckpointSettings {
+  /// Accesses of each core, from the trace's beginning: at every so many of them all under way is
+  /// brought to its end. 0: nothing is, and a checkpoint is taken where the warm-up ends.
+  std::uint64_t every = 0;
+  std::function<void(const std::string& bytes)> write;  ///< takes a checkpoint; may be empty
+  std::string resume;                                   ///< bytes to go on from; empty: none
+  std::string resume_name;                              ///< for messages
+  /// What else must be the same in a run that goes on: names and values, for messages too.
+  std::vector<std::pair<std::string, std::string>> same;
+};
+
 struct RunSettings {
   Machine machine;  ///< hardware.seed is the seed of everything random in the run
   Mode mode = Mode::kNested;
@@ -114,6 +127,7 @@ struct RunSettings {
   std::string trace_name;              ///< for messages that concern the trace
   /// Called with each round of dirty logging that was collected; may be empty.
   std::function<void(const CollectedRound&)> on_dirty_round;
+  CheckpointSettings checkpoint;
 };
 
 /// A page or an instruction, and what its walks cost.

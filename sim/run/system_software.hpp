@@ -132,6 +132,19 @@ class SystemSoftware {
   std::uint64_t host_table_bytes() const { return hypervisor_ ? hypervisor_->table_bytes() : 0; }
   std::uint64_t shadow_table_bytes() const { return shadow_ ? shadow_->table_bytes() : 0; }
 
+  /// What changes, for checkpoints, but for `host_frames`.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    // What others are made of comes last: reading makes address spaces, which takes frames.
+    archive(*guest_);
+    if (shadow_) archive(*shadow_);
+    if (hypervisor_) archive(*hypervisor_);
+    if (guest_frames_) archive(*guest_frames_);
+    serialize_contexts(archive, contexts_);
+    serialize_contexts(archive, guest_contexts_);
+    archive(logs_, dirty_turn_begins_logging_, dirty_logging_over_, page_faults_, shadow_exits_);
+  }
+
  private:
   /// By address space and vCPU.
   using Contexts = std::map<std::pair<std::uint16_t, std::uint16_t>, mmu::WalkContext>;
@@ -142,6 +155,13 @@ class SystemSoftware {
     bool enabled = false;
   };
 
+  template <class Archive>
+  static void serialize_contexts(Archive& archive, Contexts& contexts) {
+    std::vector<std::pair<Contexts::key_type, mmu::Context>> all;
+    for (const auto& [key, context] : contexts) all.emplace_back(key, context.raw);
+    archive(all);
+    for (const auto& [key, raw] : all) contexts.try_emplace(key, raw);
+  }
   Log& log(std::uint16_t vcpu);
   mmu::Context registers(std::uint16_t asid, std::uint16_t vpid);
   mmu::Context registers_in_ept(std::uint16_t asid, std::uint16_t vpid);

@@ -30,6 +30,12 @@ class TableFrames final : public ept::BasicFrameAllocator<Address> {
   /// Bytes of all tables that are in use.
   std::uint64_t bytes() const { return bytes_; }
 
+  /// What changes, for checkpoints, beside the memory's own frames.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(bytes_);
+  }
+
  private:
   PhysicalFrames& memory_;
   std::uint64_t bytes_ = 0;

@@ -25,6 +25,12 @@ struct Vcpu {
   bool entered = false;     ///< it has been in an address space
   std::uint16_t asid = 0;   ///< which
   bool owes_flush = false;  ///< it wasn't running when its guest had others forget translations
+
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(vpid, entered, asid, owes_flush);
+  }
 };
 
 /// A guest with its hypervisor and its vCPUs; on bare metal just an operating system with its
@@ -53,6 +59,13 @@ struct VirtualMachine {
   std::uint64_t next_hypervisor_merge = 0;
   /// The cycle from which what is being merged is mapped again, kNever while it isn't.
   mmu::Cycle merged = 0;
+
+  /// What changes, for checkpoints, but for the vCPUs.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(software, owed, exits_accounted, shadow_accounted, faults_accounted,
+            dirty_log_accounted, next_dirty_turn, next_guest_merge, next_hypervisor_merge, merged);
+  }
 };
 
 /// All virtual machines of a run, over the same host memory. Each is made when a core first comes
@@ -69,7 +82,29 @@ class VirtualMachines {
 
   const std::deque<VirtualMachine>& all() const { return machines_; }
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    std::vector<NamedVcpu> vcpus;
+    for (const VirtualMachine& machine : machines_) {
+      for (const Vcpu& vcpu : machine.vcpus) vcpus.push_back({machine.name, vcpu.name, vcpu.core});
+    }
+    archive(vcpus);
+    for (const NamedVcpu& made : vcpus) {
+      Vcpu& vcpu = this->vcpu(made.machine, made.vcpu, made.core);
+      archive(vcpu);
+    }
+    for (VirtualMachine& machine : machines_) archive(machine);
+    archive(host_frames_);
+  }
+
  private:
+  struct NamedVcpu {
+    std::uint16_t machine = 0;
+    std::uint8_t vcpu = 0;
+    unsigned core = 0;
+  };
+
   VirtualMachine& machine(std::uint16_t name);
 
   mmu::Dram& memory_;

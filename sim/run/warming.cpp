@@ -63,12 +63,18 @@ bool Warming::access(const Record& record) {
   const std::uint64_t offset = record.address & (kTranslatedPage - 1);
   if (offset + size <= kTranslatedPage) [[likely]]
     return access_page(request, size);
-  for (std::uint64_t left = size; left != 0;) {
+  rest_ = {request, size};
+  return finish_record();
+}
+
+bool Warming::finish_record() {
+  while (rest_.bytes != 0) {
+    const mmu::Request request = rest_.request;
     const std::uint64_t bytes =
-        std::min(left, kTranslatedPage - (request.address & (kTranslatedPage - 1)));
+        std::min(rest_.bytes, kTranslatedPage - (request.address & (kTranslatedPage - 1)));
+    rest_ = {request, rest_.bytes - bytes};
+    rest_.request.address += bytes;
     if (!access_page(request, bytes)) return false;
-    request.address += bytes;
-    left -= bytes;
   }
   return true;
 }

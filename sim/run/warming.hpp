@@ -50,10 +50,25 @@ class Warming {
   /// all that happens. No walk may be under way. Whether the run goes on.
   bool run(mmu::Cycle cycle);
 
+  /// Does what is left of an access across pages when a checkpoint came between them.
+  bool finish_record();
+
   const WarmWalks& walks() const { return walks_; }
   void reset_counters();
 
+  /// What changes, for checkpoints.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(cycle_, rest_, walks_);
+  }
+
  private:
+  /// Of an access across pages: what is yet to come.
+  struct Rest {
+    mmu::Request request;
+    std::uint64_t bytes = 0;
+  };
+
   bool run_record(const Record& record);
   bool access(const Record& record);
   bool access_page(const mmu::Request& request, std::uint64_t bytes);
@@ -67,6 +82,7 @@ class Warming {
   RunningProgram& program_;
   WarmUnits units_;
   mmu::Cycle cycle_ = 0;
+  Rest rest_;
   /// The page of the last fetch, while the first level's entry of it is sure to be there: most
   /// fetches are from the page of the one before.
   static constexpr std::uint64_t kNoPage = ~0ull;

@@ -45,7 +45,12 @@ WindowCore::WindowCore(const sc_core::sc_module_name& name, const mmu::Timeline&
 }
 
 void WindowCore::run_program() {
-  if (!program_.begin()) return;
+  if (!program_.begin(accounted_)) return;
+  if (warming_) {
+    if (!warming_->finish_record()) return;
+    supplied_ = program_.translated();
+  }
+  entry_.restart(accounted_);
   do drain();
   while (resume());
 }

@@ -25,6 +25,16 @@ class WindowCore final : public Core {
   WindowCore(const sc_core::sc_module_name& name, const mmu::Timeline& timeline,
              mmu::MmuModule& unit, mmu::MemoryHierarchy& memory, CoreWork work);
 
+  /// What changes, for checkpoints: of a window with nothing in it.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    Core::serialize(archive);
+    archive(carried_, record_, part_address_, bytes_left_, load_, producer_, supplied_,
+            loads_supplied_, loads_before_, left_at_, head_, next_, tail_, loads_, entered_at_,
+            retired_at_, entered_, retired_, entry_, retirement_, last_left_, last_answer_,
+            accounted_);
+  }
+
  private:
   using Access = window::Access;
   using Load = window::Load;

@@ -54,6 +54,21 @@ TEST_F(CommandLine, ANestedWalkTakes24ReferencesAndANativeOneFour) {
       << "the first step; 100 cycles of memory and one to issue for each";
 }
 
+TEST_F(CommandLine, ARunGoesOnFromItsLastCheckpoint) {
+  const std::string whole = "eptsim run t --warmup 1000 --checkpoint-every 1500 --checkpoint ";
+  Json expected = json_of(whole + "all");
+  // Ended by its limit between two checkpoints, of which the first is in the file.
+  EXPECT_EQ(run(whole + "state --limit 1500").status, 0);
+  Json resumed = json_of(whole + "state --resume state");
+  for (Json* document : {&expected, &resumed}) document->erase("host");
+  EXPECT_EQ(resumed, expected);
+  EXPECT_EQ(run("cmp state all").status, 0);
+  const Ran other = run(whole + "state --resume state --set tlb.l2.entries=1024");
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err,
+              HasSubstr("state: was written with tlb.l2.entries 2048, and this run has 1024"));
+}
+
 /// Every key of `object`, with those within it: "tlb.l2.hits", "timeline[].walks".
 void add_keys(const Json& object, const std::string& before, std::set<std::string>& keys) {
   for (const auto& [name, value] : object.items()) {
