@@ -18,6 +18,7 @@ namespace eptsim::sim {
 enum class Status : int {
   kDone = 0,
   kMismatch = 1,      ///< a check found one
+  kFailed = 1,        ///< a part of what was asked for, which is named
   kBadInput = 2,      ///< bad input or usage
   kInternal = 3,      ///< an error of the program itself
   kInterrupted = 130  ///< by SIGINT, as a shell reports it

@@ -8,6 +8,7 @@ namespace eptsim::sim {
 
 std::unique_ptr<Command> make_run_command();
 std::unique_ptr<Command> make_compare_command();
+std::unique_ptr<Command> make_sweep_command();
 std::unique_ptr<Command> make_walk_command();
 std::unique_ptr<Command> make_check_command();
 std::unique_ptr<Command> make_dump_command();

@@ -58,15 +58,20 @@ RunSettings Scheme::applied_to(RunSettings settings) const {
   return settings;
 }
 
-std::vector<Scheme> parse_schemes(const std::string& text) {
+std::optional<Scheme> find_scheme(const std::string& text) {
   const std::vector<Scheme> known = all_schemes();
-  if (text == "all") return known;
+  const auto found = std::ranges::find(known, text, &Scheme::text);
+  return found == known.end() ? std::nullopt : std::optional(*found);
+}
+
+std::vector<Scheme> parse_schemes(const std::string& text) {
+  if (text == "all") return all_schemes();
   std::vector<Scheme> schemes;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     const std::string word = text.substr(begin, end - begin);
-    const auto found = std::ranges::find(known, word, &Scheme::text);
-    if (found == known.end()) {
+    const std::optional<Scheme> found = find_scheme(word);
+    if (!found) {
       throw InputError("--schemes " + text,
                        "unknown scheme '" + word +
                            "', expected native:PAGE, ideal:PAGE, nested:PAGE/PAGE or "

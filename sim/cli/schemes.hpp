@@ -22,6 +22,9 @@ struct Scheme {
   bool operator==(const Scheme&) const = default;
 };
 
+/// The scheme that `text` names, as Scheme::text() would; nothing if there is none.
+std::optional<Scheme> find_scheme(const std::string& text);
+
 /// The schemes of `--schemes`: `text` has them with commas between, or is "all". Throws InputError.
 std::vector<Scheme> parse_schemes(const std::string& text);
 

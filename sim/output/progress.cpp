@@ -17,13 +17,6 @@ std::string millions(double value) {
                          : fmt::format("{:.2f} G", value / 1e9);
 }
 
-std::string duration(double seconds) {
-  const auto whole = static_cast<std::uint64_t>(std::ceil(seconds));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
-  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
-}
-
 void write_error(std::string_view text) {
   // Nothing depends on it: a closed standard error doesn't stop a run.
   std::fwrite(text.data(), 1, text.size(), stderr);
@@ -32,6 +25,13 @@ void write_error(std::string_view text) {
 
 }  // namespace
 
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<std::uint64_t>(std::ceil(seconds));
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
 std::string progress_line(const std::string& what, std::uint64_t accesses, double seconds,
                           std::optional<double> fraction) {
   const auto done = static_cast<double>(accesses);
@@ -39,7 +39,7 @@ std::string progress_line(const std::string& what, std::uint64_t accesses, doubl
   if (seconds > 0) line += fmt::format(", {}/s", millions(done / seconds));
   if (fraction && *fraction > 0 && *fraction <= 1) {
     line += fmt::format(", {:.0f} %, {} left", std::floor(*fraction * 100),
-                        duration(seconds * (1 - *fraction) / *fraction));
+                        duration_text(seconds * (1 - *fraction) / *fraction));
   }
   return line;
 }

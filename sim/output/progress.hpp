@@ -32,6 +32,9 @@ class Progress {
   bool written_ = false;
 };
 
+/// "42 s", "3 min 05 s", "1 h 02 min", rounded up.
+std::string duration_text(double seconds);
+
 /// The line's text: "nested  12.3 M accesses, 8.4 M/s, 41 %, 2 s left".
 std::string progress_line(const std::string& what, std::uint64_t accesses, double seconds,
                           std::optional<double> fraction);
