@@ -24,6 +24,7 @@ void MmuModule::take(const WalkTransaction& transaction) {
   const Request& request = transaction.request.request;
   const Outcome& outcome = transaction.response.outcome;
   if (transaction.invalidations == invalidations_) tlbs_.fill(context, request, outcome);
+  if (outcome.kind == OutcomeKind::kTranslated) return;
   invalidate(invalidation::after(context, request, outcome), transaction.answered);
 }
 

@@ -21,6 +21,11 @@ bool goes_alone(const WalkTransaction& transaction) {
          (context.page_modification_log && transaction.pml_index == nullptr);
 }
 
+/// Requests at the door go in by cycle, those of one cycle by tag.
+std::pair<Cycle, std::uint32_t> order_at_door(const WalkTransaction* waiting) {
+  return {waiting->requested, waiting->request.tag};
+}
+
 void count_access(TlbCounters& counters, bool hit) {
   ++counters.accesses;
   ++(hit ? counters.hits : counters.misses);
@@ -53,7 +58,7 @@ WalkerModule::WalkerModule(const sc_core::sc_module_name& name, const Timeline& 
 tlm::tlm_sync_enum WalkerModule::from_requester(WalkTransaction& transaction, tlm::tlm_phase& phase,
                                                 sc_core::sc_time&) {
   if (phase == WITHDRAW) {
-    const bool waited = std::erase(waiting_, &transaction) != 0;
+    const bool waited = leave_door(transaction);
     if (driven_) due_ = next_tick();
     return waited ? tlm::TLM_COMPLETED : tlm::TLM_ACCEPTED;
   }
@@ -64,14 +69,22 @@ tlm::tlm_sync_enum WalkerModule::from_requester(WalkTransaction& transaction, tl
 }
 
 void WalkerModule::wait_at_door(WalkTransaction& transaction) {
-  const auto order = [](const WalkTransaction* waiting) {
-    return std::pair(waiting->requested, waiting->request.tag);
-  };
   // Nearly always it is the last.
-  const bool last = waiting_.empty() || order(waiting_.back()) <= order(&transaction);
+  const auto order = order_at_door(&transaction);
+  const bool last = waiting_.empty() || order_at_door(waiting_.back()) <= order;
   const auto place =
-      last ? waiting_.end() : std::ranges::upper_bound(waiting_, order(&transaction), {}, order);
+      last ? waiting_.end() : std::ranges::upper_bound(waiting_, order, {}, order_at_door);
   waiting_.insert(place, &transaction);
+}
+
+/// Whether it was there.
+bool WalkerModule::leave_door(const WalkTransaction& transaction) {
+  const auto [first, end] =
+      std::ranges::equal_range(waiting_, order_at_door(&transaction), {}, order_at_door);
+  const auto place = std::find(first, end, &transaction);
+  if (place == end) return false;
+  waiting_.erase(place);
+  return true;
 }
 
 tlm::tlm_sync_enum WalkerModule::from_memory(MemoryTransaction& transaction, tlm::tlm_phase& phase,
@@ -199,7 +212,13 @@ ModelWalker::Served WalkerModule::serve(const MemoryRequest& request, Cycle cycl
 }
 
 void WalkerModule::tick(Cycle cycle) {
-  WalkerInputs inputs{.cycle = cycle, .response_ready = true};
+  WalkerInputs& inputs = inputs_;
+  inputs.cycle = cycle;
+  inputs.request.reset();
+  inputs.memory_ready = false;
+  inputs.answer.reset();
+  inputs.response_ready = true;
+  inputs.invalidation.reset();
   if (!invalidations_.empty() && invalidations_.front().cycle <= cycle) {
     inputs.invalidation = invalidations_.front().scope;
     invalidations_.erase(invalidations_.begin());

@@ -87,6 +87,7 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
   void tick(Cycle cycle);
   WalkRequest take_request();
   void wait_at_door(WalkTransaction& transaction);
+  bool leave_door(const WalkTransaction& transaction);
   bool restart(WalkTransaction& transaction, const WalkResponse& response);
   ModelWalker::Served serve(const MemoryRequest& request, Cycle cycle);
   void offer_to_memory(const MemoryRequest& request, Cycle cycle);
@@ -99,6 +100,7 @@ class WalkerModule final : public sc_core::sc_module, public InvalidationPort {
   const Timeline& timeline_;
   std::unique_ptr<WalkerUnit> unit_;
   ModelWalker* model_ = nullptr;  ///< the unit, if it is driven and is one
+  WalkerInputs inputs_;           ///< of a tick; large, so not made for each
   const WalkerOutputs* outputs_;  ///< of the unit, since its last tick
   WalkerConfiguration configuration_;
   Cycle next_cycle_ = 0;  ///< the first cycle not yet ticked

@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 namespace eptsim::mmu {
 
@@ -111,11 +112,11 @@ unsigned ModelWalker::next_ready() const {
 void ModelWalker::follow(unsigned number, const WalkerInputs& inputs) {
   Slot& slot = slots_[number];
   if (slot.state == State::kWait) {
-    slot.step = advance(slot, {.value = inputs.answer->value}, inputs);
+    advance(slot, {.value = inputs.answer->value}, inputs);
   } else if (slot.step.kind == StepKind::kLookup) {
-    slot.step = look_up(number, inputs);
+    look_up(number, inputs);
   } else {
-    slot.step = advance(slot, {}, inputs);
+    advance(slot, {}, inputs);
   }
   switch (slot.step.kind) {
     case StepKind::kLookup:
@@ -135,11 +136,12 @@ void ModelWalker::follow(unsigned number, const WalkerInputs& inputs) {
 
 /// Asks the caches what the slot's walk wants to know: the combined ones, or for a guest-physical
 /// address the nested TLB and, where that doesn't answer, the EPT structure caches too.
-Step ModelWalker::look_up(unsigned number, const WalkerInputs& inputs) {
+void ModelWalker::look_up(unsigned number, const WalkerInputs& inputs) {
   Slot& slot = slots_[number];
   const std::uint64_t key = slot.step.key;
+  const bool dirty = slot.step.dirty;
   const auto ask = [&](LookupKind kind, bool disabled) {
-    return disabled ? nullptr : caches_.lookup(kind, key, *slot.context, slot.step.dirty);
+    return disabled ? nullptr : caches_.lookup(kind, key, *slot.context, dirty);
   };
   const auto level_of = [](const CachedEntry* hit) {
     return hit != nullptr ? hit->level : std::uint8_t{0};
@@ -154,24 +156,25 @@ Step ModelWalker::look_up(unsigned number, const WalkerInputs& inputs) {
   }
   const CachedEntry* page = ask(LookupKind::kNestedTlb, inputs.disabled.nested_tlb);
   record.nested_level = level_of(page);
-  const Step next = advance(slot, {.entry = page}, inputs);
-  if (next.kind != StepKind::kLookup) return next;
+  advance(slot, {.entry = page}, inputs);
+  if (slot.step.kind != StepKind::kLookup) return;
   const CachedEntry* table = ask(LookupKind::kEptStructure, inputs.disabled.ept);
   record.ept_asked = true;
   record.ept_level = level_of(table);
   return advance(slot, {.entry = table}, inputs);
 }
 
-/// The walk's next step that takes time, with what it proved fit for caching kept. A look-up in
-/// caches that the configuration leaves out is a miss, at once.
-Step ModelWalker::advance(Slot& slot, const Answer& answer, const WalkerInputs& inputs) {
-  Step step = slot.walk.next(answer);
+/// On to the walk's next step that takes time, with what it proved fit for caching kept. A look-up
+/// in caches that the configuration leaves out is a miss, at once.
+void ModelWalker::advance(Slot& slot, const Answer& answer, const WalkerInputs& inputs) {
+  // Made where it stays: the host has a copy of what was just written wait for it.
+  static_assert(std::is_trivially_destructible_v<Step>);
+  ::new (&slot.step) Step(slot.walk.next(answer));
   keep_fills(slot, inputs);
-  while (step.kind == StepKind::kLookup && !asks(step.lookup)) {
-    step = slot.walk.next({});
+  while (slot.step.kind == StepKind::kLookup && !asks(slot.step.lookup)) {
+    ::new (&slot.step) Step(slot.walk.next({}));
     keep_fills(slot, inputs);
   }
-  return step;
 }
 
 /// Look-ups come first in a cycle of the engine, so none sees what is filled in it.

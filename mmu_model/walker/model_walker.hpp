@@ -89,8 +89,8 @@ class ModelWalker final : public WalkerUnit {
   }
   unsigned next_ready() const;
   void follow(unsigned number, const WalkerInputs& inputs);
-  Step look_up(unsigned number, const WalkerInputs& inputs);
-  Step advance(Slot& slot, const Answer& answer, const WalkerInputs& inputs);
+  void look_up(unsigned number, const WalkerInputs& inputs);
+  void advance(Slot& slot, const Answer& answer, const WalkerInputs& inputs);
   void keep_fills(const Slot& slot, const WalkerInputs& inputs);
   bool asks(LookupKind kind) const {
     return kind == LookupKind::kCombined ? configuration_.has_combined()
@@ -109,6 +109,7 @@ class ModelWalker final : public WalkerUnit {
   unsigned last_picked_ = 0;  ///< by the engine
   StructureCaches caches_;
   WalkerOutputs outputs_;
+  WalkerInputs alone_;  ///< of a walk alone: nothing but the cycle; large, so not made for each
 };
 
 template <class Serve, class Note>
@@ -116,18 +117,19 @@ WalkResponse ModelWalker::walk_alone(const WalkRequest& request, Cycle taken, Se
                                      Note&& note) {
   accept(request, taken);
   Slot& slot = slots_.front();
-  WalkerInputs inputs{.cycle = taken + 1};
-  slot.step = advance(slot, {}, inputs);
+  WalkerInputs& inputs = alone_;
+  inputs.cycle = taken + 1;
+  advance(slot, {}, inputs);
   while (slot.step.kind != StepKind::kDone) {
     if (slot.step.kind == StepKind::kLookup) {
       ++inputs.cycle;
-      slot.step = look_up(0, inputs);
+      look_up(0, inputs);
       note(*outputs_.lookup);
       continue;
     }
     const Served served = serve(memory_request(0), inputs.cycle + 1);
     inputs.cycle = served.answered;
-    slot.step = advance(slot, {.value = served.value}, inputs);
+    advance(slot, {.value = served.value}, inputs);
   }
   slot.cycles = inputs.cycle + 1 - slot.first_cycle;
   slot.state = State::kIdle;
