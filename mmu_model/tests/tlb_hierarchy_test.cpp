@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
+#include <deque>
+
+#include "mmu_model/tests/random.hpp"
 
 /// What the TLBs hold: levels, page sizes, replacement of what they had.
 namespace eptsim::mmu::test {
@@ -163,6 +167,84 @@ TEST_F(Tlbs, ALevelThatIsOffNeitherHoldsNorCounts) {
   EXPECT_TRUE(one_level.lookup(read(kAddress)));
   EXPECT_EQ(one_level.l2().accesses, 0u);
   EXPECT_EQ(one_level.l1d().hits, 1u);
+}
+
+TlbSettings random_level(Random& random) {
+  TlbSettings level{.unified = {.entries = 16, .ways = 4}, .hit_cycles = 1};
+  if (random.one_in(2)) {
+    level.split = true;
+    level.shares_4k_2m = random.one_in(2);
+    level.k4 = level.k4_m2 = {.entries = 8, .ways = 4};
+    level.m2 = {.entries = 8, .ways = 2};
+    level.g1 = {.entries = 4, .ways = 4};
+  }
+  if (random.one_in(3)) level.coalesce = 4;
+  level.replacement = static_cast<Replacement>(random.below(5));
+  return level;
+}
+
+/// Address spaces, and rights: the last has supervisor-mode writes obey R/W, and protection keys.
+std::deque<WalkContext> some_contexts() {
+  std::deque<WalkContext> contexts;
+  Context context = guest();
+  contexts.emplace_back(context);
+  context.cr3 = 0x5001;  // another PCID
+  contexts.emplace_back(context);
+  context.vpid = 9;
+  contexts.emplace_back(context);
+  context.cr4 |= 1u << 22;  // PKE
+  context.pkru = 0b1100;    // nothing of key 1
+  contexts.emplace_back(context);
+  return contexts;
+}
+
+TEST(TlbProperties, WhatIsRememberedOfTheLastUseOfASetChangesNothing) {
+  Random random(21);
+  const std::deque<WalkContext> contexts = some_contexts();
+  Context elsewhere = guest();
+  elsewhere.vpid = 77;
+  const WalkContext nowhere(elsewhere);
+  for (unsigned round = 0; round < 60; ++round) {
+    const TlbSettings first = random_level(random);
+    TlbHierarchy remembers(first, first, kSecond, round);
+    TlbHierarchy forgets(first, first, kSecond, round);  // before each look-up
+    const WalkContext* context = &contexts.front();
+    remembers.use(*context);
+    for (unsigned i = 0; i < 2000; ++i) {
+      if (random.one_in(40)) remembers.use(*(context = &random.any(contexts)));
+      forgets.use(nowhere);
+      forgets.use(*context);
+      const std::uint64_t address = kAddress + random.below(random.one_in(4) ? 64 : 5) * k4K;
+      if (random.one_in(50)) {
+        InvalidationScope scope{.vpid = context->raw.vpid};
+        if (random.one_in(2)) scope.linear = address;
+        remembers.invalidate(scope);
+        forgets.invalidate(scope);
+      }
+      constexpr std::array kKinds = {AccessKind::kRead, AccessKind::kWrite, AccessKind::kFetch};
+      const Request request{.address = address, .access = random.any(kKinds), .user = true};
+      const TlbHit expected = forgets.lookup(request);
+      const TlbEntry* const early = random.one_in(2) ? remembers.lookup_hit(request) : nullptr;
+      const TlbHit hit =
+          early != nullptr ? TlbHit{early, TlbHitLevel::kFirst, 1} : remembers.lookup(request);
+      ASSERT_EQ(hit.level, expected.level) << "round " << round << ", look-up " << i;
+      ASSERT_EQ(hit.cycles, expected.cycles);
+      if (hit) {
+        ASSERT_EQ(hit.entry->hpa_of(address), expected.entry->hpa_of(address));
+        continue;
+      }
+      constexpr std::array kSizes = {PageSize::k4K, PageSize::k4K, PageSize::k2M, PageSize::k1G};
+      Outcome outcome = translated(address, random.any(kSizes), random.any(kSizes));
+      outcome.dirty = request.access == AccessKind::kWrite || random.one_in(2);
+      outcome.protection_key = static_cast<std::uint8_t>(random.below(2));
+      remembers.take(*context, request, outcome);
+      forgets.take(*context, request, outcome);
+    }
+    ASSERT_EQ(remembers.l1d().hits, forgets.l1d().hits);
+    ASSERT_EQ(remembers.l1d().misses, forgets.l1d().misses);
+    ASSERT_EQ(remembers.l1i().hits, forgets.l1i().hits);
+    ASSERT_EQ(remembers.l2().accesses, forgets.l2().accesses);
+  }
 }
 
 }  // namespace
