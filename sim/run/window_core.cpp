@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
 #include <stdexcept>
 #include <utility>
 
@@ -41,7 +40,6 @@ WindowCore::WindowCore(const sc_core::sc_module_name& name, const mmu::Timeline&
   entered_at_.resize(ring_size(settings_.window));
   retired_at_.resize(entered_at_.size());
   instruction_mask_ = entered_at_.size() - 1;
-  events_.reserve(accesses_.size());
 }
 
 void WindowCore::run_program() {
@@ -103,7 +101,7 @@ bool WindowCore::resume() {
 /// Does what is due next, or waits for it. False if there is nothing.
 bool WindowCore::step() {
   if (candidate_ == kNever && !blocked_) prepare();
-  const Cycle event = next_event();
+  const Cycle event = events_.next();
   const Cycle answer = port_.next_answer();
   const Cycle request = alone_ || stop_ != Stop::kNone ? kNever : program_.next_request();
   if (candidate_ < std::min({event, answer, request, horizon_})) [[likely]] {
@@ -125,9 +123,7 @@ bool WindowCore::step() {
     request_ = request;
     blocked_ = false;
   } else if (event == cycle) {
-    const Position position = events_.front().position;
-    std::ranges::pop_heap(events_, std::greater<>{});
-    events_.pop_back();
+    const Position position = events_.pop(cycle);
     handle(at(position), position, cycle);
   } else {
     meet_candidate();
@@ -141,7 +137,7 @@ void WindowCore::enter_all(Cycle end) {
   do {
     meet_candidate();
     if (candidate_ == kNever && !blocked_) prepare();
-  } while (candidate_ < std::min({end, next_event(), horizon_}));
+  } while (candidate_ < std::min({end, events_.next(), horizon_}));
 }
 
 /// Whether what is due in `cycle` may be done now. Otherwise has waited, and something else may
@@ -156,8 +152,7 @@ bool WindowCore::reach(Cycle cycle) {
 
 void WindowCore::push(Cycle cycle, Position position, State state) {
   at(position).state = state;
-  events_.push_back({cycle, position});
-  std::ranges::push_heap(events_, std::greater<>{});
+  events_.push(cycle, position, std::min(cycle, entry_.cycle()));
 }
 
 void WindowCore::handle(Access& access, Position position, Cycle cycle) {

@@ -8,6 +8,7 @@
 #include "sim/run/core.hpp"
 #include "sim/run/in_order.hpp"
 #include "sim/run/window_access.hpp"
+#include "sim/run/window_events.hpp"
 #include "sim/trace/record.hpp"
 
 namespace eptsim::sim {
@@ -43,13 +44,6 @@ class WindowCore final : public Core {
   using Waits = window::Waits;
   static constexpr Position kNowhere = window::kNowhere;
 
-  struct Event {
-    mmu::Cycle cycle;
-    Position position;
-    friend bool operator>(const Event& a, const Event& b) {
-      return a.cycle != b.cycle ? a.cycle > b.cycle : a.position > b.position;
-    }
-  };
   struct Fault {
     Position position;
     mmu::Outcome outcome;
@@ -84,7 +78,6 @@ class WindowCore final : public Core {
   // time
   bool step();
   void enter_all(mmu::Cycle end);
-  mmu::Cycle next_event() const { return events_.empty() ? mmu::kNever : events_.front().cycle; }
   bool reach(mmu::Cycle cycle);
   void drain();
   bool resume();
@@ -174,7 +167,7 @@ class WindowCore final : public Core {
   mmu::Cycle last_answer_ = 0;
   mmu::Cycle accounted_ = 0;  ///< every cycle before it is in a class
 
-  std::vector<Event> events_;  ///< a heap
+  window::Events events_{accesses_};
   std::vector<Fault> faults_;  ///< met, and to be served when their accesses are the oldest
   mmu::Cycle candidate_ = mmu::kNever;  ///< when at(next_) enters, or is looked up if it is a fetch
   bool blocked_ = false;                ///< that isn't known before older ones are done
