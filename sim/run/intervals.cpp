@@ -1,5 +1,7 @@
 #include "sim/run/intervals.hpp"
 
+#include <algorithm>
+
 namespace eptsim::sim {
 namespace {
 
@@ -45,11 +47,27 @@ void Intervals::end(const Interval& total) {
   end_ = total.accesses + length_;
 }
 
-std::vector<Interval> Intervals::up_to(const Interval& total) const {
-  std::vector<Interval> all = intervals_;
+Course Intervals::up_to(const Interval& total) const {
+  Course course{.length = length_, .intervals = intervals_};
+  std::vector<Interval>& all = course.intervals;
   if (all.empty() || total.accesses != before_.accesses) all.emplace_back();
   all.back() += difference(total, before_);
-  return all;
+  return course;
+}
+
+std::vector<Interval> side_by_side(const std::vector<Course>& cores) {
+  std::uint64_t length = 1;
+  for (const Course& core : cores) length = std::max(length, core.length);
+  std::vector<Interval> sum;
+  for (const Course& core : cores) {
+    const std::uint64_t each = length / core.length;
+    for (std::size_t at = 0; at < core.intervals.size(); ++at) {
+      const std::size_t place = at / each;
+      if (place == sum.size()) sum.emplace_back();
+      sum[place] += core.intervals[at];
+    }
+  }
+  return sum;
 }
 
 }  // namespace eptsim::sim

@@ -25,6 +25,17 @@ struct Interval {
 };
 inline constexpr std::size_t kIntervals = 200;  ///< at most; even
 
+/// A core's run, in intervals of `length` accesses; the last may have fewer.
+struct Course {
+  std::uint64_t length = 1;  ///< a power of two
+  std::vector<Interval> intervals;
+};
+
+/// What several cores did, side by side: in the nth interval each did its nth so many accesses, as
+/// many as the longest course has in one. So each core's part is exact, whatever the others' pace;
+/// the sum is the whole run's, and a core that has come to its end is in no interval after it.
+std::vector<Interval> side_by_side(const std::vector<Course>& cores);
+
 /// A run cut into intervals of equally many accesses, without its length being known: when there
 /// are too many, each takes in its neighbour and all are twice as long from then on. So a long run
 /// has from half of kIntervals to all, and its memory is bounded.
@@ -36,7 +47,7 @@ class Intervals {
   void end(const Interval& total);
   /// All of them, up to the run's end, where `total` was counted: the last may have fewer accesses
   /// than the others, and has what came after the last access.
-  std::vector<Interval> up_to(const Interval& total) const;
+  Course up_to(const Interval& total) const;
 
   /// What changes, for checkpoints.
   template <class Archive>

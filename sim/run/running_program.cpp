@@ -309,9 +309,8 @@ bool RunningProgram::go_on(mmu::Cycle& cycle) {
   return true;
 }
 
-std::vector<Interval> RunningProgram::timeline() const {
-  if (samples_.is_on()) return {};
-  return warm_ ? intervals_.up_to(total()) : std::vector<Interval>{};
+Course RunningProgram::course() const {
+  return warm_ && !samples_.is_on() ? intervals_.up_to(total()) : Course{};
 }
 
 Interval RunningProgram::total() const {

@@ -228,7 +228,7 @@ class RunningProgram {
   bool is_warm() const { return warm_; }
   mmu::Cycle warm_since() const { return warm_since_; }
   /// The run in intervals; nothing if the warm-up never ended.
-  std::vector<Interval> timeline() const;
+  Course course() const;
   /// Adds what was counted up to `now` to `result`: nothing if the warm-up never ended.
   void report(RunResult& result, mmu::Cycle now) const;
 

@@ -110,15 +110,16 @@ class Simulation {
         throw std::logic_error("the machine stands still: a walk was never answered");
       }
     }
+    std::vector<Course> courses;
     HotSpots pages;
     HotSpots instructions;
     for (unsigned core = 0; core < cores_.size(); ++core) {
       report(core, result);
+      courses.push_back(cores_[core]->program().course());
       pages.add(cores_[core]->program().counted().pages);
       instructions.add(cores_[core]->program().counted().instruction_addresses);
     }
-    // Of several cores each would have its own.
-    if (cores_.size() == 1) result.timeline = cores_.front()->program().timeline();
+    result.timeline = side_by_side(courses);
     result.hot_pages = pages.top(kHotSpots);
     result.hot_instructions = instructions.top(kHotSpots);
     result.forgotten_page_cycles = pages.forgotten_cycles();

@@ -267,8 +267,8 @@ struct RunResult {
   std::uint64_t forgotten_page_cycles = 0;
   std::uint64_t forgotten_instruction_cycles = 0;
 
-  /// The run cut into equal parts, in order: they sum to the whole. None if the warm-up never
-  /// ended, or the run was sampled.
+  /// The run cut into equal parts of each core, in order: they sum to the whole. None if the
+  /// warm-up never ended, or the run was sampled.
   std::vector<Interval> timeline;
 
   StaleAccesses stale;

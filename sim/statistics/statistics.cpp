@@ -179,7 +179,7 @@ constexpr std::array kTimeline = {
     TimelineColumn{"accesses", "1", "as many in each interval, the last one's may be fewer",
                    &Interval::accesses},
     TimelineColumn{"instructions", "1", "", &Interval::instructions},
-    TimelineColumn{"cycles", "cycle", "", &Interval::cycles},
+    TimelineColumn{"cycles", "cycle", "of all cores", &Interval::cycles},
     TimelineColumn{"translation_cycles", "cycle", "", &Interval::translation_cycles},
     TimelineColumn{"exit_cycles", "cycle", "", &Interval::exit_cycles},
     TimelineColumn{"lookups", "1", "in the first-level TLBs, data and instructions",
@@ -196,8 +196,8 @@ Statistic timeline() {
     members.push_back({column.name, column.unit, column.help});
   }
   return {"timeline", "",
-          "the run, cut into at most 200 intervals of equally many accesses; each member sums to "
-          "what the whole run has",
+          "the run, cut into at most 200 intervals of equally many accesses of each core; each "
+          "member sums to what all cores have",
           std::move(members), [](const RunSettings&, const RunResult& result) {
             Json list = Json::array();
             for (const Interval& interval : result.timeline) {

@@ -21,7 +21,7 @@ std::vector<Interval> intervals_of(std::uint64_t accesses) {
     total.cycles += ++total.accesses;
     if (total.accesses == intervals.next_end()) intervals.end(total);
   }
-  return intervals.up_to(total);
+  return intervals.up_to(total).intervals;
 }
 
 Interval sum_of(const std::vector<Interval>& intervals) {
@@ -58,8 +58,31 @@ TEST(Intervals, AreEqualButTheLastNeverTooManyAndSumToTheRun) {
 TEST(Intervals, WhatComesAfterTheLastAccessIsInTheLastOne) {
   Intervals intervals;
   intervals.end({.accesses = 1, .cycles = 5});
-  EXPECT_THAT(intervals.up_to({.accesses = 1, .cycles = 9}), SizeIs(1));
-  EXPECT_EQ(intervals.up_to({.accesses = 1, .cycles = 9})[0].cycles, 9u);
+  EXPECT_THAT(intervals.up_to({.accesses = 1, .cycles = 9}).intervals, SizeIs(1));
+  EXPECT_EQ(intervals.up_to({.accesses = 1, .cycles = 9}).intervals[0].cycles, 9u);
+}
+
+/// The same as a course.
+Course course_of(std::uint64_t accesses) {
+  std::vector<Interval> intervals = intervals_of(accesses);
+  const std::uint64_t length = intervals.front().accesses;
+  return {.length = length, .intervals = std::move(intervals)};
+}
+
+TEST(Courses, OfSeveralCoresAreSummedWhereEachIsAsFar) {
+  // Intervals of 16 accesses, of 4 and of 1.
+  const std::vector<Interval> all = side_by_side({course_of(3000), course_of(570), course_of(7)});
+  ASSERT_THAT(all, SizeIs((3000 + 15) / 16));
+  EXPECT_EQ(all[0].accesses, 16u + 16 + 7);
+  EXPECT_EQ(all[1].accesses, 16u + 16);
+  EXPECT_EQ(all[35].accesses, 16u + 570 % 16);
+  EXPECT_EQ(all[36].accesses, 16u);
+  EXPECT_EQ(all.back().accesses, 3000 % 16);
+  // Access n takes n cycles.
+  EXPECT_EQ(all[1].cycles, 2 * (32u * 33 / 2 - 16 * 17 / 2));
+  EXPECT_EQ(sum_of(all).accesses, 3577u);
+  EXPECT_EQ(side_by_side({course_of(570)}), intervals_of(570));
+  EXPECT_THAT(side_by_side({{}, course_of(3), {}}), SizeIs(3));
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -118,6 +141,24 @@ INSTANTIATE_TEST_SUITE_P(Runs, Timeline,
                                          Case{"WaitingProtected", Detail::kTranslation, 10, 777,
                                               61}),
                          [](const auto& one) { return one.param.name; });
+
+TEST(Timelines, OfSeveralCoresSumsToWhatAllCounted) {
+  RunSettings settings = small_machine();
+  settings.warmup = 50;
+  std::vector<Record> others = sweep(333);
+  for (Record& each : others) each.vcpu = 1;
+  const RunResult result = run(settings, Programs{{sweep(1000)}, {others}});
+  ASSERT_THAT(result.timeline, SizeIs((950 + 7) / 8));
+  EXPECT_EQ(result.timeline.front().accesses, 2u * 8);
+  EXPECT_EQ(result.timeline.back().accesses, 950u % 8);
+  const Interval sum = sum_of(result.timeline);
+  EXPECT_EQ(sum.accesses, result.accesses);
+  EXPECT_EQ(sum.cycles, result.cycles_by.sum());
+  EXPECT_EQ(sum.exit_cycles, result.cycles_by.exits);
+  EXPECT_EQ(sum.lookups, result.l1d.accesses + result.l1i.accesses);
+  EXPECT_EQ(sum.walks, result.walker.walks);
+  EXPECT_EQ(sum.walk_cycles, result.walker.cycles);
+}
 
 class TimelineOf : public testing::TestWithParam<Detail> {};
 
