@@ -114,6 +114,7 @@ TEST_F(Completion, OfBashKnowsCommandsWordsAndSettings) {
 }
 
 TEST_F(Completion, OfFishOffersTheSame) {
+  // scripts/setup installs it for scripts/test; who builds without may have no use for it.
   if (!has("fish")) GTEST_SKIP() << "fish isn't installed";
   EXPECT_THAT(fish("eptsim tra"), ElementsAre("trace"));
   EXPECT_THAT(fish("eptsim trace c"), ElementsAre("convert"));
@@ -124,6 +125,7 @@ TEST_F(Completion, OfFishOffersTheSame) {
 }
 
 TEST_F(Completion, OfZshHasASpecificationForEachCommand) {
+  // As fish.
   if (!has("zsh")) GTEST_SKIP() << "zsh isn't installed";
   EXPECT_THAT(zsh({"eptsim", ""}), Contains("run:Run a trace through a machine"));
   EXPECT_THAT(zsh({"eptsim", "trace", ""}), Contains(testing::StartsWith("convert:")));

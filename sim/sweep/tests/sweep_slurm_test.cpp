@@ -32,6 +32,7 @@ class SweepBySlurm : public testing::Test {
   TestFolder folder_;
 };
 
+// scripts/setup installs Slurm for scripts/test; who builds without may have no use for it.
 #define SKIP_WITHOUT_SLURM(ran)                                  \
   if ((ran).status == kNotInstalled && !(ran).err.empty()) {     \
     GTEST_SKIP() << "Slurm isn't installed: scripts/setup test"; \
