@@ -110,7 +110,8 @@ class ExtendedPageTable {
 
   /// Maps the page at `gpa` to the page at `hpa`. Checks in the order of MapError. A large page
   /// over a lower table in which nothing is mapped replaces it; the pending invalidation then owes
-  /// the frame. It owes nothing otherwise: entries that are not present are never cached.
+  /// the frame. It owes nothing otherwise: entries that are not present are never cached. Of the
+  /// tables that are missing the lowest gets the first frame of the allocator.
   [[nodiscard]] tl::expected<PendingInvalidation, MapError> map(arch::Gpa gpa, arch::Hpa hpa,
                                                                 Permission permission,
                                                                 const MapOptions& options = {});

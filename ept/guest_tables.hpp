@@ -139,7 +139,8 @@ class GuestTables {
   /// The first table: what CR3 holds. In PAE paging it has the four PDPTEs.
   arch::Gpa root() const { return root_; }
 
-  /// Maps the page at `gva` to the page at `gpa`. Refused, it has changed nothing.
+  /// Maps the page at `gva` to the page at `gpa`. Refused, it has changed nothing. Of the tables
+  /// that are missing the lowest gets the first frame of the allocator.
   [[nodiscard]] tl::expected<void, GuestMapError> map(arch::Gva gva, arch::Gpa gpa,
                                                       const GuestPage& page = {});
   /// Unmaps the page of `size` at `gva`, and says what it was. Tables stay.

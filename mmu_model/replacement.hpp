@@ -32,6 +32,14 @@ class ReplacementState {
   void prefetch(std::size_t set) const {
     if (const Lru* const lru = std::get_if<Lru>(&policy_)) lru->prefetch(set);
   }
+  /// The way to evict, filled at once; every way of `set` is occupied.
+  unsigned replace(std::size_t set) {
+    if (Lru* const lru = std::get_if<Lru>(&policy_)) [[likely]]
+      return lru->replace(set);
+    const unsigned way = victim(set);
+    filled(set, way);
+    return way;
+  }
   /// The way to evict; every way of `set` is occupied.
   unsigned victim(std::size_t set) {
     return std::visit([=](auto& policy) { return policy.victim(set); }, policy_);

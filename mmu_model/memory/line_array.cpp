@@ -30,32 +30,17 @@ LineArray::LineArray(const MemoryCacheSettings& settings, std::uint64_t seed)
   }
 }
 
-/// The first way of the set with nothing in it, or ways_.
-unsigned LineArray::free_way(std::size_t set) const {
-  for (std::size_t word = 0; word < words_; ++word) {
-    const std::uint64_t found = equal_bytes(marks_[set * words_ + word], 0);
-    if (found != 0) return static_cast<unsigned>(way_of(word, found));
-  }
-  return static_cast<unsigned>(ways_);
-}
-
 std::optional<LineArray::Line> LineArray::insert(std::uint64_t line, LineState state) {
-  const std::size_t set = line & set_mask_;
-  unsigned way = free_way(set);
-  if (way == ways_) way = replacement_.victim(set);
-  const std::size_t place = set * ways_ + way;
+  const std::size_t place = take_place(line);
   std::optional<Line> victim;
   if (tags_[place] != 0) {
     victim = Line{(tags_[place] << kFlagBits >> kFlagBits) - 1, this->state(place)};
   }
-  set_mark(set, way, mark_of(line));
   tags_[place] = (line + 1) | (state.dirty ? kDirty : 0);
   if (state.arrives != 0) {
     tags_[place] |= kUnderWay;
     arrivals_[place] = {state.arrives, state.source};
   }
-  recent_[set] = way;
-  replacement_.filled(set, way);
   return victim;
 }
 

@@ -64,9 +64,11 @@ class LineArray {
 
   /// Has the host bring what a look-up of `line` and its insertion will read.
   void prefetch(std::uint64_t line) const {
+    if (is_off()) return;
     const std::size_t first = (line & set_mask_) * ways_;
     __builtin_prefetch(&marks_[(line & set_mask_) * words_]);
     for (std::size_t way = 0; way < ways_; way += 8) __builtin_prefetch(&tags_[first + way]);
+    __builtin_prefetch(&tags_[first + ways_ - 1]);  // sets needn't begin where lines do
     replacement_.prefetch(line & set_mask_);
   }
 
@@ -104,6 +106,10 @@ class LineArray {
   /// Puts a line that isn't there into a free way, else in place of the set's victim, which it
   /// gives back.
   std::optional<Line> insert(std::uint64_t line, LineState state);
+  /// The same of a line that has arrived long ago, for who doesn't ask for the victim.
+  void put(std::uint64_t line, bool dirty) {
+    tags_[take_place(line)] = (line + 1) | (dirty ? kDirty : 0);
+  }
 
   void remove(std::size_t place) {
     tags_[place] = 0;
@@ -147,7 +153,27 @@ class LineArray {
   bool is_at(std::size_t place, std::uint64_t line) const {
     return tags_[place] << kFlagBits == (line + 1) << kFlagBits;
   }
-  unsigned free_way(std::size_t set) const;
+  /// The first way of the set with nothing in it, or ways_.
+  unsigned free_way(std::size_t set) const {
+    for (std::size_t word = 0; word < words_; ++word) {
+      const std::uint64_t found = equal_bytes(marks_[set * words_ + word], 0);
+      if (found != 0) return static_cast<unsigned>(way_of(word, found));
+    }
+    return static_cast<unsigned>(ways_);
+  }
+  /// A free place or that of the set's victim, with all but the tag as if `line` were there.
+  std::size_t take_place(std::uint64_t line) {
+    const std::size_t set = line & set_mask_;
+    unsigned way = free_way(set);
+    if (way == ways_) [[likely]] {
+      way = replacement_.replace(set);
+    } else {
+      replacement_.filled(set, way);
+    }
+    set_mark(set, way, mark_of(line));
+    recent_[set] = way;
+    return set * ways_ + way;
+  }
   void set_mark(std::size_t set, std::size_t way, std::uint64_t mark) {
     std::uint64_t& word = marks_[set * words_ + way / 8];
     word = (word & ~(std::uint64_t{0xff} << 8 * (way % 8))) | mark << 8 * (way % 8);

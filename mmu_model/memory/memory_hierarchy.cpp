@@ -32,7 +32,10 @@ MemoryHierarchy::MemoryHierarchy(const MemorySettings& settings, unsigned cores,
   unsigned cycles = 0;
   const Path path = path_of(0);
   for (std::size_t level = kCaches; level-- > 0;) {
-    if (cycles == 0 && !path[level]->lines.is_off()) cycles = path[level]->hit_cycles;
+    if (cycles == 0 && !path[level]->lines.is_off()) {
+      cycles = path[level]->hit_cycles;
+      last_ = path[level];
+    }
     to_dram_[level] = cycles;
   }
 }
@@ -90,8 +93,7 @@ Service MemoryHierarchy::fetch(unsigned core, const CacheAccess& access, Cycle c
     if constexpr (!kTimed) {
       dram_.warm(line, through);
     } else {
-      service.answered = through ? dram_.write(line, cause.at_dram, cycle)
-                                 : dram_.read(line, cause.at_dram, cycle);
+      service.answered = through ? write_dram(line, cause, cause.at_dram) : read_dram(line, cause);
     }
   }
   for (std::size_t missed = level; missed-- > entry;) {
@@ -127,7 +129,22 @@ void MemoryHierarchy::put_back(const Path& path, std::size_t level, const LineAr
     return lines.set_dirty(place, true);
   }
   if (!cause.timed) return dram_.warm(line.number, true);
-  dram_.write(line.number, std::max(cause.at_dram, line.state.arrives), cause.cycle);
+  write_dram(line.number, cause, std::max(cause.at_dram, line.state.arrives));
+}
+
+Cycle MemoryHierarchy::read_dram(std::uint64_t line, const Cause& cause) {
+  if (observer_ != nullptr) {
+    observer_->see_line(cause.cycle, cause.at_dram, arch::Hpa(line * kLineBytes), false,
+                        cause.origin);
+  }
+  return dram_.read(line, cause.at_dram, cause.cycle);
+}
+
+Cycle MemoryHierarchy::write_dram(std::uint64_t line, const Cause& cause, Cycle cycle) {
+  if (observer_ != nullptr) {
+    observer_->see_line(cause.cycle, cycle, arch::Hpa(line * kLineBytes), true, cause.origin);
+  }
+  return dram_.write(line, cycle, cause.cycle);
 }
 
 /// Has the first `levels` of a core's own caches give up what is dirty of the line, and the line
@@ -198,6 +215,7 @@ void MemoryHierarchy::reset_counters() {
   }
   l3_.counters = {};
   dram_.reset_counters();
+  if (observer_ != nullptr) observer_->see_reset();
 }
 
 }  // namespace eptsim::mmu

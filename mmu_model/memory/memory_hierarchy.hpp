@@ -11,6 +11,7 @@
 #include "mmu_model/memory/cache.hpp"
 #include "mmu_model/memory/dram_timing.hpp"
 #include "mmu_model/memory/memory_level.hpp"
+#include "mmu_model/memory/memory_observer.hpp"
 #include "mmu_model/settings.hpp"
 
 namespace eptsim::mmu {
@@ -87,12 +88,35 @@ class MemoryHierarchy {
     l3_.lines.prefetch(line);
   }
 
+  /// An access of which the last cache alone takes note: nothing is counted, and what its line
+  /// displaces is gone.
+  void touch_last(arch::Hpa address, bool write) {
+    if (last_ == nullptr) return;
+    const std::uint64_t line = line_of(address);
+    const std::size_t place = last_->lines.find(line);
+    if (place == LineArray::kNone) {
+      last_->lines.put(line, write);
+    } else {
+      last_->lines.use(line, place);
+      if (write) last_->lines.set_dirty(place, true);
+    }
+  }
+
+  /// Has the host bring what that will read.
+  void prefetch_last(arch::Hpa address) const {
+    if (last_ != nullptr) last_->lines.prefetch(line_of(address));
+  }
+
   /// System software on `core` has written the line, through no access of its own: the core's
   /// caches have it from `cycle` on, dirty in the first, and no other core's own have it. Nothing
   /// is counted but what has to leave for it.
   void touch(unsigned core, arch::Hpa address, Cycle cycle);
 
   const MemorySettings& settings() const { return settings_; }
+
+  /// From now on, if not nullptr, told of what takes time: not of what `warm` does.
+  void observe(MemoryObserver* observer) { observer_ = observer; }
+  MemoryObserver* observer() const { return observer_; }
 
   MemoryCounters counters() const;
   void reset_counters();
@@ -126,6 +150,9 @@ class MemoryHierarchy {
     bool timed = true;
   };
 
+  Cycle read_dram(std::uint64_t line, const Cause& cause);
+  Cycle write_dram(std::uint64_t line, const Cause& cause, Cycle cycle);
+
   template <bool kTimed>
   Service fetch(unsigned core, const CacheAccess& access, Cycle cycle);
   void fill(const Path& path, std::size_t level, const LineArray::Line& line, const Cause& cause);
@@ -139,7 +166,9 @@ class MemoryHierarchy {
   std::array<unsigned, kCaches> to_dram_{};  ///< by level of entry: cycles until DRAM is asked
   std::vector<OwnCaches> cores_;
   Cache l3_;
+  Cache* last_ = nullptr;  ///< the last cache that a single core's accesses come to; nullptr: none
   DramTiming dram_;
+  MemoryObserver* observer_ = nullptr;
 };
 
 }  // namespace eptsim::mmu

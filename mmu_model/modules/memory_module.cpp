@@ -74,6 +74,9 @@ void MemoryModule::serve(unsigned core, MemoryTransaction& transaction) {
   transaction.answer = {.id = request.id, .value = mmu::serve(request, memory_, nothing)};
   const bool writes =
       request.kind == StepKind::kCompareExchange || request.kind == StepKind::kWrite;
+  if (hierarchy_.observer() != nullptr) {
+    hierarchy_.observer()->see_reference(transaction.taken, arch::Hpa(request.address), writes);
+  }
   const Service service = hierarchy_.access(core,
                                             {.address = arch::Hpa(request.address),
                                              .write = writes,

@@ -48,6 +48,18 @@ class Lru {
     const std::uint64_t* first = &last_use_[set * ways_];
     return static_cast<unsigned>(std::min_element(first, first + ways_) - first);
   }
+  /// The victim, which is used at once.
+  unsigned replace(std::size_t set) {
+    const unsigned way = victim(set);
+    if (orders_.empty()) [[unlikely]] {
+      used(set, way);
+      return way;
+    }
+    const std::uint64_t order = orders_[set];
+    const std::uint64_t others = ~(~std::uint64_t{0} << 4 * (ways_ - 1));
+    orders_[set] = (order & older_than(4 * (ways_ - 1))) | (order & others) << 4 | way;
+    return way;
+  }
 
   /// What changes, for checkpoints.
   template <class Archive>

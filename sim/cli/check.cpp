@@ -19,7 +19,7 @@ class CheckCommand : public Command {
 
   void declare(Options& options) override {
     tables_.declare(options);
-    options.text("--json", "FILE|-", json_, "Write the findings as JSON");
+    options.text("--json", "FILE|-", json_, "Write the findings as JSON; - is standard output");
     options.footer(
         "The exit status is 1 if anything is found. Each table is examined once, however often it "
         "is used;\na million tables or 100,000 findings end the survey, which then says how far it "

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "sim/cli/run_options.hpp"
 #include "sim/output/output_file.hpp"
@@ -17,9 +16,8 @@ class CheckpointFile {
   /// Finds out now what can't be read or written. Throws InputError.
   explicit CheckpointFile(const RunRequest& request);
 
-  /// Says in `settings`, those of a run of `traces`, what is to be done with them.
-  void prepare(CheckpointSettings& settings, const Machine& machine,
-               const std::vector<TraceReport>& traces);
+  /// Says in the settings of a run that is about to begin what is to be done with them.
+  void prepare(RunReport& report);
 
   /// Says on standard error if a run that came to its end has written none.
   void report() const;

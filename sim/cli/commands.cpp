@@ -7,6 +7,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_run_command());
   commands.push_back(make_compare_command());
   commands.push_back(make_sweep_command());
+  commands.push_back(make_report_command());
   commands.push_back(make_walk_command());
   commands.push_back(make_check_command());
   commands.push_back(make_dump_command());
@@ -19,6 +20,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_machine_show_command());
   commands.push_back(make_machine_explain_command());
   commands.push_back(make_statistics_command());
+  commands.push_back(make_commands_command());
   commands.push_back(make_completion_command());
   return commands;
 }

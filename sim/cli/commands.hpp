@@ -9,6 +9,7 @@ namespace eptsim::sim {
 std::unique_ptr<Command> make_run_command();
 std::unique_ptr<Command> make_compare_command();
 std::unique_ptr<Command> make_sweep_command();
+std::unique_ptr<Command> make_report_command();
 std::unique_ptr<Command> make_walk_command();
 std::unique_ptr<Command> make_check_command();
 std::unique_ptr<Command> make_dump_command();
@@ -22,5 +23,6 @@ std::unique_ptr<Command> make_machine_show_command();
 std::unique_ptr<Command> make_machine_explain_command();
 std::unique_ptr<Command> make_statistics_command();
 std::unique_ptr<Command> make_completion_command();
+std::unique_ptr<Command> make_commands_command();
 
 }  // namespace eptsim::sim

@@ -46,6 +46,9 @@ class CompareCommand : public Command {
     options.text("--schemes", "LIST", schemes_,
                  "native:PAGE, ideal:PAGE (native with TLBs that cost nothing), nested:PAGE/PAGE "
                  "and shadow:PAGE/PAGE (guest's and host's), with commas between; or all");
+    std::vector<std::string> schemes = scheme_names();
+    schemes.emplace_back("all");
+    options.values("--schemes", schemes);
     options.number("--jobs", jobs_, "Runs at a time, 2 by default");
     options.footer(
         "Examples:\n"

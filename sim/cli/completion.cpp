@@ -18,7 +18,7 @@ class CompletionCommand : public Command {
  public:
   std::string name() const override { return "completion"; }
   std::string help() const override {
-    return "Prints a script that has a shell complete commands, options and settings";
+    return "Print a script that has a shell complete commands, options and settings";
   }
   void declare(Options& options) override {
     options.argument("SHELL", shell_, "bash, zsh or fish");

@@ -13,15 +13,20 @@ struct CommandLine {
   struct Operand {
     std::string name;  ///< "--mode"; of an argument "TRACE"
     std::string help;
-    bool takes_value = true;
+    std::string value;                ///< what stands for the value: "FILE|-"; empty without one
     bool files = false;               ///< a value may be a file or folder
+    bool several = false;             ///< it may be given several times
+    bool required = false;            ///< of an argument
     std::vector<std::string> values;  ///< words that a value may be, or begin with
+
+    bool takes_value() const { return !value.empty(); }
   };
   struct Leaf {
     std::string name;  ///< "run", "trace info"
     std::string help;
     std::vector<Operand> options;
     std::vector<Operand> arguments;
+    std::string footer;  ///< examples
   };
   std::vector<Leaf> commands;
 };

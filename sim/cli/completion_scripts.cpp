@@ -92,7 +92,7 @@ std::string zsh_action(const Operand& operand) {
 }
 
 std::string fish_values(const Operand& operand) {
-  if (!operand.takes_value) return "";
+  if (!operand.takes_value()) return "";
   const std::string words =
       operand.values.empty() ? "" : fmt::format(" -a '{}'", fmt::join(operand.values, " "));
   return (operand.files ? " -r -F" : " -x") + words;
@@ -116,7 +116,7 @@ std::string bash_completion(const CommandLine& line) {
     std::string options;
     for (const Operand& option : leaf.options) {
       options += (options.empty() ? "" : " ") + option.name;
-      if (!option.takes_value) continue;
+      if (!option.takes_value()) continue;
       operands += fmt::format("    '{} {}') {} ;;\n", leaf.name, option.name, bash_line(option));
     }
     const Operand argument = leaf.arguments.empty() ? Operand{} : leaf.arguments.front();
@@ -173,7 +173,7 @@ std::string zsh_completion(const CommandLine& line) {
     leaves += fmt::format("    {}) _arguments \\\n", quoted(leaf.name, kPosixQuote));
     for (const Operand& option : leaf.options) {
       std::string text = fmt::format("*{}[{}]", option.name, zsh_help(option.help));
-      if (option.takes_value) text += ":value:" + zsh_action(option);
+      if (option.takes_value()) text += ":value:" + zsh_action(option);
       leaves += "      " + quoted(text, kPosixQuote) + " \\\n";
     }
     for (const Operand& argument : leaf.arguments) {

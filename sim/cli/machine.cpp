@@ -4,7 +4,8 @@
 #include <optional>
 
 #include "sim/cli/commands.hpp"
-#include "sim/cli/setting_words.hpp"
+#include "sim/cli/machine_options.hpp"
+#include "sim/input_text.hpp"
 #include "sim/near_miss.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/settings/machine.hpp"
@@ -17,8 +18,8 @@ namespace {
 class ListCommand : public Command {
  public:
   std::string name() const override { return "machine list"; }
-  std::string help() const override { return "Names the machines that are built in"; }
-  void declare(Options&) override {}
+  std::string help() const override { return "Name the machines that are built in"; }
+  void declare(Options& options) override { options.footer("Example:\n  eptsim machine list"); }
   Status run() override {
     std::string text;
     for (const Preset& preset : presets()) {
@@ -33,38 +34,43 @@ class ShowCommand : public Command {
  public:
   std::string name() const override { return "machine show"; }
   std::string help() const override {
-    return "Prints a machine, every setting and where its value comes from, as a machine file";
+    return "Print a machine, every setting and where its value comes from, as a machine file";
   }
   void declare(Options& options) override {
-    options.argument("NAME", name_, "A machine that is built in, or a file");
-    options.texts("--set", "KEY=VALUE", set_, "Change one setting; may be repeated");
+    options.argument("NAME", name_, "A machine that is built in, or a file; - is standard input");
     options.values("NAME", preset_names());
-    options.values("--set", setting_beginnings());
+    changes_.declare_changes(options);
     options.footer(
-        "Example:\n"
+        "Examples:\n"
+        "  eptsim machine show zen5\n"
         "  eptsim machine show plain --set tlb.l2.entries=1024 > mine.toml");
   }
   Status run() override {
-    std::vector<Assignment> assignments;
-    for (const std::string& set : set_) assignments.push_back(parse_assignment(set));
-    const Machine machine = resolve_machine(name_.value(), assignments);
-    write_standard_output(machine_as_toml(machine, notes_of(name_.value(), assignments)));
+    const std::vector<Assignment> assignments = changes_.assignments();
+    const std::string text = machine_text(name_.value());
+    const std::string name = input_name(*name_);
+    write_standard_output(machine_as_toml(resolve_machine_text(text, name, assignments),
+                                          notes_of_text(text, name, assignments)));
     return Status::kDone;
   }
 
  private:
   std::optional<std::string> name_;
-  std::vector<std::string> set_;
+  MachineOptions changes_{"", ""};
 };
 
 class ExplainCommand : public Command {
  public:
   std::string name() const override { return "machine explain"; }
-  std::string help() const override { return "Says what a setting means, or lists them all"; }
+  std::string help() const override { return "Say what a setting means, or list them all"; }
   void declare(Options& options) override {
     options.argument("KEY", key_, "A setting, or the beginning of several: tlb.l2", false);
     options.values("KEY", setting_keys());
     options.flag("--markdown", markdown_, "Print them as tables of a page");
+    options.footer(
+        "Examples:\n"
+        "  eptsim machine explain tlb.l2\n"
+        "  eptsim machine explain walker.slots      # and what each machine has, and why");
   }
   Status run() override {
     const Machine plain = resolve_machine("plain");

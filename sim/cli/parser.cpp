@@ -69,9 +69,42 @@ class ParserOptions : public Options {
   CLI::App& app_;
 };
 
-void set_up(CLI::App& app) {
+constexpr std::size_t kHelpWidth = 80;
+constexpr std::size_t kCommandColumn = 16;  ///< where the meanings of commands begin
+constexpr std::size_t kOptionColumn = 28;   ///< and those of options
+
+/// `text` in lines of at most `width` letters, of which some take several bytes.
+std::string wrapped(std::string_view text, std::size_t width) {
+  std::string lines;
+  std::size_t line = 0;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+    const auto letters = static_cast<std::size_t>(
+        std::ranges::count_if(word, [](char c) { return (c & 0xc0) != 0x80; }));
+    if (line > 0) {
+      const bool fits = line + 1 + letters <= width;
+      lines += fits ? ' ' : '\n';
+      line = fits ? line + 1 : 0;
+    }
+    lines += word;
+    line += letters;
+  }
+  return lines;
+}
+
+/// CLI11's help, its lines no longer than a terminal's.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return wrapped(option->get_description(), kHelpWidth - column_width_);
+  }
+};
+
+void set_up(CLI::App& app, std::size_t column) {
   app.set_help_flag("-h,--help", "Say this and exit");
-  app.get_formatter()->column_width(34);
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.get_formatter()->column_width(column);
   const std::pair<const char*, const char*> kLabels[] = {{"OPTIONS", "options"},
                                                          {"SUBCOMMAND", "COMMAND"},
                                                          {"Positionals", "Arguments"},
@@ -83,7 +116,7 @@ void set_up(CLI::App& app) {
 class Tree {
  public:
   Tree() : commands_(all_commands()) {
-    set_up(app_);
+    set_up(app_, kCommandColumn);
     app_.set_version_flag("--version", version_text(), "Say the version and how it was built");
     for (const auto& command : commands_) {
       CLI::App& leaf = node(command->name(), command->help());
@@ -128,25 +161,31 @@ class Tree {
     for (const auto& [leaf, command] : leaves_) {
       if (leaf->parsed()) return command->run();
     }
-    throw InputError(usage_place(), "no command, expected " + names_below(deepest()));
+    throw InputError(usage_place(), "no command, expected " + names_below(deepest()),
+                     "see " + usage_place() + " --help");
   }
 
  private:
   CLI::App& node(const std::string& name, const std::string& help) {
     const std::size_t space = name.find(' ');
-    if (space == std::string::npos) return add(app_, name, help);
+    if (space == std::string::npos) return add(app_, name, help, kOptionColumn);
     const std::string group = name.substr(0, space);
     CLI::App*& parent = groups_[group];
-    if (parent == nullptr) parent = &add(app_, group, "");
-    CLI::App& leaf = add(*parent, name.substr(space + 1), help);
+    if (parent == nullptr) {
+      parent = &add(app_, group, "", kCommandColumn);
+      parent->footer("Example:\n  eptsim " + name + " --help");
+    }
+    CLI::App& leaf = add(*parent, name.substr(space + 1), help, kOptionColumn);
+    leaf.footer("");  // which it inherits
     parent->description("Commands: " + names_below(*parent));
     return leaf;
   }
 
-  static CLI::App& add(CLI::App& parent, const std::string& name, const std::string& help) {
+  static CLI::App& add(CLI::App& parent, const std::string& name, const std::string& help,
+                       std::size_t column) {
     CLI::App* child = parent.add_subcommand(name, help);
     child->group("Commands");
-    set_up(*child);
+    set_up(*child, column);
     return *child;
   }
 
@@ -174,8 +213,14 @@ class Tree {
       const std::string given = argv[i];
       if (std::find(names.begin(), names.end(), given) == names.end()) {
         const std::vector<std::string_view> candidates(names.begin(), names.end());
+        std::string hint = did_you_mean(given, candidates);
+        // "eptsim help" and "eptsim version", as other programs have them.
+        if (app->get_option_no_throw("--" + given) != nullptr) {
+          hint = "did you mean '" + typed + " --" + given + "'?";
+        }
+        if (hint.empty()) hint = "see " + typed + " --help";
         throw InputError(typed, "unknown command '" + given + "', expected " + names_below(*app),
-                         did_you_mean(given, candidates));
+                         hint);
       }
       app = app->get_subcommand(given);
       typed += " " + given;

@@ -5,6 +5,7 @@
 #include "sim/cli/commands.hpp"
 #include "sim/cli/run_options.hpp"
 #include "sim/cli/run_trace.hpp"
+#include "sim/cli/sharded_run.hpp"
 #include "sim/interrupt.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/output/results.hpp"
@@ -29,6 +30,7 @@ class RunCommand : public Command {
         "  eptsim run program.trace --mode native --guest-page 2M\n"
         "  eptsim run program.trace --set tlb.l2.entries=1024 --set dram.cycles=200\n"
         "  eptsim run program.trace --warmup 100000 --limit 1000000 --output results\n"
+        "  eptsim run program.trace --shards 2\n"
         "  eptsim run program.trace --json - | jq .stats.walker.walks\n"
         "`eptsim machine explain` lists the settings.");
   }
@@ -43,7 +45,8 @@ class RunCommand : public Command {
     if (options_.json && !to_standard_output) file.emplace(*options_.json);
 
     const Interrupt interrupt;
-    const RunReport report = run_trace(request, interrupt.asked());
+    const RunReport report = request.shards > 1 ? run_sharded(request, interrupt.asked())
+                                                : run_trace(request, interrupt.asked());
     const Json document = stats_document(report);
     if (folder) {
       write_results(*folder, report.settings.machine, document);

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "sim/cli/command.hpp"
+#include "sim/cli/machine_options.hpp"
+#include "sim/cli/reference_file.hpp"
 #include "sim/output/progress.hpp"
 #include "sim/run/simulation.hpp"
 
@@ -22,6 +24,13 @@ struct RunRequest {
   ProgressMode progress = ProgressMode::kAuto;
   std::optional<std::string> checkpoint;  ///< the file to write
   std::optional<std::string> resume;      ///< the file to go on from
+  std::optional<ReferenceOptions> references;
+  std::optional<std::string> guest_tables;  ///< files that say what is mapped from the beginning
+  std::optional<std::string> host_tables;
+  std::optional<std::string> write_guest_tables;  ///< and those for what is at the end
+  std::optional<std::string> write_host_tables;
+  unsigned shards = 1;           ///< parts that the run is cut into
+  std::optional<unsigned> jobs;  ///< of them, at a time; nothing: as the host has processors
 };
 
 /// The options that `run` and `compare` share.
@@ -37,9 +46,11 @@ class RunOptions {
   std::optional<std::string> json;    ///< --json
 
  private:
+  std::optional<ReferenceOptions> references(const RunSettings& settings) const;
+  void check_tables(const RunSettings& settings) const;
+
   std::vector<std::string> traces_;
-  std::optional<std::string> machine_;
-  std::vector<std::string> set_;
+  MachineOptions machine_{"default", "The machine"};
   std::optional<std::string> mode_;
   std::optional<std::string> guest_page_;
   std::optional<std::string> ept_page_;
@@ -54,6 +65,16 @@ class RunOptions {
   std::optional<std::string> checkpoint_;
   std::optional<std::uint64_t> checkpoint_every_;
   std::optional<std::string> resume_;
+  std::optional<std::string> guest_tables_;
+  std::optional<std::string> host_tables_;
+  std::optional<std::string> write_guest_tables_;
+  std::optional<std::string> write_host_tables_;
+  std::optional<std::string> references_;
+  std::optional<std::string> references_format_;
+  std::optional<std::string> references_at_;
+  std::optional<std::string> references_of_;
+  std::optional<std::uint64_t> shards_;
+  std::optional<std::uint64_t> jobs_;
 };
 
 }  // namespace eptsim::sim

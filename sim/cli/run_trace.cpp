@@ -2,11 +2,16 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "sim/cli/checkpoint_file.hpp"
-#include "sim/cli/core_traces.hpp"
+#include "sim/cli/reference_file.hpp"
+#include "sim/cli/table_files.hpp"
 #include "sim/trace/reader.hpp"
 
 namespace eptsim::sim {
@@ -25,15 +30,9 @@ std::optional<double> fraction_done(const RunSettings& settings, const CoreTrace
   return fraction;
 }
 
-std::uint64_t peak_memory_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-}
-
 }  // namespace
 
-RunReport run_trace(const RunRequest& request, const std::atomic<bool>& stop) {
+OpenedRun open_run(const RunRequest& request) {
   RunReport report;
   report.settings = request.settings;
   report.machine_name = request.machine_name;
@@ -44,42 +43,68 @@ RunReport run_trace(const RunRequest& request, const std::atomic<bool>& stop) {
   for (const std::string& path : request.trace_paths) {
     reports.push_back({.path = path, .format = {}, .hash = hash_of_trace(path)});
   }
-  CheckpointFile checkpoint(request);
-  const CoreTracesOf traces(request.trace_paths, request.format, request.settings.machine);
+  CoreTracesOf traces(request.trace_paths, request.format, request.settings.machine);
   for (std::size_t i = 0; i < reports.size(); ++i) {
     reports[i].format = traces.traces()[i]->format();
     if (request.fetch == true && !traces.traces()[i]->has_fetches()) {
       throw InputError("--fetch on", "there are no instruction fetches in " + reports[i].path);
     }
   }
-  checkpoint.prepare(report.settings.checkpoint, request.settings.machine, reports);
   report.trace_path = reports.front().path;
   report.trace_format = reports.front().format;
   report.trace_hash = reports.front().hash;
   report.more_traces.assign(reports.begin() + 1, reports.end());
   report.settings.fetch = traces.have_fetches() && request.fetch.value_or(true);
+  return {.report = std::move(report), .traces = std::move(traces)};
+}
 
-  const auto begin = std::chrono::steady_clock::now();
-  {
-    Progress progress(request.progress, std::string(name(request.settings.mode)));
-    report.result = simulate(report.settings, traces.cores(), stop, [&](std::uint64_t accesses) {
-      progress.update(accesses, fraction_done(request.settings, traces, accesses));
-    });
+RunResult simulate(const RunSettings& settings, const CoreTracesOf& traces, ProgressMode shown,
+                   const std::atomic<bool>& stop) {
+  Progress progress(shown, std::string(name(settings.mode)));
+  return simulate(settings, traces.cores(), stop, [&](std::uint64_t accesses) {
+    progress.update(accesses, fraction_done(settings, traces, accesses));
+  });
+}
+
+void require_measured(const RunReport& report) {
+  if (report.result.accesses != 0) return;
+  if (report.result.error) throw *report.result.error;
+  if (report.result.partial) return;
+  throw InputError(report.trace_path,
+                   report.settings.warmup > 0
+                       ? "the trace ends within the warm-up, and nothing was counted"
+                       : "there is no access in this trace");
+}
+
+std::uint64_t peak_memory_bytes() {
+  std::uint64_t kib = 0;
+  for (const auto whose : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage usage{};
+    getrusage(whose, &usage);
+    kib = std::max(kib, static_cast<std::uint64_t>(usage.ru_maxrss));
   }
+  return kib * 1024;
+}
+
+RunReport run_trace(const RunRequest& request, const std::atomic<bool>& stop) {
+  CheckpointFile checkpoint(request);
+  auto [report, traces] = open_run(request);
+  const TableFiles tables(request, report);
+  std::optional<ReferenceFile> references;
+  if (request.references) references.emplace(*request.references, report.settings.warmup == 0);
+  if (references) report.settings.observer = &*references;
+  checkpoint.prepare(report);
+  const auto begin = std::chrono::steady_clock::now();
+  report.result = simulate(report.settings, traces, request.progress, stop);
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
   if (!report.result.partial) checkpoint.report();
+  if (references) references->finish();
+  tables.write();
+  report.settings.observer = nullptr;
+  report.settings.take_lists = {};
   report.wall_seconds = taken.count();
   report.peak_memory_bytes = peak_memory_bytes();
-
-  if (report.result.accesses == 0) {
-    if (report.result.error) throw *report.result.error;
-    if (!report.result.partial) {
-      throw InputError(report.trace_path,
-                       request.settings.warmup > 0
-                           ? "the trace ends within the warm-up, and nothing was counted"
-                           : "there is no access in this trace");
-    }
-  }
+  require_measured(report);
   return report;
 }
 

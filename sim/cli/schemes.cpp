@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sim/input_error.hpp"
+#include "sim/near_miss.hpp"
 #include "sim/statistics/run_report.hpp"
 
 namespace eptsim::sim {
@@ -58,10 +59,28 @@ RunSettings Scheme::applied_to(RunSettings settings) const {
   return settings;
 }
 
-std::optional<Scheme> find_scheme(const std::string& text) {
-  const std::vector<Scheme> known = all_schemes();
-  const auto found = std::ranges::find(known, text, &Scheme::text);
-  return found == known.end() ? std::nullopt : std::optional(*found);
+std::vector<std::string> scheme_names() {
+  std::vector<std::string> names;
+  for (const Scheme& scheme : all_schemes()) names.push_back(scheme.text());
+  return names;
+}
+
+Scheme parse_scheme(const std::string& text, const std::string& place) {
+  // Sizes may be written small, as everywhere.
+  std::string word = text;
+  for (std::size_t i = 1; i < word.size(); ++i) {
+    const bool sized = word[i - 1] >= '0' && word[i - 1] <= '9';
+    if (sized && word[i] >= 'a') word[i] = static_cast<char>(word[i] - 'a' + 'A');
+  }
+  for (const Scheme& scheme : all_schemes()) {
+    if (scheme.text() == word) return scheme;
+  }
+  const std::vector<std::string> names = scheme_names();
+  throw InputError(place,
+                   "unknown scheme '" + text +
+                       "', expected native:PAGE, ideal:PAGE, nested:PAGE/PAGE or "
+                       "shadow:PAGE/PAGE, with 4K, 2M, 1G or thp",
+                   did_you_mean(word, std::vector<std::string_view>(names.begin(), names.end())));
 }
 
 std::vector<Scheme> parse_schemes(const std::string& text) {
@@ -70,17 +89,11 @@ std::vector<Scheme> parse_schemes(const std::string& text) {
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     const std::string word = text.substr(begin, end - begin);
-    const std::optional<Scheme> found = find_scheme(word);
-    if (!found) {
-      throw InputError("--schemes " + text,
-                       "unknown scheme '" + word +
-                           "', expected native:PAGE, ideal:PAGE, nested:PAGE/PAGE or "
-                           "shadow:PAGE/PAGE, with 4K, 2M, 1G or thp, or all");
-    }
-    if (std::ranges::find(schemes, *found) != schemes.end()) {
+    const Scheme scheme = parse_scheme(word, "--schemes " + text);
+    if (std::ranges::find(schemes, scheme) != schemes.end()) {
       throw InputError("--schemes " + text, word + " is there twice");
     }
-    schemes.push_back(*found);
+    schemes.push_back(scheme);
     begin = end + 1;
   }
   return schemes;

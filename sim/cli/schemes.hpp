@@ -22,8 +22,10 @@ struct Scheme {
   bool operator==(const Scheme&) const = default;
 };
 
-/// The scheme that `text` names, as Scheme::text() would; nothing if there is none.
-std::optional<Scheme> find_scheme(const std::string& text);
+/// The scheme that `text` names, as Scheme::text() would. Throws InputError at `place`.
+Scheme parse_scheme(const std::string& text, const std::string& place);
+/// Each there is, by name.
+std::vector<std::string> scheme_names();
 
 /// The schemes of `--schemes`: `text` has them with commas between, or is "all". Throws InputError.
 std::vector<Scheme> parse_schemes(const std::string& text);

@@ -37,7 +37,7 @@ std::string group_of(const std::string& key) {
 class StatisticsCommand : public Command {
  public:
   std::string name() const override { return "statistics"; }
-  std::string help() const override { return "Says what the numbers of stats.json mean"; }
+  std::string help() const override { return "Say what the numbers of stats.json mean"; }
   void declare(Options& options) override {
     options.argument("KEY", key_, "A statistic, or the beginning of several: walker.latency",
                      false);
@@ -45,6 +45,10 @@ class StatisticsCommand : public Command {
     for (const Statistic& statistic : statistics()) keys.push_back(statistic.key);
     options.values("KEY", keys);
     options.flag("--markdown", markdown_, "Print them as tables of a page");
+    options.footer(
+        "Examples:\n"
+        "  eptsim statistics walker.latency\n"
+        "  eptsim statistics | less");
   }
   Status run() override {
     // Groups in the order in which their first statistics are declared.
@@ -60,9 +64,16 @@ class StatisticsCommand : public Command {
     for (const auto& [group, lines] : groups) text += lines;
     if (text.empty()) {
       std::vector<std::string_view> keys;
-      for (const Statistic& statistic : statistics()) keys.emplace_back(statistic.key);
-      throw InputError("eptsim statistics", "unknown statistic '" + *key_ + "'",
-                       did_you_mean(*key_, keys));
+      for (const Statistic& statistic : statistics()) {
+        const std::string_view key = statistic.key;
+        keys.push_back(key);
+        for (std::size_t dot = key.find('.'); dot < key.size(); dot = key.find('.', dot + 1)) {
+          keys.push_back(key.substr(0, dot));
+        }
+      }
+      std::string hint = did_you_mean(*key_, keys);
+      if (hint.empty()) hint = "`eptsim statistics` lists them";
+      throw InputError("eptsim statistics", "unknown statistic '" + *key_ + "'", hint);
     }
     write_standard_output(text);
     return Status::kDone;

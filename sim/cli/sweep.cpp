@@ -8,9 +8,9 @@
 #include <thread>
 
 #include "sim/cli/commands.hpp"
+#include "sim/input_text.hpp"
 #include "sim/interrupt.hpp"
 #include "sim/output/output_file.hpp"
-#include "sim/settings/machine_file.hpp"
 #include "sim/sweep/campaign.hpp"
 #include "sim/sweep/folder_lock.hpp"
 #include "sim/sweep/local_executor.hpp"
@@ -33,7 +33,8 @@ class SweepCommand : public Command {
   }
 
   void declare(Options& options) override {
-    options.argument("SWEEP.toml", file_, "The sweep: docs/sweeps.md says what can stand in it");
+    options.argument("SWEEP.toml", file_,
+                     "The sweep; - is standard input. docs/sweeps.md says what can stand in it");
     options.text("--output", "DIR", output_,
                  "Results; a folder that has some already is gone on with");
     options.text("--executor", "NAME", executor_,
@@ -73,7 +74,7 @@ class SweepCommand : public Command {
     const fs::path file = *file_;
     const std::string text = read_text(*file_);
     const fs::path paths_from = paths_from_ ? fs::path(*paths_from_) : file.parent_path();
-    const Sweep sweep = read_sweep(text, *file_, paths_from);
+    const Sweep sweep = read_sweep(text, input_name(*file_), paths_from);
     const Grid grid = grid_of(sweep);
     if (list_) return list(sweep, grid);
 

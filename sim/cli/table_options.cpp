@@ -21,14 +21,16 @@ void TableOptions::declare(Options& options) {
   options.number("--eptp", eptp_, "The EPT pointer: root, levels, accessed and dirty flags");
   options.text("--context", "CONTEXT.json", context_,
                "Take the EPT pointer, the processor's capabilities, the controls and the registers "
-               "from here");
-  options.number("--maxphyaddr", maxphyaddr_, "Bits of a physical address, 32 to 52 (46)");
+               "from here; - is standard input");
+  options.number("--maxphyaddr", maxphyaddr_,
+                 "Bits of a physical address, 32 to 52; 46 by default");
 }
 
 void TableOptions::declare_guest(Options& options) {
   options.number("--cr3", cr3_, "The root of a guest's own tables");
-  options.number("--levels", levels_,
-                 "Of the guest's paging: 2 (32-bit), 3 (PAE), 4 or 5 (4, or what --context says)");
+  options.number(
+      "--levels", levels_,
+      "Of the guest's paging: 2 (32-bit), 3 (PAE), 4 or 5; 4, or what --context says, by default");
 }
 
 mmu::Context TableOptions::context() const {

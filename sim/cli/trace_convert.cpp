@@ -8,6 +8,7 @@
 #include "sim/output/output_file.hpp"
 #include "sim/output/style.hpp"
 #include "sim/trace/convert.hpp"
+#include "sim/trace/reader.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -24,9 +25,10 @@ class TraceConvertCommand : public Command {
 
   void declare(Options& options) override {
     options.argument("IN", input_, "Trace to read; - is standard input, generate:… computed");
-    options.argument("OUT", output_, "Trace to write");
+    options.argument("OUT", output_, "Trace to write; - is standard output");
     options.text("--format", "NAME", format_,
                  "The input's format, where its content leaves a doubt");
+    options.values("--format", {trace_formats().begin(), trace_formats().end()});
     options.text("--to", "NAME", to_, "The output's format: own (the default) or champsim");
     options.values("--to", names_of(kFormats));
     options_.declare(options, "records", 12);
@@ -55,7 +57,7 @@ class TraceConvertCommand : public Command {
                                                .notes = options_.notes(),
                                                .stop = &interrupt.asked(),
                                                .to = to});
-    std::string text = fmt::format("{}: {} accesses, {} instructions\n", *output_,
+    std::string text = fmt::format("{}: {} accesses, {} instructions\n", output_name(*output_),
                                    grouped(converted.accesses), grouped(converted.instructions));
     const auto left_out = [&](std::uint64_t count, std::string_view what) {
       if (count != 0)
@@ -63,7 +65,11 @@ class TraceConvertCommand : public Command {
     };
     left_out(converted.events_left_out, "events");
     left_out(converted.dependences_left_out, "dependences on loads too long ago");
-    write_standard_output(text);
+    if (output_ == "-") {
+      fmt::print(stderr, "{}", text);
+    } else {
+      write_standard_output(text);
+    }
     return Status::kDone;
   }
 

@@ -14,7 +14,9 @@ class TraceGeneratorsCommand : public Command {
 
   void declare(Options& options) override {
     options.footer(
-        "What is listed can stand wherever a trace can:\n"
+        "What is listed can stand wherever a trace can.\n\n"
+        "Examples:\n"
+        "  eptsim trace generators\n"
         "  eptsim run generate:gups,footprint=1GiB,accesses=1000000\n"
         "  eptsim trace convert generate:chase,pages=4096,chains=4 chase.ept");
   }

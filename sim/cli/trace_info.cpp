@@ -3,6 +3,7 @@
 #include "sim/cli/commands.hpp"
 #include "sim/output/output_file.hpp"
 #include "sim/trace/info.hpp"
+#include "sim/trace/reader.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -15,6 +16,7 @@ class TraceInfoCommand : public Command {
   void declare(Options& options) override {
     options.argument("FILE", file_, "Trace; - is standard input, generate:… computed");
     options.text("--format", "NAME", format_, "Its format, where its content leaves a doubt");
+    options.values("--format", {trace_formats().begin(), trace_formats().end()});
     options.footer("Example:\n  eptsim trace info program.trace");
   }
 

@@ -7,6 +7,7 @@ void TraceOptions::declare(Options& options, const std::string& counted, int lev
   options.number("--skip", skip_, "Leave out the first N " + counted);
   options.number("--limit", limit_, "Take N " + counted + ", all by default");
   options.text("--fetch", "on|off", fetch_, "Keep instruction fetches (the default) or drop them");
+  options.values("--fetch", {"on", "off"});
   options.number("--level", level_,
                  "Compression, 1 to 19; " + std::to_string(level) + " by default");
   options.texts("--note", "KEY=VALUE", notes_, "Add a line to the header; may be repeated");

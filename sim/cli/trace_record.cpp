@@ -30,6 +30,9 @@ class TraceRecordCommand : public Command {
 
   Status run() override {
     const std::string output = output_.value_or("program.trace");
+    if (output == "-") {
+      throw InputError("--output -", "standard output is the program's, expected a file");
+    }
     const Interrupt interrupt;
     const RecordResult result = record_trace({.output = output,
                                               .command = command_,

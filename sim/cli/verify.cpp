@@ -121,8 +121,8 @@ class VerifyCommand : public Command {
   void declare(Options& options) override {
     std::string features = "Use only these, separated by commas:";
     for (const tb::FeatureFact& fact : tb::kFeatures) features += fmt::format(" {}", fact.name);
-    options.number("--walks", walks_, fmt::format("How many walks ({})", kDefaultWalks));
-    options.number("--seed", seed_, "Chooses the walks (1)");
+    options.number("--walks", walks_, fmt::format("How many walks, {} by default", kDefaultWalks));
+    options.number("--seed", seed_, "Chooses the walks, 1 by default");
     std::vector<std::string> names;
     for (const mmu::WalkerConfiguration& each : mmu::named_configurations()) {
       names.emplace_back(each.name);
@@ -130,21 +130,23 @@ class VerifyCommand : public Command {
     std::string others;
     for (const auto& maker : tb::foreign_walkers()) others += fmt::format(", {}", maker.name);
     options.text("--configuration", "NAME", configuration_,
-                 fmt::format("Of model and RTL: {} (single){}{}", fmt::join(names, ", "),
+                 fmt::format("Of model and RTL: {}; single by default{}{}", fmt::join(names, ", "),
                              others.empty() ? "" : "; or another walker", others));
     options.values("--configuration", names);
     options.text("--features", "LIST", features_, features);
     options.text("--wave", "FILE.fst", wave_,
                  "The RTL's waveform of what --replay names, or of the mismatch that a run finds");
     options.number("--wave-start", wave_start_,
-                   "Its first cycle (0); of a run: record the run, mismatch or not");
+                   "Its first cycle, 0 by default; of a run: record the run, mismatch or not");
     options.number("--wave-end", wave_end_, "Its last cycle; likewise");
     options.text("--replay", "SEED:N", replay_,
                  "Run walk N of a seed again and show it; SEED:sN a stream");
     options.flag("--vectors", vectors_, "Put the rules, as vectors, to each walker instead");
-    options.text("--json", "FILE|-", json_, "Write the results as JSON");
-    options.text("--coverage", "FILE|-", coverage_,
-                 "Write which bins of the coverage were not reached, and which can't be");
+    options.text("--json", "FILE|-", json_, "Write the results as JSON; - is standard output");
+    options.text(
+        "--coverage", "FILE|-", coverage_,
+        "Write which bins of the coverage were not reached, and which can't be; - is standard "
+        "output");
     options.flag("--complete", complete_, "Fail if a bin was not reached");
     options.text("--line-coverage", "FILE", lines_,
                  "Write how often each line of the RTL was reached, for verilator_coverage");

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "sim/cli/commands.hpp"
-#include "sim/cli/setting_words.hpp"
+#include "sim/cli/machine_options.hpp"
 #include "sim/image/memory_image.hpp"
 #include "sim/image/shrinking_file.hpp"
 #include "sim/number.hpp"
@@ -37,36 +37,35 @@ class WalkCommand : public Command {
     options.texts("--memory", "FILE[@BASE]", memory_,
                   "A dump of physical memory, raw (at BASE, 0 by default) or an ELF64 core; may be "
                   "repeated");
-    options.text("--context", "CONTEXT.json", context_, "Registers and controls, as JSON");
+    options.text("--context", "CONTEXT.json", context_,
+                 "Registers and controls, as JSON; - is standard input");
     options.text("--context-from", "CORE", context_from_,
                  "Write the context of a guest that QEMU's dump-guest-memory dumped, and nothing "
                  "else; EFER, which the dump lacks, is concluded");
-    options.number("--cpu", cpu_, "The processor whose context it is (0)");
+    options.number("--cpu", cpu_, "The processor whose context it is, 0 by default");
     options.text("--requests", "REQUESTS.jsonl", requests_,
-                 "A batch: one request a line, - for standard input; answers are lines of JSON");
+                 "A batch: one request a line; - is standard input; answers are lines of JSON");
     options.text("--gva", "ADDRESS", gva_, "Explain the translation of this linear address");
     options.text("--gpa", "ADDRESS", gpa_, "Explain that of this guest-physical address");
     options.text("--access", "KIND", access_,
-                 "read (default), write, fetch, read_modify_write, shadow_stack_read or "
+                 "read (the default), write, fetch, read_modify_write, shadow_stack_read or "
                  "shadow_stack_write");
     options.flag("--user", user_, "The access is made at CPL 3");
-    options.number("--size", size_, "Bytes of the access, 1 to 64 (1)");
+    options.number("--size", size_, "Bytes of the access, 1 to 64; 1 by default");
     options.text("--engine", "NAME", engine_,
-                 "model (default), systemc, rtl or oracle: all answer alike");
+                 "model (the default), systemc, rtl or oracle: all answer alike");
     options.flag("--cached", cached_,
                  "Keep memory, TLBs and structure caches from line to line; lines may store and "
                  "invalidate");
-    options.text("--machine", "NAME|FILE", machine_,
-                 "Where the memory latency, dram.cycles, comes from (plain)");
-    options.texts("--set", "KEY=VALUE", set_, "Change one setting of the machine; may be repeated");
-    options.text("--html", "FILE|-", html_,
-                 "Draw the translation explained as a page: the two-dimensional walk, and with "
-                 "--machine or --set what the machine's walker makes of it, every cache empty");
+    machine_.declare(options);
+    options.text(
+        "--html", "FILE|-", html_,
+        "Draw the translation explained as a page: the two-dimensional walk, and with "
+        "--machine or --set what the machine's walker makes of it, every cache empty; - is "
+        "standard output");
     options.values("--access", {"read", "write", "fetch", "read_modify_write", "shadow_stack_read",
                                 "shadow_stack_write"});
     options.values("--engine", {std::begin(kWalkEngines), std::end(kWalkEngines)});
-    options.values("--machine", preset_names());
-    options.values("--set", setting_beginnings());
     options.footer(
         "Examples:\n"
         "  eptsim walk --memory guest.dump --context guest.json --gva 0x7f0012345678 --access "
@@ -112,9 +111,7 @@ class WalkCommand : public Command {
     if (cached_ && (!requests_ || engine_.value_or("model") != "model")) {
       throw InputError("--cached", "belongs to --requests and the engine model");
     }
-    std::vector<Assignment> assignments;
-    for (const std::string& set : set_) assignments.push_back(parse_assignment(set));
-    const Machine machine = resolve_machine(machine_.value_or("plain"), assignments);
+    const Machine machine = resolve_machine(machine_.name(), machine_.assignments());
     const mmu::Context context = read_context(*context_);
     refuse_files_that_shrink();
     MemoryImage image;
@@ -175,11 +172,11 @@ class WalkCommand : public Command {
   std::optional<OnMachine> on_machine(const mmu::Context& context, const mmu::Request& request,
                                       const WalkAnswer& answer, MemoryImage& image,
                                       const Machine& machine) const {
-    if (!machine_ && set_.empty()) return std::nullopt;
+    if (!machine_.given()) return std::nullopt;
     mmu::WalkContext registers(context);
     load_pdptes(registers, image);  // which the engine has found fit
-    return OnMachine{machine_.value_or("plain"), walk_on_machine(machine.hardware, registers,
-                                                                 request, answer.recording, image)};
+    return OnMachine{machine_.name(), walk_on_machine(machine.hardware, registers, request,
+                                                      answer.recording, image)};
   }
 
   std::vector<std::string> memory_;
@@ -194,8 +191,7 @@ class WalkCommand : public Command {
   std::optional<std::uint64_t> size_;
   std::optional<std::string> engine_;
   bool cached_ = false;
-  std::optional<std::string> machine_;
-  std::vector<std::string> set_;
+  MachineOptions machine_{"plain", "The machine that walks, and whose memory it takes cycles from"};
   std::optional<std::string> html_;
 };
 

@@ -18,6 +18,12 @@ namespace {
   throw InputError(place, std::string("can't be written: ") + std::strerror(error));
 }
 
+void refuse_standard_output(const std::string& path, const std::string& expected) {
+  if (path != "-") return;
+  throw InputError(path, "this can't be written to standard output, expected " + expected,
+                   "./- is one called -");
+}
+
 /// 0, or the error that stopped it.
 int write_all(int file, std::string_view text) {
   while (!text.empty()) {
@@ -51,6 +57,7 @@ fs::path beside(const fs::path& path) {
 
 OutputFile::OutputFile(const std::string& path) : shown_(path) {
   if (path.empty()) throw InputError("", "the name of a file to write is empty");
+  refuse_standard_output(path, "a file");
   std::error_code error;
   path_ = fs::weakly_canonical(fs::absolute(path), error);
   // A link to nothing is followed too. Links in a circle are an error.
@@ -87,6 +94,7 @@ void OutputFile::write(std::string_view content) const {
 
 OutputFolder::OutputFolder(const std::string& path) : path_(path) {
   if (path.empty()) throw InputError("", "the name of a folder to write is empty");
+  refuse_standard_output(path, "a folder");
   std::error_code error;
   fs::path folder = fs::weakly_canonical(fs::absolute(path_), error);
   if (error) refuse(path, error.value());

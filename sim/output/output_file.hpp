@@ -11,7 +11,8 @@ namespace eptsim::sim {
 /// pipes, which a rename would replace, are written to as they are.
 class OutputFile {
  public:
-  /// Finds out now, before a long run, whether `path` can be written. Throws InputError.
+  /// Finds out now, before a long run, whether `path` can be written. Throws InputError, also for
+  /// "-": who can write to standard output does so without a file.
   explicit OutputFile(const std::string& path);
 
   /// Makes the file, or replaces it. Throws InputError, and leaves what was there before.
@@ -26,7 +27,7 @@ class OutputFile {
 /// A folder for results, made if it isn't there.
 class OutputFolder {
  public:
-  /// Throws InputError if `path` can't be made or nothing can be written in it.
+  /// Throws InputError if `path` can't be made or nothing can be written in it, or is "-".
   explicit OutputFolder(const std::string& path);
   /// Takes the folder away again if this made it and nothing was written.
   ~OutputFolder();
@@ -41,6 +42,11 @@ class OutputFolder {
   std::vector<std::filesystem::path> made_;  ///< folders that weren't there before, deepest first
   bool used_ = false;
 };
+
+/// What messages call the file at `path`: standard output has no name of its own.
+inline std::string output_name(const std::string& path) {
+  return path == "-" ? "standard output" : path;
+}
 
 /// Writes to standard output at once. Throws InputError if it is closed or full.
 void write_standard_output(std::string_view text);

@@ -19,7 +19,9 @@ std::string with_commas(std::string digits, std::size_t end) {
 
 Style Style::for_standard_output() {
   const char* no_color = std::getenv("NO_COLOR");
-  const bool refused = no_color != nullptr && *no_color != '\0';
+  const char* terminal = std::getenv("TERM");
+  const bool refused = (no_color != nullptr && *no_color != '\0') ||
+                       (terminal != nullptr && std::string_view(terminal) == "dumb");
   return {::isatty(STDOUT_FILENO) == 1 && !refused};
 }
 

@@ -6,7 +6,8 @@
 
 namespace eptsim::sim {
 
-/// How text for people is set off: bold headings on a terminal, unless NO_COLOR is set.
+/// How text for people is set off: bold headings on a terminal, unless
+/// NO_COLOR is set or TERM is "dumb".
 struct Style {
   bool bold = false;
 

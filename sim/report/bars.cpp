@@ -13,6 +13,12 @@ namespace {
 constexpr int kBarHeight = 44;
 constexpr double kWideEnoughForLetters = 0.14;
 
+std::uint64_t sum_of(const std::vector<Part>& parts) {
+  std::uint64_t sum = 0;
+  for (const Part& part : parts) sum += part.value;
+  return sum;
+}
+
 Html small(const std::string& css_class, int height, const Html& content) {
   return element("svg",
                  {{"xmlns", "http://www.w3.org/2000/svg"},
@@ -25,29 +31,30 @@ Html small(const std::string& css_class, int height, const Html& content) {
 
 }  // namespace
 
-Html stacked_bar(const Described& what, const std::vector<Part>& parts, std::uint64_t whole,
+Html stacked_bar(const Described& what, const std::vector<Part>& parts, std::uint64_t width_of_page,
                  const std::string& unit) {
   Html content;
   std::uint64_t before = 0;
+  const std::uint64_t all = sum_of(parts);
   for (const Part& part : parts) {
     if (part.value == 0) continue;
-    const double width = ratio(part.value, whole);
+    const double width = ratio(part.value, width_of_page);
     const Html title =
         element("title", fmt::format("{}: {} {}, {}", part.label, grouped(part.value), unit,
-                                     share(part.value, whole, 2)));
+                                     share(part.value, all, 2)));
     content += element("rect",
                        {{"class", "fill " + part.kind},
-                        {"x", across(ratio(before, whole))},
+                        {"x", across(ratio(before, width_of_page))},
                         {"width", across(width)},
                         {"height", std::to_string(kBarHeight)}},
                        title);
     if (width >= kWideEnoughForLetters) {
       content += element("text",
                          {{"class", "on-fill"},
-                          {"x", across(ratio(before, whole) + width / 2)},
+                          {"x", across(ratio(before, width_of_page) + width / 2)},
                           {"y", std::to_string(kBarHeight / 2 + 5)},
                           {"text-anchor", "middle"}},
-                         share(part.value, whole, 1));
+                         share(part.value, all, 1));
     }
     before += part.value;
   }
@@ -63,8 +70,7 @@ Html small_bar(double length, const std::string& kind) {
 
 Html small_parts(const std::vector<Part>& parts) {
   constexpr int kHeight = 5;
-  std::uint64_t whole = 0;
-  for (const Part& part : parts) whole += part.value;
+  const std::uint64_t whole = sum_of(parts);
   Html content;
   std::uint64_t before = 0;
   for (const Part& part : parts) {

@@ -15,8 +15,10 @@ struct Part {
   std::uint64_t value = 0;
 };
 
-/// `parts`, numbers of `unit`, beside one another; `whole` is as wide as the page.
-Html stacked_bar(const Described& what, const std::vector<Part>& parts, std::uint64_t whole,
+/// `parts`, numbers of `unit`, beside one another, with their shares of their own sum.
+/// `width_of_page` is as wide as the page: the largest of the sums where several bars have one
+/// scale.
+Html stacked_bar(const Described& what, const std::vector<Part>& parts, std::uint64_t width_of_page,
                  const std::string& unit = "cycles");
 
 /// A bar for a cell of a table, where the number stands beside it. `length` is of the cell's width.

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "sim/output/style.hpp"
+#include "sim/output/two_runs.hpp"
 #include "sim/report/numbers.hpp"
 #include "sim/report/sections.hpp"
 #include "sim/report/table.hpp"
@@ -33,10 +34,21 @@ std::vector<Part> parts_of_any(const Runs& runs) {
 }
 
 Html difference_table(const Run& left, const Run& right) {
-  Table table("The core's cycles by what took them",
-              {{"", false}, {left.label()}, {right.label()}, {"difference"}, {"ratio"}});
-  const auto cells = [](const Html& label, std::uint64_t a, std::uint64_t b) -> std::vector<Html> {
-    return {label, grouped(a), grouped(b), element("b", difference(a, b)), times(a, b)};
+  Table table("The core's cycles by what took them", {{"", false},
+                                                      {left.label()},
+                                                      {"share"},
+                                                      {right.label()},
+                                                      {"share"},
+                                                      {"difference"},
+                                                      {"ratio"}});
+  const auto cells = [&](const Html& label, std::uint64_t a, std::uint64_t b) -> std::vector<Html> {
+    return {label,
+            grouped(a),
+            share(a, left.figures().core_cycles, 1),
+            grouped(b),
+            share(b, right.figures().core_cycles, 1),
+            element("b", difference(a, b)),
+            times(a, b)};
   };
   for (const Part& part : parts_of_any({left, right})) {
     table.row(cells(legend_entry(part.kind, part.label), part_of(left, part.kind),
@@ -88,7 +100,7 @@ Html table_over_traces(const std::string& caption, const Groups& groups,
 }  // namespace
 
 bool comparable(const Run& left, const Run& right) {
-  return left.figures().accesses == right.figures().accesses && left.figures().accesses > 0;
+  return same_work(left.document(), right.document());
 }
 
 std::string relative_time(const Group& group, const Run& run) {
@@ -115,10 +127,16 @@ Html time(const Group& group) {
                        element("b", run.label()) + ", " + grouped(run.figures().core_cycles) +
                            " cycles, " + relative_time(group, run));
     content += stacked_bar({"time-" + run.id(), "Where the cycles went, " + run.label(),
-                            "A bar of the core's cycles by what took them, on the same scale as "
-                            "the other runs'. The table below has the numbers."},
+                            "A bar of the core's cycles by what took them, as long as the run took "
+                            "beside the others. Percents are of this run's own cycles. The table "
+                            "below has the numbers."},
                            run.parts(), longest);
   }
+  content +=
+      element("p", {{"class", "remark"}},
+              "All bars have one scale: a longer one took longer. Percents are of each run's "
+              "own cycles.") +
+      "\n";
   return content + (group.runs.size() == 2 ? difference_table(group.runs[0], group.runs[1])
                                            : parts_table(group.runs));
 }

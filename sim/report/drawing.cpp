@@ -70,6 +70,24 @@ Html grid_numbers(double highest, const Scale& scale) {
   return numbers;
 }
 
+Html plot_line(const std::string& kind, const std::string& points, const Html& content) {
+  return element(
+      "polyline",
+      {{"class", "line " + kind}, {"vector-effect", "non-scaling-stroke"}, {"points", points}},
+      content);
+}
+
+Html plot_box(const Html& lines) {
+  return element("svg",
+                 {{"viewBox", fmt::format("0 0 1000 {}", kPlotHeight)},
+                  {"preserveAspectRatio", "none"},
+                  {"class", "lines"},
+                  {"y", std::to_string(kPlotTop)},
+                  {"width", "100%"},
+                  {"height", std::to_string(kPlotHeight)}},
+                 lines);
+}
+
 Html axis_text(double at, const std::string& text, const std::string& anchor) {
   return element("text",
                  {{"class", "scale"},

@@ -42,6 +42,12 @@ struct Scale {
 Html grid(double highest, const Scale& scale);
 Html grid_numbers(double highest, const Scale& scale);
 
+/// A line through points of a box whose width is 1000 whatever the page's, and which is
+/// kPlotHeight high: "0.000,170.000 500.000,12.500". Its stroke keeps its width.
+Html plot_line(const std::string& kind, const std::string& points, const Html& content = {});
+/// That box, with lines in it, as wide as the plot.
+Html plot_box(const Html& lines);
+
 /// Letters below the plot, at a part of its width.
 Html axis_text(double at, const std::string& text, const std::string& anchor = "middle");
 

@@ -34,7 +34,6 @@ Html line_plot(const Described& what, const std::vector<Line>& lines, const std:
   if (highest == 0) highest = 1;
   const Scale scale(highest, 5);
 
-  // Lines are drawn in a box of their own, as wide as the page; their strokes keep their width.
   Html drawn;
   for (const Line& line : lines) {
     std::string points;
@@ -45,20 +44,8 @@ Html line_plot(const Described& what, const std::vector<Line>& lines, const std:
                             1000 * ratio(begin, last), y, 1000 * ratio(step.end, last), y);
       begin = step.end;
     }
-    drawn += element("polyline",
-                     {{"class", "line " + line.kind},
-                      {"vector-effect", "non-scaling-stroke"},
-                      {"points", points}},
-                     element("title", line.label));
+    drawn += plot_line(line.kind, points, element("title", line.label));
   }
-  const Html box = element("svg",
-                           {{"viewBox", fmt::format("0 0 1000 {}", kPlotHeight)},
-                            {"preserveAspectRatio", "none"},
-                            {"class", "lines"},
-                            {"y", std::to_string(kPlotTop)},
-                            {"width", "100%"},
-                            {"height", std::to_string(kPlotHeight)}},
-                           drawn);
   Html axis;
   const auto end = static_cast<double>(last);
   const Scale along(end, 5, 1);
@@ -68,7 +55,7 @@ Html line_plot(const Described& what, const std::vector<Line>& lines, const std:
   }
   axis += axis_text(1, unit, "end");
   return drawing(what, kPlotTop + kPlotHeight + kAxisHeight, "plot",
-                 grid(highest, scale) + box + grid_numbers(highest, scale) + axis);
+                 grid(highest, scale) + plot_box(drawn) + grid_numbers(highest, scale) + axis);
 }
 
 Html line_legend_entry(const std::string& kind, const std::string& label) {

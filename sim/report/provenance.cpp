@@ -1,7 +1,9 @@
 #include "sim/report/sections.hpp"
 
 #include <algorithm>
+#include <functional>
 
+#include "sim/output/differences.hpp"
 #include "sim/output/style.hpp"
 #include "sim/report/table.hpp"
 #include "sim/settings/parameter.hpp"
@@ -17,14 +19,8 @@ void add_settings(Table& table, const std::string& key, const Json& value) {
     return;
   }
   const Parameter* parameter = find_parameter(key);
-  std::string shown =
-      value.is_string() ? value.get<std::string>() : grouped(value.get<std::uint64_t>());
-  if (parameter != nullptr && parameter->type == Parameter::Type::kBytes) {
-    shown = size_text(value.get<std::uint64_t>());
-  } else if (parameter != nullptr && !parameter->unit.empty() && parameter->unit != "1") {
-    shown += " " + std::string(parameter->unit) + (value == 1 ? "" : "s");
-  }
-  table.row({element("code", key), shown, parameter != nullptr ? parameter->help : ""});
+  table.row({element("code", key), setting_text(key, value),
+             parameter != nullptr ? parameter->help : ""});
 }
 
 }  // namespace
@@ -36,35 +32,73 @@ Html settings(const Run& run) {
                  element("p", run.machine()) + folded("Every setting as resolved", table.html()));
 }
 
+namespace {
+
+/// A line of the provenance, of any run.
+struct Fact {
+  std::string label;
+  std::function<Html(const Run&)> of;
+};
+
+std::string walker_in_words(const std::string& engine) {
+  if (engine == "rtl") return "the Verilated RTL";
+  if (engine == "model") return "the SystemC model";
+  return "the SystemC model and the Verilated RTL, compared";
+}
+
+Html hash_of(const Run& run) {
+  return run.document().at("trace").contains("hash") ? element("code", run.text("/trace/hash"))
+                                                     : Html("none: it came through a pipe");
+}
+
+std::vector<Fact> facts() {
+  const auto text = [](const char* pointer) {
+    return [pointer](const Run& run) { return Html(run.text(pointer)); };
+  };
+  return {
+      {"program", [](const Run& run) { return "eptsim " + run.text("/eptsim_version"); }},
+      {"trace", [](const Run& run) { return element("code", run.text("/trace/path")); }},
+      {"its format", text("/trace/format")},
+      {"its hash (XXH3-128)", hash_of},
+      {"seed", [](const Run& run) { return std::to_string(run.count("/run/seed")); }},
+      {"warm-up", [](const Run& run) { return grouped(run.count("/run/warmup")) + " accesses"; }},
+      {"limit",
+       [](const Run& run) {
+         return run.document().at("run").contains("limit")
+                    ? grouped(run.count("/run/limit")) + " accesses"
+                    : "none: to the end of the trace";
+       }},
+      {"instruction fetches",
+       [](const Run& run) {
+         return run.document().at("run").at("fetch").get<bool>() ? "translated too" : "left out";
+       }},
+      {"core", text("/model/core")},
+      {"caches", text("/model/caches")},
+      {"walker", [](const Run& run) { return walker_in_words(run.text("/host/engine")); }},
+      {"complete",
+       [](const Run& run) { return run.partial() ? "no: the run ended early" : "yes"; }},
+  };
+}
+
+}  // namespace
+
 Html provenance(const Runs& runs) {
-  const Run& run = runs.front();
-  const Json& document = run.document();
-  Table table("What made these numbers", {{"", false}, {"", false}});
-  table.row({"program", "eptsim " + run.text("/eptsim_version")});
-  table.row({"trace", element("code", run.text("/trace/path"))});
-  table.row({"its format", run.text("/trace/format")});
-  table.row({"its hash (XXH3-128)", document.at("trace").contains("hash")
-                                        ? element("code", run.text("/trace/hash"))
-                                        : Html("none: it came through a pipe")});
-  table.row({"seed", std::to_string(run.count("/run/seed"))});
-  table.row({"warm-up", grouped(run.count("/run/warmup")) + " accesses"});
-  table.row({"limit", document.at("run").contains("limit")
-                          ? grouped(run.count("/run/limit")) + " accesses"
-                          : "none: to the end of the trace"});
-  table.row({"instruction fetches",
-             document.at("run").at("fetch").get<bool>() ? "translated too" : "left out"});
-  table.row({"core", run.text("/model/core")});
-  table.row({"caches", run.text("/model/caches")});
-  const std::string engine = run.text("/host/engine");
-  table.row({"walker", engine == "rtl"     ? "the Verilated RTL"
-                       : engine == "model" ? "the SystemC model"
-                                           : "the SystemC model and the Verilated RTL, compared"});
-  const bool all_complete = std::ranges::none_of(runs, &Run::partial);
-  if (all_complete) table.row({"complete", "yes"});
-  for (const Run& each : runs) {
-    if (all_complete) break;
-    table.row({runs.size() > 1 ? "complete, " + each.label() : "complete",
-               each.partial() ? "no: the run ended early" : "yes"});
+  // A column for all of them, if they have every fact in common.
+  const std::vector<Fact> all = facts();
+  const bool alike = std::ranges::all_of(all, [&](const Fact& fact) {
+    return std::ranges::all_of(
+        runs, [&](const Run& run) { return fact.of(run).text() == fact.of(runs.front()).text(); });
+  });
+  std::vector<Table::Column> columns = {{"", false}};
+  for (const Run& run : runs) {
+    columns.push_back({alike ? "" : run.label(), false});
+    if (alike) break;
+  }
+  Table table("What made these numbers", columns);
+  for (const Fact& fact : all) {
+    std::vector<Html> cells = {fact.label};
+    for (std::size_t i = 1; i < columns.size(); ++i) cells.push_back(fact.of(runs[i - 1]));
+    table.row(cells);
   }
   return section("Provenance", table.html());
 }

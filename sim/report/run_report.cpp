@@ -21,7 +21,7 @@ std::string answer(const Run& run) {
   return share_of_time(run, figures.translation_cycles, 1) + " of the time went to translation";
 }
 
-Html head(const Run& run) {
+Html head_of(const Run& run) {
   const Figures& figures = run.figures();
   Html lead = element("b", run.trace_name()) + " ran " + run.paging() + ", on the machine " +
               element("b", run.machine()) + ". ";
@@ -36,13 +36,7 @@ Html head(const Run& run) {
     lead +=
         " VM exits took another " + share_of_time(run, figures.exit_cycles, 1) + " of the time.";
   }
-  return element("header",
-                 "\n" +
-                     element("p", {{"class", "kicker"}},
-                             "eptsim " + run.text("/eptsim_version") + ", report of a run") +
-                     "\n" + element("h1", answer(run)) + "\n" +
-                     element("p", {{"class", "lead"}}, lead) + "\n") +
-         "\n";
+  return head("report of a run", run, answer(run), lead);
 }
 
 Html key_figures(const Run& run) {
@@ -108,7 +102,7 @@ std::string run_report_html(const Json& document) {
   const Runs runs = {Run(document)};
   const Run& run = runs.front();
   return page(fmt::format("{}, {}: {}", run.trace_name(), run.label(), answer(run)),
-              head(run) + warning(runs) + key_figures(run) + time(run) + over_time(runs) +
+              head_of(run) + warning(runs) + key_figures(run) + time(run) + over_time(runs) +
                   walks(runs) + translations(runs) + hot_spots(runs) + system_software(runs) +
                   settings(run) + provenance(runs));
 }

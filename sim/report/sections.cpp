@@ -2,6 +2,15 @@
 
 namespace eptsim::sim::report {
 
+Html head(const std::string& kind, const Run& run, const std::string& answer, const Html& lead) {
+  return element("header", "\n" +
+                               element("p", {{"class", "kicker"}},
+                                       "eptsim " + run.text("/eptsim_version") + ", " + kind) +
+                               "\n" + element("h1", answer) + "\n" +
+                               element("p", {{"class", "lead"}}, lead) + "\n") +
+         "\n";
+}
+
 Html section(const std::string& heading, const Html& content) {
   return element("section", "\n" + element("h2", heading) + "\n" + content) + "\n";
 }

@@ -8,6 +8,9 @@
 /// column, or a drawing, for every run, and with two of them a column of ratios.
 namespace eptsim::sim::report {
 
+/// What a page begins with: what it is, made by the version of `run`, its answer in one line, and
+/// what stands behind that.
+Html head(const std::string& kind, const Run& run, const std::string& answer, const Html& lead);
 /// A part of the page under a heading of its own.
 Html section(const std::string& heading, const Html& content);
 /// A figure that is seen from afar: what it is, itself, and what stands behind it.

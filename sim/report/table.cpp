@@ -9,6 +9,11 @@ void Table::row(const std::vector<Html>& cells) { add({}, cells); }
 
 void Table::total(const std::vector<Html>& cells) { add({{"class", "total"}}, cells); }
 
+Table& Table::searchable() {
+  searchable_ = true;
+  return *this;
+}
+
 void Table::add(const Attributes& attributes, const std::vector<Html>& cells) {
   Html row = element("th", {{"scope", "row"}}, cells.at(0));
   for (std::size_t i = 1; i < columns_.size(); ++i) {
@@ -25,10 +30,16 @@ Html Table::html() const {
     if (i > 0 && columns_[i].number) attributes.push_back({"class", "n"});
     headings += element("th", attributes, columns_[i].heading);
   }
-  const Html table = element("table", element("caption", caption_) + "\n" +
-                                          element("thead", element("tr", headings)) + "\n" +
-                                          element("tbody", rows_));
+  const Attributes attributes = searchable_ ? Attributes{{"class", "searchable"}} : Attributes{};
+  const Html table =
+      element("table", attributes,
+              element("caption", caption_) + "\n" + element("thead", element("tr", headings)) +
+                  "\n" + element("tbody", rows_));
   return scrolling(caption_, table);
+}
+
+Html exactly(const std::string& value, const Html& shown) {
+  return element("data", {{"value", value}}, shown);
 }
 
 Html scrolling(const std::string& name, const Html& content) {

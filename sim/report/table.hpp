@@ -22,6 +22,8 @@ class Table {
   void row(const std::vector<Html>& cells);
   /// The same, set off from those above: what they sum to.
   void total(const std::vector<Html>& cells);
+  /// Rows can be found by a word and sorted by a column, where the browser runs scripts.
+  Table& searchable();
 
   Html html() const;
 
@@ -30,8 +32,12 @@ class Table {
 
   std::string caption_;
   std::vector<Column> columns_;
+  bool searchable_ = false;
   Html rows_;
 };
+
+/// `shown`, for a cell that is saved as the number `value` exactly.
+Html exactly(const std::string& value, const Html& shown);
 
 /// `content`, which may be wider than a small screen, in a box that scrolls by itself and that the
 /// keyboard can reach.

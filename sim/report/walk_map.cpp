@@ -4,58 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
-#include <set>
 
 #include "sim/output/style.hpp"
 #include "sim/report/numbers.hpp"
 #include "sim/report/table.hpp"
+#include "sim/report/walk_places.hpp"
 
 namespace eptsim::sim::report {
 namespace {
 
-struct Place {
-  std::size_t number = 0;  ///< in the order of the walk, from 1
-  unsigned guest = 0;
-  unsigned ept = 0;
-  std::uint64_t references = 0;
-  std::uint64_t cycles = 0;
-  std::vector<std::uint64_t> served_by;  ///< by level of memory, as in the figures
-};
-
-std::vector<Place> places_of(const Run& run) {
-  std::vector<Place> places;
-  for (const Json& place : run.document().at("stats").at("walker").at("matrix")) {
-    places.push_back({places.size() + 1,
-                      place.at("guest_level").get<unsigned>(),
-                      place.at("ept_level").get<unsigned>(),
-                      place.at("references").get<std::uint64_t>(),
-                      place.at("cycles").get<std::uint64_t>(),
-                      {}});
-    for (const Figures::Served& level : run.figures().served_by) {
-      places.back().served_by.push_back(place.at("served_by").at(level.level).get<std::uint64_t>());
-    }
-  }
-  return places;
-}
-
-/// What the SDM calls an entry of `level`.
-std::string entry_name(unsigned level) {
-  constexpr std::array kNames = {"", "PTE", "PDE", "PDPTE", "PML4E", "PML5E"};
-  return kNames.at(level);
-}
-
-std::string guest_name(unsigned level, bool nested) {
-  if (level == 0) return "data";
-  return fmt::format("{} {}", nested ? "guest" : "page table", entry_name(level));
-}
-
-std::string place_name(const Place& place, bool nested) {
-  if (place.ept == 0) return guest_name(place.guest, nested);
-  return fmt::format("EPT {} for the {}", entry_name(place.ept), guest_name(place.guest, nested));
-}
-
-/// The map as a table: a column for each guest level, a row for each EPT level.
 class Map {
  public:
   Map(const Run& run, double hottest)
@@ -64,31 +21,17 @@ class Map {
         hottest_(hottest),
         served_by_(run.figures().served_by),
         places_(places_of(run)) {
-    for (const Place& place : places_) {
-      guest_levels_.insert(place.guest);
-      ept_levels_.insert(place.ept);
-      cycles_ += place.cycles;
-    }
+    for (const Place& place : places_) cycles_ += place.cycles;
   }
 
   Html html(const std::string& caption) const {
-    Html head = element("td", "");
-    for (const unsigned guest : guest_levels_) {
-      head += element("th", {{"scope", "col"}}, guest_name(guest, nested_));
-    }
-    head += element("th", {{"scope", "col"}}, "all");
-    Html rows;
-    for (const unsigned ept : ept_levels_) {
-      Html row = element("th", {{"scope", "row"}}, row_name(ept));
-      for (const unsigned guest : guest_levels_) row += cell(guest, ept);
-      row += sum([ept](const Place& place) { return place.ept == ept; });
-      rows += element("tr", row) + "\n";
-    }
-    if (ept_levels_.size() > 1) rows += totals();
-    return scrolling(caption, element("table", {{"class", "map"}},
-                                      element("caption", caption) + "\n" +
-                                          element("thead", element("tr", head)) + "\n" +
-                                          element("tbody", rows)));
+    PlaceMap map{.nested = nested_};
+    map.add(places_);
+    map.cell = [this](unsigned guest, unsigned ept) { return cell(guest, ept); };
+    map.sum = [this](std::optional<unsigned> guest, std::optional<unsigned> ept) {
+      return sum(guest, ept);
+    };
+    return map.html(caption);
   }
 
   Html table(const std::string& caption) const {
@@ -121,11 +64,6 @@ class Map {
   }
 
  private:
-  std::string row_name(unsigned ept) const {
-    if (ept > 0) return "EPT " + entry_name(ept);
-    return nested_ ? "guest entry" : "entry";
-  }
-
   Html numbers(std::uint64_t cycles, std::uint64_t references) const {
     return element("b", grouped(ratio(cycles, walks_), 1)) +
            element("span", fmt::format("{:.2f}", ratio(references, walks_))) +
@@ -168,27 +106,16 @@ class Map {
     return text;
   }
 
-  Html sum(const std::function<bool(const Place&)>& counts) const {
+  Html sum(std::optional<unsigned> guest, std::optional<unsigned> ept) const {
     std::uint64_t cycles = 0;
     std::uint64_t references = 0;
     for (const Place& place : places_) {
-      if (!counts(place)) continue;
+      if ((guest && place.guest != *guest) || (ept && place.ept != *ept)) continue;
       cycles += place.cycles;
       references += place.references;
     }
-    return element("td", {{"class", "sum"}}, numbers(cycles, references));
+    return numbers(cycles, references);
   }
-
-  Html totals() const {
-    Html row = element("th", {{"scope", "row"}}, "all");
-    for (const unsigned guest : guest_levels_) {
-      row += sum([guest](const Place& place) { return place.guest == guest; });
-    }
-    row += sum([](const Place&) { return true; });
-    return element("tr", {{"class", "total"}}, row) + "\n";
-  }
-
-  using Levels = std::set<unsigned, std::greater<>>;
 
   bool nested_;
   std::uint64_t walks_;
@@ -196,8 +123,6 @@ class Map {
   double hottest_;
   std::vector<Figures::Served> served_by_;
   std::vector<Place> places_;
-  Levels guest_levels_;
-  Levels ept_levels_;
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "sim/report/columns.hpp"
 #include "sim/report/measures.hpp"
 #include "sim/report/numbers.hpp"
+#include "sim/report/walk_difference.hpp"
 #include "sim/report/walk_map.hpp"
 
 namespace eptsim::sim::report {
@@ -202,6 +203,7 @@ Html walks(const Runs& runs) {
   double hottest = 0;
   Html maps;
   for (const Run& run : runs) hottest = std::max(hottest, hottest_place(run));
+  if (runs.size() == 2) maps += walk_difference_map(runs[0], runs[1]);
   for (const Run& run : runs) maps += walk_map(run, hottest);
   if (maps.empty()) {
     return section(heading, element("p", "No walks: there is nothing to show here."));

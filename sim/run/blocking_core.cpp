@@ -135,9 +135,7 @@ bool BlockingCore::walk(const mmu::Request& request, std::uint64_t ip) {
   program_.counted().cycles_by.translation += walk.answered + 1 - cycle_;
   cycle_ = walk.answered + 1;
   program_.count_walk(walk, ip);
-  if (!take(request, walk.response.outcome)) return false;
-  ++program_.counted().walked;
-  return true;
+  return take(request, walk.response.outcome);
 }
 
 /// Whether the walk translated. A fault was served otherwise.

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view kMagic = "eptsim checkpoint\n";
 /// To be raised whenever what is written changes.
-constexpr std::string_view kFormat = "format 1\n";
+constexpr std::string_view kFormat = "format 2\n";
 constexpr std::size_t kChecksumBytes = sizeof(XXH128_canonical_t);
 constexpr std::size_t kLengthBytes = 8;
 

@@ -31,9 +31,10 @@ class Core : public sc_core::sc_module {
   /// The warm-up, if there was one, is over.
   bool is_warm() const { return program_.is_warm(); }
 
-  /// Has the program of a sampled run done by `units` between its windows.
-  void sample_with(const WarmUnits& units) { warming_.emplace(program_, units); }
-  /// Nothing if the run isn't sampled.
+  /// Has what is done without time passing, between the windows of a sampled run or at the
+  /// beginning, keep `units` warm.
+  void warm_with(const WarmUnits& units) { warming_.emplace(program_, units); }
+  /// Nothing if nothing is done so.
   std::optional<Warming>& warming() { return warming_; }
   const Samples& samples() const { return program_.samples(); }
   SamplePoint sample_point() const { return program_.sample_point(); }

@@ -23,6 +23,7 @@ class CoreGroup {
     unsigned sender = 0;
     mmu::InvalidationScopes scopes = {};  ///< of the hypervisor: what is to go
     Vcpu* vcpu = nullptr;                 ///< of the guest: which has to forget `address`
+    std::uint16_t asid = 0;               ///< in this address space
     std::uint64_t address = 0;            ///< linear
     bool whole_space = false;             ///< instead: all of the address space
   };

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "sim/run/hexadecimal.hpp"
@@ -34,6 +35,42 @@ ept::GuestTables& Guest::space(std::uint16_t asid) {
     throw std::logic_error("an address space was not made: " + std::string(name(tables.error())));
   }
   return spaces_.emplace(asid, std::move(*tables)).first->second;
+}
+
+void Guest::map(const PageList& list) {
+  std::unordered_set<std::uint64_t> there;
+  for (const ListedPage& page : list) {
+    if (there.insert(page.root()).second) table_frames_.prescribe(arch::Gpa(page.root()));
+    ept::GuestTables& tables = space(page.space);
+    for (unsigned level = page.leaf_level(); level < page.tables.size(); ++level) {
+      const std::uint64_t table = page.tables.at(level - 1);
+      if (there.insert(table).second) table_frames_.prescribe(arch::Gpa(table));
+    }
+    const auto mapped =
+        tables.map(arch::Gva(page.from), arch::Gpa(page.to),
+                   {.size = page.size, .accessed = page.accessed, .dirty = page.dirty});
+    if (!mapped || !table_frames_.is_as_prescribed()) {
+      throw std::logic_error(
+          "a listed page at " + hexadecimal(page.from) + " was not mapped as it " +
+          "is listed: " + (mapped ? "tables were left over" : std::string(name(mapped.error()))));
+    }
+    mapped_.add(page.size);
+  }
+}
+
+PageList Guest::list() const {
+  PageList all;
+  for (const auto& [asid, tables] : spaces_) {
+    const PageList own = list_guest_tables(
+        tables.root().value(), settings_.maxphyaddr, asid,
+        [this](std::uint64_t address) -> std::optional<std::uint64_t> {
+          const auto host = where_.host_address(arch::Gpa(address), arch::AccessKind::kRead);
+          if (!host) return std::nullopt;
+          return memory_.read64(*host);
+        });
+    all.insert(all.end(), own.begin(), own.end());
+  }
+  return all;
 }
 
 void Guest::handle_page_fault(std::uint16_t asid, std::uint64_t linear, bool write) {

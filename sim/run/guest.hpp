@@ -9,6 +9,7 @@
 #include "ept/guest_tables.hpp"
 #include "sim/run/linear_areas.hpp"
 #include "sim/run/merging.hpp"
+#include "sim/run/page_list.hpp"
 #include "sim/run/page_policy.hpp"
 #include "sim/run/physical_frames.hpp"
 #include "sim/run/saved_spaces.hpp"
@@ -30,6 +31,12 @@ class Guest {
   Guest(arch::PhysicalMemory& memory, ept::GuestPhysicalMap& where, PhysicalFrames& frames,
         unsigned maxphyaddr, PagePolicy policy, const MergeSettings& merging,
         LinearAreas areas = {});
+
+  /// Maps pages before the program runs, each by the tables that it is listed with, whose frames
+  /// are reserved. Their rights are those of any other page.
+  void map(const PageList& list);
+  /// The pages of all address spaces.
+  PageList list() const;
 
   /// The registers with which address space `asid` runs. The first use makes the space, which takes
   /// a frame for its first table. Throws InputError if memory has run out, as the next one does.

@@ -31,6 +31,19 @@ class HotSpots {
         shift_(shift_of(spots_.size())) {}
 
   void add(std::uint64_t address, std::uint64_t cycles) { add({address, 1, cycles}); }
+  void add(const HotSpot& more) {
+    HotSpot* spot = &place_of(more.address);
+    if (spot->walks == 0) [[unlikely]] {
+      if (2 * used_ >= spots_.size()) {
+        make_room();
+        spot = &place_of(more.address);
+      }
+      ++used_;
+      spot->address = more.address;
+    }
+    spot->walks += more.walks;
+    spot->walk_cycles += more.walk_cycles;
+  }
   /// What another collected, too.
   void add(const HotSpots& more);
   void clear() { *this = HotSpots(most_remembered_); }
@@ -64,19 +77,6 @@ class HotSpots {
  private:
   static constexpr std::size_t kFirstSize = 1024;
 
-  void add(const HotSpot& more) {
-    HotSpot* spot = &place_of(more.address);
-    if (spot->walks == 0) [[unlikely]] {
-      if (2 * used_ >= spots_.size()) {
-        make_room();
-        spot = &place_of(more.address);
-      }
-      ++used_;
-      spot->address = more.address;
-    }
-    spot->walks += more.walks;
-    spot->walk_cycles += more.walk_cycles;
-  }
   std::size_t first_place_of(std::uint64_t address) const {
     constexpr std::uint64_t kGoldenRatio = 0x9E37'79B9'7F4A'7C15;
     return (address * kGoldenRatio) >> shift_;

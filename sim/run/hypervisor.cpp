@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "sim/run/hexadecimal.hpp"
@@ -11,9 +12,10 @@
 namespace eptsim::sim {
 namespace {
 
-ept::ExtendedPageTable make_table(arch::PhysicalMemory& memory, ept::FrameAllocator& tables,
+ept::ExtendedPageTable make_table(arch::PhysicalMemory& memory, TableFrames<arch::Hpa>& tables,
                                   const PhysicalFrames& frames, unsigned maxphyaddr,
-                                  bool dirty_flags) {
+                                  bool dirty_flags, const PageList& list) {
+  if (!list.empty()) tables.prescribe(arch::Hpa(list.front().root()));
   auto table = ept::ExtendedPageTable::create(
       memory, tables, {.maxphyaddr = maxphyaddr, .accessed_dirty = dirty_flags});
   if (table) return std::move(*table);
@@ -27,15 +29,37 @@ ept::ExtendedPageTable make_table(arch::PhysicalMemory& memory, ept::FrameAlloca
 
 Hypervisor::Hypervisor(arch::PhysicalMemory& memory, PhysicalFrames& frames, unsigned maxphyaddr,
                        PagePolicy policy, const MergeSettings& merging,
-                       const DirtyLogSettings& dirty_log)
+                       const DirtyLogSettings& dirty_log, const PageList& list)
     : memory_(memory),
       frames_(frames),
       table_frames_(frames),
       policy_(policy),
       ept_(make_table(memory, table_frames_, frames, maxphyaddr,
-                      dirty_log.tracking == DirtyTracking::kPml)),
+                      dirty_log.tracking == DirtyTracking::kPml, list)),
       dirty_log_(ept_, frames, mapped_, dirty_log),
-      merge_settings_(merging) {}
+      merge_settings_(merging) {
+  map(list);
+}
+
+void Hypervisor::map(const PageList& list) {
+  std::unordered_set<std::uint64_t> there;
+  for (const ListedPage& page : list) {
+    for (unsigned level = page.leaf_level(); level < page.tables.size(); ++level) {
+      const std::uint64_t table = page.tables.at(level - 1);
+      if (there.insert(table).second) table_frames_.prescribe(arch::Hpa(table));
+    }
+    map(arch::Gpa(page.from), arch::Hpa(page.to), page.size, false);
+    if (!table_frames_.is_as_prescribed()) {
+      throw std::logic_error("a listed page at " + hexadecimal(page.from) +
+                             " was not mapped as it is listed");
+    }
+  }
+}
+
+PageList Hypervisor::list() const {
+  return list_ept(ept_.root().value(), ept_.settings().maxphyaddr,
+                  [this](std::uint64_t address) { return memory_.read64(arch::Hpa(address)); });
+}
 
 void Hypervisor::handle_violation(arch::Gpa gpa, bool write) {
   ++violations_;

@@ -11,6 +11,7 @@
 #include "ept/guest_tables.hpp"
 #include "sim/run/dirty_log.hpp"
 #include "sim/run/merging.hpp"
+#include "sim/run/page_list.hpp"
 #include "sim/run/page_policy.hpp"
 #include "sim/run/physical_frames.hpp"
 #include "sim/run/table_frames.hpp"
@@ -27,12 +28,16 @@ namespace eptsim::sim {
 /// log.
 class Hypervisor final : public ept::GuestPhysicalMap {
  public:
-  /// Throws InputError if there is no room for the EPT's root. Both outlive it.
+  /// Maps the pages of `list` from the beginning, each by the tables that it is listed with, whose
+  /// frames are reserved. Throws InputError if there is no room for the EPT's root. Memory and
+  /// frames outlive it.
   Hypervisor(arch::PhysicalMemory& memory, PhysicalFrames& frames, unsigned maxphyaddr,
              PagePolicy policy, const MergeSettings& merging = {},
-             const DirtyLogSettings& dirty_log = {});
+             const DirtyLogSettings& dirty_log = {}, const PageList& list = {});
 
   std::uint64_t eptp() const { return ept_.eptp(); }
+  /// The pages of the EPT.
+  PageList list() const;
 
   /// The handler of an EPT violation at `gpa`, where nothing is mapped yet, or a page that was
   /// write-protected: it is made writable again. Throws InputError if memory has run out,
@@ -91,6 +96,7 @@ class Hypervisor final : public ept::GuestPhysicalMap {
   }
 
  private:
+  void map(const PageList& list);
   void map(arch::Gpa gpa, arch::Hpa hpa, arch::PageSize size, bool write);
   bool is_empty(arch::Gpa gpa, arch::PageSize size) const;
   std::vector<ept::Mapping> mergeable(ept::GpaRange range) const;

@@ -25,6 +25,13 @@ struct Interval {
 };
 inline constexpr std::size_t kIntervals = 200;  ///< at most; even
 
+/// How long those of a run of so many accesses are.
+constexpr std::uint64_t interval_length(std::uint64_t accesses) {
+  std::uint64_t length = 1;
+  while (accesses / length >= kIntervals) length *= 2;
+  return length;
+}
+
 /// A core's run, in intervals of `length` accesses; the last may have fewer.
 struct Course {
   std::uint64_t length = 1;  ///< a power of two

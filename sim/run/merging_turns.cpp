@@ -38,6 +38,7 @@ bool RunningProgram::merge_is_due(const MergeSettings& settings, std::uint64_t& 
 
 /// No walk is to go through a table that is taken out, and others are to be where this core is.
 void RunningProgram::prepare_merge(mmu::Cycle& cycle) {
+  ++changes_;
   take_answers(cycle);
   keep_pace(cycle);
 }

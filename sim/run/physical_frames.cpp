@@ -1,5 +1,9 @@
 #include "sim/run/physical_frames.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 namespace eptsim::sim {
 namespace {
 
@@ -20,6 +24,25 @@ PhysicalFrames::PhysicalFrames(std::uint64_t bytes, Fragmentation fragmentation)
     : bytes_(bytes & ~(arch::bytes(arch::PageSize::k4K) - 1)), fragmentation_(fragmentation) {
   const std::uint64_t first = arch::bytes(arch::PageSize::k4K);
   if (bytes_ > first) add(first, bytes_, 2);
+}
+
+void PhysicalFrames::reserve(std::vector<FrameRange> ranges) {
+  reserved_ = std::move(ranges);
+  for (auto& free : free_) free.clear();
+  // What lies between them, the last first: the lowest is used first.
+  std::uint64_t end = bytes_;
+  for (auto range = reserved_.rbegin(); range != reserved_.rend(); ++range) {
+    if (range->end < end) add(range->end, end, 2);
+    end = range->begin;
+    taken_bytes_ += range->end - range->begin;
+  }
+  const std::uint64_t first = arch::bytes(arch::PageSize::k4K);
+  if (first < end) add(first, end, 2);
+}
+
+bool PhysicalFrames::is_reserved(std::uint64_t frame) const {
+  const auto after = std::ranges::upper_bound(reserved_, frame, {}, &FrameRange::begin);
+  return after != reserved_.begin() && frame < std::prev(after)->end;
 }
 
 // Whole frames of `level` from the middle; what sticks out on either side serves smaller frames,
@@ -72,6 +95,7 @@ std::optional<std::uint64_t> PhysicalFrames::take_level(unsigned level) {
 }
 
 void PhysicalFrames::give_back(std::uint64_t frame, arch::PageSize size) {
+  if (is_reserved(frame)) return;
   free_[level_of(size)].push_back({frame, frame + arch::bytes(size)});
   taken_bytes_ -= arch::bytes(size);
 }

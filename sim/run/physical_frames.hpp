@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
 
 #include "ept/arch/page_size.hpp"
+#include "sim/run/page_list.hpp"
 
 namespace eptsim::sim {
 
@@ -30,10 +32,14 @@ class PhysicalFrames {
   /// All of `bytes` but the first 4 KiB, so that no table and no page lies at address 0.
   explicit PhysicalFrames(std::uint64_t bytes, Fragmentation fragmentation = {});
 
+  /// Keeps `ranges`, ascending and apart, for what lies there from the beginning: they count as
+  /// taken for good. Of a memory of which nothing is taken yet.
+  void reserve(std::vector<FrameRange> ranges);
+
   /// A frame of 4K, 2M or 1G; nothing if no block of free memory is large enough, or the next one
   /// is broken.
   std::optional<std::uint64_t> take(arch::PageSize size);
-  /// Takes back a frame that `take(size)` gave.
+  /// Takes back a frame that `take(size)` gave. One that is reserved stays so.
   void give_back(std::uint64_t frame, arch::PageSize size);
 
   /// The memory's size.
@@ -55,12 +61,14 @@ class PhysicalFrames {
   };
 
   std::optional<std::uint64_t> take_level(unsigned level);
+  bool is_reserved(std::uint64_t frame) const;
   bool is_broken(std::uint64_t frame, unsigned level) const;
   void add(std::uint64_t begin, std::uint64_t end, unsigned level);
 
   std::array<std::deque<Range>, 3> free_;  ///< of 4K, 2M and 1G; the back is used first
   std::uint64_t bytes_;
   Fragmentation fragmentation_;
+  std::vector<FrameRange> reserved_;
   std::uint64_t taken_bytes_ = 0;
 };
 

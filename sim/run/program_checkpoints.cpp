@@ -61,7 +61,8 @@ void RunningProgram::go_to(const std::vector<Place>& places, const std::optional
   if (!vcpu) return;
   vcpu_ = &work_.machines.vcpu(vcpu->vm, vcpu->vcpu, work_.number);
   if (!work_.group.has_left(work_.number)) work_.group.run(work_.number, *vcpu_);
-  context_ = &vcpu_->machine.software.context(asid_, vcpu_->vpid, vcpu_->number);
+  context_ = &vcpu_->machine.software.context(asid_, vcpu_->vpid, vcpu_->number,
+                                              pcids().of(space(asid_)).value_or(0));
   port_.use(*context_);
   port_.log_with(vcpu_->machine.software.pml_index(vcpu_->number));
 }

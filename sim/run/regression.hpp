@@ -6,7 +6,8 @@
 namespace eptsim::sim {
 
 /// Estimates the mean of a population from a sample, with the help of other variables of which the
-/// population's means are known: least squares. Without any it is the sample's mean.
+/// population's means are known: least squares. Without any it is the sample's mean. The sample is
+/// one value of each of as many equal parts of the population, in their order.
 ///
 /// The variables are made orthogonal as they come, so that each is a term of its own; one that the
 /// others already explain, or that is the same everywhere, is left out. So is every one if the

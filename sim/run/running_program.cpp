@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kBatch = 1024;                     // records read at a time
 constexpr std::uint64_t kProgressInterval = 1ull << 16;  // accesses
+constexpr std::uint64_t kKeepTranslations = 1ull << 63;  // of what MOV CR3 writes
 
 }  // namespace
 
@@ -25,6 +26,7 @@ RunningProgram::RunningProgram(const mmu::Timeline& timeline, mmu::TranslationPo
       checks_uses_(work_.settings.machine.stale_check),
       ideal_tlb_(work_.settings.machine.ideal_tlb),
       next_checkpoint_(following_checkpoint()),
+      lead_in_(work_.settings.lead_in),
       samples_(work_.settings.machine.sampling, work_.settings.machine.hardware.seed) {
   for (const NamedTrace& trace : work_.traces) {
     streams_.push_back(
@@ -83,7 +85,8 @@ void RunningProgram::count_walk(const mmu::WalkTransaction& walk, std::uint64_t 
 }
 
 mmu::Outcome RunningProgram::translate_at_once(const mmu::Request& request) {
-  mmu::Outcome outcome = mmu::translate(*context_, request, work_.memory).outcome;
+  mmu::NoRecording nothing;
+  mmu::Outcome outcome = walk_memory(request, nothing);
   port_.fill(*context_, request, outcome);
   return outcome;
 }
@@ -142,6 +145,7 @@ void RunningProgram::count_fault_exit(const mmu::Outcome& outcome, mmu::Cycle& c
 }
 
 void RunningProgram::enter(const Record& record, mmu::Cycle& cycle) {
+  ++changes_;
   const Vcpu* const before = vcpu_;
   if (before == nullptr || !is_running(record)) {
     Vcpu& next = work_.machines.vcpu(record.vm, record.vcpu, work_.number);
@@ -157,14 +161,17 @@ void RunningProgram::enter(const Record& record, mmu::Cycle& cycle) {
                      (is_virtual() ? vcpu_->entered && vcpu_->asid != record.asid
                                    : before != nullptr && (&before->machine != &vcpu_->machine ||
                                                            asid_ != record.asid));
+  const Pcids::Use tag = pcids().use(space(record.asid));
   if (moves) {
     vcpu_->machine.software.intercept_cr_access();
-    port_.invalidate(mmu::invalidation::mov_to_cr3({.vpid = vcpu_->vpid}, 0, false), cycle);
+    const std::uint64_t source = tag.flush ? tag.pcid : tag.pcid | kKeepTranslations;
+    port_.invalidate(mmu::invalidation::mov_to_cr3({.vpid = vcpu_->vpid}, source, uses_pcids()),
+                     cycle);
   }
   vcpu_->entered = true;
   vcpu_->asid = asid_ = record.asid;
   home_ = home_of(record);
-  context_ = &vcpu_->machine.software.context(asid_, vcpu_->vpid, vcpu_->number);
+  context_ = &vcpu_->machine.software.context(asid_, vcpu_->vpid, vcpu_->number, tag.pcid);
   account_for_software(cycle);
   port_.use(*context_);
   port_.log_with(vcpu_->machine.software.pml_index(vcpu_->number));
@@ -216,7 +223,10 @@ void RunningProgram::account_for_software(mmu::Cycle& cycle) {
     pass(logging.entries * settings.dirty_log.entry_cycles, cycle);
     OwedInvalidation owed = machine.software.take_owed_invalidation();
     port_.invalidate(owed.scopes, cycle);
-    if (!owed.scopes.empty()) shoot_down(owed.scopes, cycle);
+    if (!owed.scopes.empty()) {
+      ++changes_;
+      shoot_down(owed.scopes, cycle);
+    }
     machine.software.complete(std::move(owed));
   };
   log_dirty(pay, cycle);
@@ -258,6 +268,7 @@ void RunningProgram::follow_dirty_log(mmu::Cycle& cycle) {
   std::optional<std::vector<arch::Gpa>> pages;
   const auto take_turn = [&] {
     ++counted_.dirty_log.turns;
+    ++changes_;
     machine.software.begin_dirty_turn();
     pass_exits(1, cycle);
     if (machine.software.uses_pml() && interrupt_machine({}, cycle) != 0) await_answers(cycle);
@@ -324,12 +335,7 @@ Interval RunningProgram::total() const {
 }
 
 SamplePoint RunningProgram::sample_point() const {
-  SamplePoint point{.accesses = counted_.accesses,
-                    .cycles_by = counted_.cycles_by,
-                    .faults = faults(),
-                    .walked = counted_.walked};
-  work_.expect_cycles(point);
-  return point;
+  return {.accesses = counted_.accesses, .cycles_by = counted_.cycles_by, .faults = faults()};
 }
 
 void RunningProgram::set_next_milestone() {

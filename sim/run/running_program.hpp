@@ -13,6 +13,7 @@
 #include "mmu_model/caches/stale_check.hpp"
 #include "mmu_model/modules/timeline.hpp"
 #include "mmu_model/modules/translation_port.hpp"
+#include "mmu_model/walk/translate.hpp"
 #include "sim/input_error.hpp"
 #include "sim/run/core_group.hpp"
 #include "sim/run/hot_spots.hpp"
@@ -40,7 +41,6 @@ struct CoreWork {
   std::function<void()> after_walk;                      ///< may throw, which ends the run
   /// Writes what the core's other units have counted into the members that are theirs.
   std::function<void(Interval&)> count_units;
-  std::function<void(SamplePoint&)> expect_cycles;  ///< the same of its expected cycles
   /// Called when all cores that are to go on have come to the end of their warm-up.
   std::function<void()> end_warmup;
   /// Called where they are for a checkpoint, each in the same cycle and with nothing under way.
@@ -105,6 +105,11 @@ class RunningProgram {
   }
   /// Whether no other trace takes turns here.
   bool is_only() const { return streams_.size() == 1; }
+  /// The record that `next` will give after `count` others, as far as records are read already.
+  const Record* ahead(std::size_t count) const {
+    const Stream& stream = streams_[turn_];
+    return stream.records - stream.next > count ? &stream.batch[stream.next + count] : nullptr;
+  }
   /// Whether, in `cycle`, it is another trace's turn.
   bool turn_is_over(mmu::Cycle cycle) const { return cycle >= turn_end_ && streams_.size() > 1; }
   /// Gives the turn to the next trace; one at its end is done with. False if that was the last.
@@ -122,12 +127,16 @@ class RunningProgram {
   const mmu::WalkContext& context() const { return *context_; }
 
   /// Goes to the vCPU and the address space of `record`. Another vCPU is entered after an exit;
-  /// within one it is a MOV CR3, which removes the old space's translations: there are no PCIDs.
+  /// within one it is a MOV CR3. Without PCIDs that removes the old space's translations.
   void enter(const Record& record, mmu::Cycle& cycle);
   /// Carries out an event of the trace.
   void act(const Record& record, mmu::Cycle& cycle);
   /// Has software serve a fault that an access met, so that it can be tried again.
   void serve(const mmu::Request& request, const mmu::Outcome& outcome, mmu::Cycle& cycle);
+
+  /// Counts what may have changed translations that there were: as long as it stays the same, what
+  /// was walked for is where it was, with the flags that it had.
+  std::uint64_t changes() const { return changes_; }
 
   /// Whether the machine has no other core.
   bool is_alone() const { return work_.group.size() == 1; }
@@ -144,6 +153,11 @@ class RunningProgram {
   bool checks_uses() const { return checks_uses_; }
   /// The end of a walk that takes no time and goes by no walker. The TLBs take it.
   mmu::Outcome translate_at_once(const mmu::Request& request);
+  /// The same, and the TLBs don't.
+  template <typename Recorder>
+  mmu::Outcome walk_memory(const mmu::Request& request, Recorder& recorder) {
+    return mmu::translate(*context_, request, work_.memory, recorder).outcome;
+  }
 
   /// The look-up was of an access that had been looked up before a fault, and doesn't count again.
   void count_replayed_lookup(const mmu::Request& request, const mmu::TlbHit& hit) {
@@ -177,7 +191,6 @@ class RunningProgram {
     std::uint64_t events = 0;
     std::uint64_t replayed = 0;
     std::uint64_t replayed_lookups = 0;
-    std::uint64_t walked = 0;  ///< accesses that a walk of their own translated
     CycleClasses cycles_by;
     std::uint64_t page_faults = 0;
     std::uint64_t ept_violations = 0;
@@ -215,7 +228,9 @@ class RunningProgram {
   /// swing: the warm-up's end, a checkpoint, the limit, the hypervisor's turn.
   std::uint64_t next_stop() const { return next_stop_; }
   /// Whether what comes next is for warming, once nothing is under way.
-  bool is_warming() const { return samples_.is_warming(); }
+  bool is_warming() const { return translated_ < lead_in_.warmed || samples_.is_warming(); }
+  /// Whether that touches its memory alone.
+  bool is_touching() const { return translated_ < lead_in_.touched || samples_.is_touching(); }
   const Samples& samples() const { return samples_; }
   /// What was counted so far.
   SamplePoint sample_point() const;
@@ -274,6 +289,14 @@ class RunningProgram {
   }
   bool is_virtual() const { return work_.settings.mode != Mode::kNative; }
   mmu::CurrentTags tags() const { return mmu::current_tags(*context_); }
+  /// Those of the operating system here.
+  Pcids& pcids() { return work_.machines.pcids(*vcpu_); }
+  Pcids::Space space(std::uint16_t asid) const { return {.vm = vcpu_->machine.name, .asid = asid}; }
+  bool uses_pcids() const { return work_.settings.machine.guest_pcids != 0; }
+  /// MOV to CR3 of what it holds, which removes the translations of the address space.
+  mmu::InvalidationScopes reload_cr3() const {
+    return mmu::invalidation::mov_to_cr3(tags(), context_->raw.cr3, uses_pcids());
+  }
   void find_stale_use(const mmu::Request& request, const mmu::TlbEntry& entry,
                       std::uint64_t number);
   void invlpg(std::uint64_t linear, mmu::Cycle& cycle);
@@ -324,6 +347,8 @@ class RunningProgram {
   void flush_space(std::uint16_t asid, mmu::Cycle& cycle);
   void shoot_down_guest(std::uint16_t asid, const CoreGroup::Request& request, mmu::Cycle& cycle);
   void serve_request(const CoreGroup::Request& request, mmu::Cycle& cycle);
+  void owe(Vcpu& vcpu, std::uint16_t asid);
+  void forget_for(const CoreGroup::Request& request, mmu::Cycle cycle);
   void await_answers(mmu::Cycle& cycle);
   void keep_pace(mmu::Cycle& cycle);
   void await(const std::function<mmu::Cycle()>& when, mmu::Cycle& cycle) {
@@ -356,10 +381,12 @@ class RunningProgram {
   std::uint16_t asid_ = 0;
   std::uint64_t home_ = kNoHome;  ///< home_of what runs there
 
+  std::uint64_t changes_ = 0;
   std::uint64_t translated_ = 0;
   std::uint64_t next_stop_ = 0;
   std::uint64_t next_milestone_ = 0;  ///< that, or sooner: an interval's end, progress
   std::uint64_t next_checkpoint_;
+  LeadIn lead_in_;
   bool resumed_ = false;  ///< at a checkpoint, and hasn't gone on yet
 
   bool warm_ = false;

@@ -34,9 +34,6 @@ SamplePoint operator-(SamplePoint all, const SamplePoint& before) {
   all.accesses -= before.accesses;
   all.cycles_by = all.cycles_by - before.cycles_by;
   all.faults -= before.faults;
-  all.walked -= before.walked;
-  all.expected_translation -= before.expected_translation;
-  all.expected_data -= before.expected_data;
   return all;
 }
 
@@ -70,37 +67,31 @@ double expected(const mmu::LevelCounts& served, const Latencies& cycles) {
 
 }  // namespace
 
-void expect(SamplePoint& sum, const mmu::TlbHierarchy& tlbs, const mmu::MemoryHierarchy& memory) {
-  const auto cycles = latencies(memory.settings());
-  const auto real = [](std::uint64_t count) { return static_cast<double>(count); };
-  sum.expected_translation += real(tlbs.l2().hits + sum.walked) * tlbs.second_level_cycles();
-  sum.expected_translation += real(sum.walked) * cycles.back();
-  const mmu::MemoryCounters counters = memory.counters();
-  std::uint64_t from_dram = 0;
-  for (std::size_t level = 0; level < counters.cache.size(); ++level) {
-    const mmu::MemoryCacheCounters& data = counters.cache[level].by_origin[0];
-    if (data.accesses == 0) continue;
-    if (level != 0) sum.expected_data += real(data.hits) * cycles[level];
-    from_dram = data.misses - data.merged;
-  }
-  sum.expected_data += real(from_dram) * cycles.back();
-}
-
 Samples::Samples(const SamplingSettings& settings, std::uint64_t seed)
     : settings_(settings),
       seed_(seed),
       phase_(settings.period == 0 ? Phase::kMeasuring : Phase::kWarming) {}
 
 /// Where in its period the next detailed part begins, so that it is over with it.
-void Samples::draw_begin() {
+void Samples::draw_begin(const SamplePoint& now) {
   const std::uint64_t room = settings_.period - settings_.warmup - settings_.window + 1;
   const std::uint64_t period = periods_++;
-  next_end_ = period * settings_.period + random_at(seed_, period, room);
+  detail_begin_ = period * settings_.period + random_at(seed_, period, room);
+  const bool touches = settings_.warming != 0;
+  phase_ = touches ? Phase::kTouching : Phase::kWarming;
+  next_end_ = detail_begin_ - (touches ? std::min(settings_.warming, detail_begin_) : 0);
+  touching_began_ = now;
 }
 
 void Samples::begin(const SamplePoint& now) {
-  draw_begin();
+  draw_begin(now);
   end(now);
+}
+
+Touched Samples::touched(const SamplePoint& now) const {
+  if (!is_touching()) return touched_;
+  return {touched_.accesses + now.accesses - touching_began_.accesses,
+          touched_.work + now.work() - touching_began_.work()};
 }
 
 void Samples::end(const SamplePoint& now) {
@@ -109,6 +100,11 @@ void Samples::end(const SamplePoint& now) {
 
 void Samples::next_phase(const SamplePoint& now) {
   switch (phase_) {
+    case Phase::kTouching:
+      touched_ = touched(now);
+      phase_ = Phase::kWarming;
+      next_end_ = detail_begin_;
+      return;
     case Phase::kWarming:
       phase_ = Phase::kWarmingUp;
       next_end_ = now.work() + settings_.warmup;
@@ -119,9 +115,8 @@ void Samples::next_phase(const SamplePoint& now) {
       next_end_ = now.work() + settings_.window;
       return;
     case Phase::kMeasuring:
-      phase_ = Phase::kWarming;
       windows_.push_back(now - window_began_);
-      draw_begin();
+      draw_begin(now);
       return;
   }
 }
@@ -160,11 +155,6 @@ void estimate_cycles(RunResult& result, const std::vector<SamplePoint>& windows,
                      const SamplePoint& total) {
   const auto work = static_cast<double>(total.work());
   Regression regression(windows.size());
-  regression.explain_by(
-      per_work(windows, [](const SamplePoint& w) { return w.expected_translation; }),
-      total.expected_translation / work);
-  regression.explain_by(per_work(windows, [](const SamplePoint& w) { return w.expected_data; }),
-                        total.expected_data / work);
   regression.explain_by(
       per_work(windows, [](const SamplePoint& w) { return static_cast<double>(w.faults); }),
       static_cast<double>(total.faults) / work);
@@ -240,16 +230,78 @@ void estimate_walks(RunResult& result, const WarmWalks& warmed, const Latencies&
   }
 }
 
+void scale(std::uint64_t& count, double factor) {
+  count = rounded(static_cast<double>(count) * factor);
+}
+
+void scale(mmu::TlbCounters& cache, double factor) {
+  scale(cache.hits, factor);
+  scale(cache.misses, factor);
+  cache.accesses = cache.hits + cache.misses;
+}
+
+void scale(mmu::WalkerCounters& walker, double factor) {
+  for (std::uint64_t* count :
+       {&walker.walks, &walker.guest_references, &walker.ept_references, &walker.flag_updates,
+        &walker.log_restarts, &walker.cycles, &walker.guest_cycles, &walker.ept_cycles}) {
+    scale(*count, factor);
+  }
+  walker.references = walker.guest_references + walker.ept_references;
+  for (std::uint64_t& served : walker.served_by) scale(served, factor);
+  for (auto& [references, walks] : walker.references_histogram) scale(walks, factor);
+  for (auto& places : walker.matrix) {
+    for (mmu::PlaceCounters& place : places) {
+      scale(place.references, factor);
+      scale(place.cycles, factor);
+      for (std::uint64_t& served : place.served_by) scale(served, factor);
+    }
+  }
+  for (mmu::TlbCounters& cache : walker.combined) scale(cache, factor);
+  for (mmu::TlbCounters& cache : walker.ept) scale(cache, factor);
+  scale(walker.nested_tlb, factor);
+}
+
+void scale(mmu::MemoryCounters& memory, double factor) {
+  for (mmu::MemoryCounters::Level& level : memory.cache) {
+    for (mmu::MemoryCacheCounters& cache : level.by_origin) {
+      for (std::uint64_t* count : {&cache.hits, &cache.misses, &cache.merged, &cache.writebacks}) {
+        scale(*count, factor);
+      }
+      cache.accesses = cache.hits + cache.misses;
+    }
+    scale(level.invalidations, factor);
+  }
+  mmu::DramCounters& dram = memory.dram;
+  for (std::uint64_t* count :
+       {&dram.reads, &dram.writes, &dram.row_hits, &dram.row_misses, &dram.row_conflicts}) {
+    scale(*count, factor);
+  }
+}
+
+/// Counts of what was more than touched become the whole run's, in proportion to its work.
+void estimate_counts(RunResult& result, const SamplePoint& total, const Touched& touched) {
+  const double factor =
+      over(static_cast<double>(total.work()), static_cast<double>(total.work() - touched.work));
+  for (mmu::TlbCounters* tlb : {&result.l1i, &result.l1d, &result.l2}) scale(*tlb, factor);
+  scale(result.walker, factor);
+  scale(result.walk_queue.merged, factor);
+  scale(result.walk_queue.answered, factor);
+  scale(result.walk_queue.cycles, factor);
+  scale(result.caches, factor);
+}
+
 }  // namespace
 
 void estimate(RunResult& result, const std::vector<SamplePoint>& windows, const SamplePoint& total,
-              const WarmWalks& warmed, const mmu::MemorySettings& memory) {
+              const Touched& touched, const WarmWalks& warmed, const mmu::MemorySettings& memory) {
   result.sampling.windows = windows.size();
   result.sampling.detailed_walks = result.walker.walks;
   for (const SamplePoint& window : windows) {
     result.sampling.measured_accesses += window.accesses;
   }
+  result.sampling.touched_accesses = touched.accesses;
   estimate_walks(result, warmed, latencies(memory));
+  if (touched.accesses != 0) estimate_counts(result, total, touched);
   if (!windows.empty()) estimate_cycles(result, windows, total);
 }
 

@@ -49,7 +49,9 @@ void RunningProgram::flush_space(std::uint16_t asid, mmu::Cycle& cycle) {
   if (asid == asid_) {
     vcpu_->machine.software.intercept_cr_access();
     account_for_software(cycle);
-    port_.invalidate(mmu::invalidation::mov_to_cr3(tags(), context_->raw.cr3, false), cycle);
+    port_.invalidate(reload_cr3(), cycle);
+  } else {
+    pcids().forget(space(asid));
   }
   shoot_down_guest(asid, {.whole_space = true}, cycle);
 }
@@ -58,14 +60,17 @@ void RunningProgram::shoot_down_guest(std::uint16_t asid, const CoreGroup::Reque
                                       mmu::Cycle& cycle) {
   std::vector<CoreGroup::Request> requests;
   for (Vcpu& other : vcpu_->machine.vcpus) {
-    if (&other == vcpu_ || !other.entered || other.asid != asid) continue;
-    if (work_.group.running(other.core) == &other) {
-      if (other.core == work_.number) continue;
+    if (&other == vcpu_ || !other.entered) continue;
+    if (!is_virtual() && other.core == work_.number) continue;  // this core's TLBs
+    const Vcpu* const running = work_.group.running(other.core);
+    const bool is_there = running != nullptr && running->is_in(vcpu_->machine, asid);
+    if (is_there && running == &other) {
       CoreGroup::Request& sent = requests.emplace_back(request);
       sent.sender = work_.number;
       sent.vcpu = &other;
-    } else {
-      other.owes_flush = is_virtual();
+      sent.asid = asid;
+    } else if (is_virtual() || !is_there) {
+      owe(other, asid);
     }
   }
   if (requests.empty()) return;
@@ -103,16 +108,35 @@ void RunningProgram::serve_request(const CoreGroup::Request& request, mmu::Cycle
       ++(request.whole_space ? counted_.shadow_exits.cr_accesses : counted_.shadow_exits.invlpgs);
       pass_exits(1, cycle);
     }
-    if (vcpu_ == request.vcpu) {
-      port_.invalidate(request.whole_space
-                           ? mmu::invalidation::mov_to_cr3(tags(), context_->raw.cr3, false)
-                           : mmu::invalidation::invlpg(tags(), request.address),
-                       cycle);
-    } else {
-      request.vcpu->owes_flush = is_virtual();
-    }
+    forget_for(request, cycle);
   }
   work_.group.acknowledge(request, cycle + 1);
+}
+
+/// The vCPU isn't interrupted, for it doesn't run in the address space. If it will without a MOV
+/// CR3, a guest that is told who runs has all flushed before. Otherwise nothing is left of the
+/// space, or what carries its PCID: an operating system counts what it changes, and flushes that
+/// when it comes to the space again.
+void RunningProgram::owe(Vcpu& vcpu, std::uint16_t asid) {
+  if (is_virtual() && vcpu.is_in(vcpu.machine, asid)) {
+    vcpu.owes_flush = true;
+  } else {
+    work_.machines.pcids(vcpu).forget({.vm = vcpu.machine.name, .asid = asid});
+  }
+}
+
+/// What the guest's request asks for, by whoever runs here when it is served: the vCPU that was
+/// asked may have left the core, or the address space, since. Natively another that is in that
+/// space has the same TLBs.
+void RunningProgram::forget_for(const CoreGroup::Request& request, mmu::Cycle cycle) {
+  const bool has_its_tlbs = !is_virtual() || vcpu_ == request.vcpu;
+  if (!has_its_tlbs || !vcpu_->is_in(request.vcpu->machine, request.asid)) {
+    owe(*request.vcpu, request.asid);
+    return;
+  }
+  port_.invalidate(
+      request.whole_space ? reload_cr3() : mmu::invalidation::invlpg(tags(), request.address),
+      cycle);
 }
 
 /// Until all cores that were asked have done it. Meanwhile they may ask too.

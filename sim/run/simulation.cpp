@@ -91,6 +91,20 @@ void check_sampling(const RunSettings& settings, const std::vector<CoreTraces>& 
   }
 }
 
+void check_lead_in(const RunSettings& settings, const std::vector<CoreTraces>& cores) {
+  const LeadIn& lead_in = settings.lead_in;
+  if (lead_in.warmed == 0) return;
+  if (cores.size() != 1 || cores.front().size() != 1) {
+    throw std::logic_error("of several traces none is warmed");
+  }
+  if (settings.walker != WalkerKind::kModel) {
+    throw std::logic_error("the Verilated walker can't be warmed");
+  }
+  if (lead_in.touched > lead_in.warmed || lead_in.warmed > settings.warmup) {
+    throw std::logic_error("a lead-in is no part of the warm-up");
+  }
+}
+
 /// One machine with its software and traces to run.
 class Simulation {
  public:
@@ -120,14 +134,15 @@ class Simulation {
       instructions.add(cores_[core]->program().counted().instruction_addresses);
     }
     result.timeline = side_by_side(courses);
-    result.hot_pages = pages.top(kHotSpots);
-    result.hot_instructions = instructions.top(kHotSpots);
+    result.hot_pages = pages.top(hot_spots_);
+    result.hot_instructions = instructions.top(hot_spots_);
     result.forgotten_page_cycles = pages.forgotten_cycles();
     result.forgotten_instruction_cycles = instructions.forgotten_cycles();
     if (std::ranges::any_of(cores_, &Core::is_warm)) {
       result.caches = hardware_.memory_hierarchy().counters();
-      if (cores_.front()->warming()) estimate_from_samples(result);
+      if (cores_.front()->samples().is_on()) estimate_from_samples(result);
     }
+    if (take_lists_) take_lists_(machines_.all().front().software.lists());
     for (const VirtualMachine& machine : machines_.all()) add_memory(machine.software, result);
     result.memory_hash = hash_of_memory(hardware_.dram());
     return result;
@@ -141,6 +156,8 @@ class Simulation {
         model_(walkers.front().model),
         hardware_("machine", settings.machine.hardware, units_of(std::move(walkers))),
         is_shadow_(settings.mode == Mode::kShadow),
+        take_lists_(settings.take_lists),
+        hot_spots_(settings.hot_spots),
         machines_(hardware_.dram(), settings, hardware_.cores(), areas_of(traces)),
         group_(hardware_.cores()),
         traces_(traces),
@@ -164,7 +181,6 @@ class Simulation {
               },
           .count_units =
               [this, number](Interval& sum) { count_units(static_cast<unsigned>(number), sum); },
-          .expect_cycles = [this](SamplePoint& sum) { expect_cycles(sum); },
           .end_warmup = [this] { reset_counters(); },
           .take_checkpoint = [this, &settings, &stop] { take_checkpoint(settings, stop); }};
       if (progress) {
@@ -176,15 +192,16 @@ class Simulation {
       cores_[number] = make_core(settings, std::move(work));
       cores_[number]->port().mmu.bind(hardware_.mmu(static_cast<unsigned>(number)).core);
     }
-    if (settings.machine.sampling.period != 0) {
-      cores_.front()->sample_with({.tlbs = hardware_.mmu().tlbs(),
-                                   .walker = hardware_.walker(),
-                                   .structures = model_->caches(),
-                                   .lookups = model_->lookups(),
-                                   .memory = hardware_.memory_hierarchy(),
-                                   .bytes = hardware_.dram(),
-                                   .data_in_caches = settings.detail == Detail::kFull});
+    if (settings.machine.sampling.period != 0 || settings.lead_in.warmed != 0) {
+      cores_.front()->warm_with({.tlbs = hardware_.mmu().tlbs(),
+                                 .walker = hardware_.walker(),
+                                 .structures = model_->caches(),
+                                 .lookups = model_->lookups(),
+                                 .memory = hardware_.memory_hierarchy(),
+                                 .bytes = hardware_.dram(),
+                                 .data_in_caches = settings.detail == Detail::kFull});
     }
+    hardware_.memory_hierarchy().observe(settings.observer);
     const bool alone = cores_.size() == 1 && !settings.machine.hardware.lockstep;
     if (alone) hardware_.leave_to(cores_.front()->port());
     if (!settings.checkpoint.resume.empty()) resume(settings, state());
@@ -303,10 +320,6 @@ class Simulation {
     if (auto& warming = cores_.front()->warming()) warming->reset_counters();
   }
 
-  void expect_cycles(SamplePoint& sum) {
-    expect(sum, hardware_.mmu().tlbs(), hardware_.memory_hierarchy());
-  }
-
   /// The counts of one walker's caches are in the caches themselves, whoever asked them.
   void estimate_from_samples(RunResult& result) {
     const mmu::StructureCaches& caches = model_->caches();
@@ -315,11 +328,15 @@ class Simulation {
       result.walker.ept[level] = caches.ept(level);
     }
     result.walker.nested_tlb = caches.nested_tlb();
-    estimate(result, cores_.front()->samples().windows(), cores_.front()->sample_point(),
+    const SamplePoint total = cores_.front()->sample_point();
+    const Samples& samples = cores_.front()->samples();
+    estimate(result, samples.windows(), total, samples.touched(total),
              cores_.front()->warming()->walks(), hardware_.memory_hierarchy().settings());
     CoreResult& own = result.cores.front();
     own.cycles = result.cycles;
     own.cycles_by = result.cycles_by;
+    own.l1_misses = result.l1i.misses + result.l1d.misses;
+    own.l2_misses = result.l2.misses;
     own.walks = result.walker.walks;
     own.walk_cycles = result.walker.cycles;
     if (result.sampling.windows < kFewestWindows && !result.partial) {
@@ -353,6 +370,8 @@ class Simulation {
   mmu::ModelWalker* model_;                     ///< of the first core, if it is the model alone
   mmu::Hardware hardware_;
   bool is_shadow_;
+  const std::function<void(const PageLists&)>& take_lists_;
+  std::size_t hot_spots_;
   VirtualMachines machines_;
   CoreGroup group_;
   const std::vector<CoreTraces>& traces_;
@@ -380,6 +399,7 @@ RunResult simulate(const RunSettings& settings, const std::vector<CoreTraces>& c
   const RunSettings sampled = with_period(settings, cores);
   check_sampling(sampled, cores);
   check_checkpoint(sampled);
+  check_lead_in(sampled, cores);
   return Simulation(sampled, cores, stop, progress, rtl).run();
 }
 

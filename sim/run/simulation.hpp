@@ -15,12 +15,14 @@
 #include "ept/arch/physical_memory.hpp"
 #include "mmu_model/caches/stale_check.hpp"
 #include "mmu_model/counters.hpp"
+#include "mmu_model/memory/memory_observer.hpp"
 #include "mmu_model/settings.hpp"
 #include "mmu_model/walker/walker_unit.hpp"
 #include "sim/input_error.hpp"
 #include "sim/run/dirty_log_settings.hpp"
 #include "sim/run/intervals.hpp"
 #include "sim/run/merging.hpp"
+#include "sim/run/page_list.hpp"
 #include "sim/run/page_policy.hpp"
 #include "sim/run/shadow_exits.hpp"
 #include "sim/trace/reader.hpp"
@@ -77,6 +79,9 @@ struct SamplingSettings {
   std::uint64_t period = 0;     ///< accesses; 0: `windows` says, or all of the run is in detail
   std::uint64_t window = 1000;  ///< measured in each
   std::uint64_t warmup = 1000;  ///< in detail before them
+  /// Before those, accesses that keep all that the machine remembers warm; what is further from a
+  /// window touches its memory alone. 0: there is no such part.
+  std::uint64_t warming = 0;
 };
 
 /// The machine with all that is configured about it: hardware, hypervisor and guest.
@@ -90,6 +95,7 @@ struct Machine {
   PagePolicy ept_page;
   unsigned guest_fragmentation = 0;       ///< percent of the guest's memory without large frames
   unsigned hypervisor_fragmentation = 0;  ///< of the host's
+  unsigned guest_pcids = 0;  ///< that an operating system uses on each processor; 0: none
   MergeSettings guest_merge;
   MergeSettings hypervisor_merge;
   DirtyLogSettings dirty_log;
@@ -116,6 +122,15 @@ struct CheckpointSettings {
   std::vector<std::pair<std::string, std::string>> same;
 };
 
+/// The beginning of a run that is done without time passing, in accesses from the trace's first on.
+/// It lies within the warm-up. The model's walker alone can do that, with one trace.
+struct LeadIn {
+  std::uint64_t touched = 0;  ///< so many touch their memory alone: Warming
+  std::uint64_t warmed = 0;   ///< up to here they keep all warm that the machine remembers
+};
+
+inline constexpr std::size_t kHotSpots = 20;
+
 struct RunSettings {
   Machine machine;  ///< hardware.seed is the seed of everything random in the run
   Mode mode = Mode::kNested;
@@ -123,11 +138,20 @@ struct RunSettings {
   Detail detail = Detail::kFull;
   bool fetch = true;                   ///< translate the trace's instruction fetches too
   std::uint64_t warmup = 0;            ///< accesses before anything is counted
+  LeadIn lead_in;                      ///< of them
   std::optional<std::uint64_t> limit;  ///< stop after so many accesses counted (after the warm-up)
+  std::size_t hot_spots = kHotSpots;   ///< how many pages and instructions to list
   std::string trace_name;              ///< for messages that concern the trace
   /// Called with each round of dirty logging that was collected; may be empty.
   std::function<void(const CollectedRound&)> on_dirty_round;
   CheckpointSettings checkpoint;
+  /// What the first machine has mapped from the beginning. The rest is given on first touch.
+  PageLists lists;
+  /// Called at the end with what the first machine has mapped then; may be empty.
+  std::function<void(const PageLists&)> take_lists;
+  /// Sees the references of walks and what reaches DRAM, from the beginning of the run; may be
+  /// nullptr. Outlives the run.
+  mmu::MemoryObserver* observer = nullptr;
 };
 
 /// A page or an instruction, and what its walks cost.
@@ -136,7 +160,6 @@ struct HotSpot {
   std::uint64_t walks = 0;
   std::uint64_t walk_cycles = 0;
 };
-inline constexpr std::size_t kHotSpots = 20;
 
 /// An access that a TLB, or a walk through structure caches, translated otherwise than memory says.
 struct StaleAccess {
@@ -208,6 +231,7 @@ struct CoreResult {
 struct SamplingResult {
   std::uint64_t windows = 0;            ///< 0: nothing was estimated
   std::uint64_t measured_accesses = 0;  ///< in them
+  std::uint64_t touched_accesses = 0;   ///< of which nothing was counted but faults
   std::uint64_t detailed_walks = 0;     ///< those whose cycles are known
   double cycles_error = 0;              ///< over the cycles
   double translation_cycles_error = 0;  ///< over cycles_by.translation
@@ -258,8 +282,8 @@ struct RunResult {
   std::uint64_t shadow_table_bytes = 0;
   std::string memory_hash;  ///< of all that host-physical memory holds: hash_of_memory
 
-  /// The kHotSpots most expensive, most walk cycles first, equals by lower address. No instructions
-  /// where the trace doesn't tell them.
+  /// The RunSettings::hot_spots most expensive, most walk cycles first, equals by lower address. No
+  /// instructions where the trace doesn't tell them.
   std::vector<HotSpot> hot_pages;
   std::vector<HotSpot> hot_instructions;
   /// Walk cycles of the pages and instructions that were forgotten, for there were too many: so

@@ -6,14 +6,13 @@
 #include <utility>
 
 #include "ept/arch/fault.hpp"
+#include "ept/arch/registers.hpp"
 #include "sim/run/hexadecimal.hpp"
 #include "sim/run/out_of_memory.hpp"
 
 namespace eptsim::sim {
 namespace {
 
-/// What an EPT of 4 levels reaches.
-constexpr unsigned kGuestPhysicalBits = 48;
 /// Of a page-modification log, which is filled from the last on.
 constexpr std::uint16_t kLastLogIndex = 511;
 /// So that guest and host are broken in different places.
@@ -56,7 +55,7 @@ void require_dirty_log_possible(const Machine& machine, Mode mode) {
 
 }  // namespace
 
-PhysicalFrames host_memory(const Machine& machine, Mode mode) {
+PhysicalFrames host_memory(const Machine& machine, Mode mode, const PageLists& lists) {
   const mmu::MachineSettings& hardware = machine.hardware;
   if (hardware.dram_bytes > std::uint64_t{1} << hardware.maxphyaddr) {
     throw InputError("dram.bytes", "memory of " + std::to_string(hardware.dram_bytes) +
@@ -64,11 +63,14 @@ PhysicalFrames host_memory(const Machine& machine, Mode mode) {
                                        std::to_string(hardware.maxphyaddr) +
                                        " bits, expected at most 2^cpu.maxphyaddr");
   }
-  return PhysicalFrames(hardware.dram_bytes, host_fragmentation(machine, mode));
+  PhysicalFrames frames(hardware.dram_bytes, host_fragmentation(machine, mode));
+  frames.reserve(frames_of(mode == Mode::kNative ? lists.guest : lists.host));
+  return frames;
 }
 
 SystemSoftware::SystemSoftware(mmu::Dram& memory, PhysicalFrames& host_frames,
-                               const Machine& machine, Mode mode, LinearAreas areas)
+                               const Machine& machine, Mode mode, LinearAreas areas,
+                               const PageLists& lists)
     : memory_(memory),
       host_frames_(host_frames),
       maxphyaddr_(machine.hardware.maxphyaddr),
@@ -79,37 +81,49 @@ SystemSoftware::SystemSoftware(mmu::Dram& memory, PhysicalFrames& host_frames,
   if (mode == Mode::kNative) {
     guest_ = std::make_unique<Guest>(memory, identity_, host_frames, maxphyaddr_,
                                      machine.guest_page, machine.guest_merge, std::move(areas));
+    guest_->map(lists.guest);
     return;
   }
   guest_frames_.emplace(
-      std::min(host_frames.bytes(), std::uint64_t{1} << kGuestPhysicalBits),
+      std::min(host_frames.bytes(), kMostGuestMemory),
       Fragmentation{machine.guest_fragmentation, machine.hardware.seed + kOfGuest});
-  hypervisor_ = std::make_unique<Hypervisor>(memory, host_frames, maxphyaddr_, machine.ept_page,
-                                             machine.hypervisor_merge, machine.dirty_log);
+  guest_frames_->reserve(frames_of(lists.guest));
+  hypervisor_ =
+      std::make_unique<Hypervisor>(memory, host_frames, maxphyaddr_, machine.ept_page,
+                                   machine.hypervisor_merge, machine.dirty_log, lists.host);
   guest_ = std::make_unique<Guest>(memory, *hypervisor_, *guest_frames_, maxphyaddr_,
                                    machine.guest_page, machine.guest_merge, std::move(areas));
+  guest_->map(lists.guest);
   if (mode == Mode::kShadow) shadow_.emplace(memory, *hypervisor_, host_frames, maxphyaddr_);
 }
 
+PageLists SystemSoftware::lists() const {
+  return {.guest = guest_->list(), .host = hypervisor_ ? hypervisor_->list() : PageList{}};
+}
+
 const mmu::WalkContext& SystemSoftware::context(std::uint16_t asid, std::uint16_t vpid,
-                                                std::uint16_t vcpu) {
-  const auto found = contexts_.find({asid, vcpu});
+                                                std::uint16_t vcpu, std::uint16_t pcid) {
+  const auto found = contexts_.find({asid, vcpu, pcid});
   if (found != contexts_.end()) return found->second;
   mmu::Context context =
       shadow_ || !hypervisor_ ? registers(asid, vpid) : registers_in_ept(asid, vpid);
   if (shadow_) context.cr3 = shadow_->root(asid).value();
+  if (pcid != 0) {
+    context.cr4 |= arch::cr4::kPcide.mask();
+    context.cr3 |= pcid;
+  }
   if (uses_pml()) {
     context.pml_address = log(vcpu).page.value();
     context.controls.pml = log(vcpu).enabled;
   }
-  return add(contexts_, {asid, vcpu}, context);
+  return add(contexts_, {asid, vcpu, pcid}, context);
 }
 
 /// Software walks have no tags.
 const mmu::WalkContext& SystemSoftware::guest_context(std::uint16_t asid) {
-  const auto found = guest_contexts_.find({asid, 0});
+  const auto found = guest_contexts_.find({.asid = asid});
   if (found != guest_contexts_.end()) return found->second;
-  return add(guest_contexts_, {asid, 0}, registers_in_ept(asid, 0));
+  return add(guest_contexts_, {.asid = asid}, registers_in_ept(asid, 0));
 }
 
 mmu::Context SystemSoftware::registers_in_ept(std::uint16_t asid, std::uint16_t vpid) {
@@ -253,7 +267,7 @@ std::uint64_t SystemSoftware::handle_log(std::uint16_t vcpu) {
   if (of.enabled != hypervisor_->dirty_log().is_on()) {
     of.enabled = !of.enabled;
     for (auto& [key, context] : contexts_) {
-      if (key.second != vcpu) continue;
+      if (key.vcpu != vcpu) continue;
       mmu::Context changed = context.raw;
       changed.controls.pml = of.enabled;
       context = mmu::WalkContext(changed);

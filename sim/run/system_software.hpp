@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "mmu_model/walk/walk.hpp"
 #include "sim/run/guest.hpp"
 #include "sim/run/hypervisor.hpp"
+#include "sim/run/page_list.hpp"
 #include "sim/run/physical_frames.hpp"
 #include "sim/run/shadow_exits.hpp"
 #include "sim/run/shadow_paging.hpp"
@@ -20,9 +22,12 @@
 
 namespace eptsim::sim {
 
-/// The free frames of the machine's memory. Throws InputError if it is larger than MAXPHYADDR
-/// reaches.
-PhysicalFrames host_memory(const Machine& machine, Mode mode);
+/// The free frames of the machine's memory, those of listed tables and pages reserved. Throws
+/// InputError if it is larger than MAXPHYADDR reaches.
+PhysicalFrames host_memory(const Machine& machine, Mode mode, const PageLists& lists = {});
+
+/// Of guest-physical memory at most: what an EPT of 4 levels reaches.
+inline constexpr std::uint64_t kMostGuestMemory = std::uint64_t{1} << 48;
 
 /// What hardware must forget, and what may be used again once it has.
 struct OwedInvalidation {
@@ -41,14 +46,20 @@ class SystemSoftware {
  public:
   /// Throws InputError for a machine that can't be: memory too small for the first tables, or
   /// registers that VM entry or this build refuses. `host_frames`: of `memory`, shared with other
-  /// virtual machines. Both outlive it. `areas`: those of the traced programs.
+  /// virtual machines. Both outlive it. `areas`: those of the traced programs. `lists`: what is
+  /// mapped from the beginning, its host frames reserved.
   SystemSoftware(mmu::Dram& memory, PhysicalFrames& host_frames, const Machine& machine, Mode mode,
-                 LinearAreas areas = {});
+                 LinearAreas areas = {}, const PageLists& lists = {});
 
-  /// What vCPU `vcpu` translates with in address space `asid`, its translations tagged with `vpid`.
+  /// What is mapped now.
+  PageLists lists() const;
+
+  /// What vCPU `vcpu` translates with in address space `asid`, its translations tagged with `vpid`
+  /// and, unless it is 0, with `pcid`.
   /// Stays where it is, and changes but in `handle_log`. The first use builds the address space,
   /// which may cost exits. Throws InputError if memory has run out.
-  const mmu::WalkContext& context(std::uint16_t asid, std::uint16_t vpid, std::uint16_t vcpu = 0);
+  const mmu::WalkContext& context(std::uint16_t asid, std::uint16_t vpid, std::uint16_t vcpu = 0,
+                                  std::uint16_t pcid = 0);
 
   /// Serves a page fault or an EPT violation that `request` met in address space `asid`, so that
   /// it can be tried again. Any other outcome can't come from these tables: std::logic_error.
@@ -146,8 +157,13 @@ class SystemSoftware {
   }
 
  private:
-  /// By address space and vCPU.
-  using Contexts = std::map<std::pair<std::uint16_t, std::uint16_t>, mmu::WalkContext>;
+  struct ContextKey {
+    std::uint16_t asid = 0;
+    std::uint16_t vcpu = 0;
+    std::uint16_t pcid = 0;
+    friend constexpr auto operator<=>(const ContextKey&, const ContextKey&) = default;
+  };
+  using Contexts = std::map<ContextKey, mmu::WalkContext>;
   /// A vCPU's page-modification log, and the VMCS's fields of it (SDM 31.3.6).
   struct Log {
     arch::Hpa page;

@@ -1,5 +1,7 @@
 // Events of a trace: what the program's system and its hypervisor did to translations.
 
+#include <optional>
+
 #include "ept/arch/registers.hpp"
 #include "sim/run/running_program.hpp"
 
@@ -10,12 +12,12 @@ constexpr std::uint16_t kLastType = 3;  // of INVPCID and of INVVPID
 
 }  // namespace
 
-/// Events between accesses, as far as guests without PCIDs can have them: each removes what the SDM
-/// asks, no more. The trace's CR4, VPIDs and EPTPs are those of the machine that it was recorded
-/// on.
+/// Events between accesses: each removes what the SDM asks, no more. The trace's PCIDs, CR4, VPIDs
+/// and EPTPs are those of the machine that it was recorded on.
 void RunningProgram::act(const Record& record, mmu::Cycle& cycle) {
   namespace invalidation = mmu::invalidation;
   ++counted_.events;
+  ++changes_;
   switch (record.kind) {
     case RecordKind::kSwitch: enter(record, cycle); return;
     case RecordKind::kMapChange:
@@ -35,7 +37,7 @@ void RunningProgram::act(const Record& record, mmu::Cycle& cycle) {
     case RecordKind::kMovCr3:
       vcpu_->machine.software.intercept_cr_access();
       account_for_software(cycle);
-      port_.invalidate(invalidation::mov_to_cr3(current, context_->raw.cr3, false), cycle);
+      port_.invalidate(reload_cr3(), cycle);
       return;
     case RecordKind::kMovCr4: {
       // Which bits changed isn't told: as if one had that removes all.
@@ -60,16 +62,20 @@ void RunningProgram::invlpg(std::uint64_t linear, mmu::Cycle& cycle) {
   shoot_down_page(linear, cycle);
 }
 
-/// A type for one address space concerns the current one, or one that nothing is cached of. One
-/// that doesn't exist made the instruction fail, here as below.
+/// A type for one address space concerns the current one, one that has a PCID, or one that nothing
+/// is cached of. A type that doesn't exist made the instruction fail, here as below.
 void RunningProgram::invpcid(const Record& record, mmu::Cycle& cycle) {
   vcpu_->machine.software.intercept_invlpg();
   account_for_software(cycle);
   if (record.size > kLastType) return;
   const auto type = static_cast<mmu::InvpcidType>(record.size);
   const bool one_space = type == mmu::InvpcidType::kAddress || type == mmu::InvpcidType::kSingle;
-  if (one_space && !is_current(record)) return;
-  port_.invalidate(mmu::invalidation::invpcid(tags(), type, 0, record.address), cycle);
+  std::optional<std::uint16_t> pcid = tags().pcid;
+  if (one_space && !is_current(record)) {
+    pcid = is_running(record) ? pcids().of(space(record.asid)) : std::nullopt;
+  }
+  if (!pcid) return;
+  port_.invalidate(mmu::invalidation::invpcid(tags(), type, *pcid, record.address), cycle);
 }
 
 /// The trace's VPID is taken for the current one; on a native machine nothing has its tag.

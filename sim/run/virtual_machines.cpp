@@ -11,9 +11,11 @@ VirtualMachines::VirtualMachines(mmu::Dram& memory, const RunSettings& settings,
     : memory_(memory),
       settings_(settings),
       cores_(cores),
+      core_pcids_(cores, Pcids(settings.machine.guest_pcids)),
       areas_(std::move(areas)),
-      host_frames_(host_memory(settings.machine, settings.mode)) {
-  machines_.emplace_back(std::uint16_t{0}, memory_, host_frames_, settings_, areas_)
+      host_frames_(host_memory(settings.machine, settings.mode, settings.lists)) {
+  machines_
+      .emplace_back(std::uint16_t{0}, memory_, host_frames_, settings_, areas_, settings_.lists)
       .owed.resize(cores_);
 }
 
@@ -27,7 +29,8 @@ Vcpu& VirtualMachines::vcpu(std::uint16_t machine_name, std::uint8_t name, unsig
   ++vcpus_;
   const bool tagged = settings_.mode != Mode::kNative && settings_.machine.vpid;
   const auto number = static_cast<std::uint16_t>(of.vcpus.size());
-  return of.vcpus.emplace_back(of, name, number, tagged ? vcpus_ : std::uint16_t{0}, core);
+  return of.vcpus.emplace_back(of, name, number, tagged ? vcpus_ : std::uint16_t{0}, core,
+                               Pcids(settings_.machine.guest_pcids));
 }
 
 VirtualMachine& VirtualMachines::machine(std::uint16_t name) {
@@ -37,7 +40,8 @@ VirtualMachine& VirtualMachines::machine(std::uint16_t name) {
   }
   const auto known = std::ranges::find(machines_, name, &VirtualMachine::name);
   if (known != machines_.end()) return *known;
-  VirtualMachine& made = machines_.emplace_back(name, memory_, host_frames_, settings_, areas_);
+  VirtualMachine& made =
+      machines_.emplace_back(name, memory_, host_frames_, settings_, areas_, PageLists{});
   made.owed.resize(cores_);
   return made;
 }

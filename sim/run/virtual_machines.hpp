@@ -7,6 +7,7 @@
 
 #include "mmu_model/caches/invalidation.hpp"
 #include "mmu_model/dram.hpp"
+#include "sim/run/pcids.hpp"
 #include "sim/run/physical_frames.hpp"
 #include "sim/run/simulation.hpp"
 #include "sim/run/system_software.hpp"
@@ -22,14 +23,19 @@ struct Vcpu {
   std::uint16_t number = 0;  ///< in its machine
   std::uint16_t vpid = 0;    ///< its own in the whole machine; 0 where translations carry none
   unsigned core = 0;
+  Pcids pcids;              ///< that its guest gives; natively its core has them
   bool entered = false;     ///< it has been in an address space
   std::uint16_t asid = 0;   ///< which
   bool owes_flush = false;  ///< it wasn't running when its guest had others forget translations
 
+  bool is_in(const VirtualMachine& of, std::uint16_t space) const {
+    return &machine == &of && asid == space;
+  }
+
   /// What changes, for checkpoints.
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(vpid, entered, asid, owes_flush);
+    archive(vpid, entered, asid, owes_flush, pcids);
   }
 };
 
@@ -37,8 +43,9 @@ struct Vcpu {
 /// processors.
 struct VirtualMachine {
   VirtualMachine(std::uint16_t trace_name, mmu::Dram& memory, PhysicalFrames& host_frames,
-                 const RunSettings& settings, const LinearAreas& areas)
-      : name(trace_name), software(memory, host_frames, settings.machine, settings.mode, areas) {}
+                 const RunSettings& settings, const LinearAreas& areas, const PageLists& lists)
+      : name(trace_name),
+        software(memory, host_frames, settings.machine, settings.mode, areas, lists) {}
 
   std::uint16_t name;  ///< as the trace numbers it
   SystemSoftware software;
@@ -80,6 +87,11 @@ class VirtualMachines {
   /// The vCPU that a trace calls so. If there is none yet, it is made, and belongs to `core`.
   Vcpu& vcpu(std::uint16_t machine, std::uint8_t name, unsigned core);
 
+  /// Those with which the vCPU's translations are tagged: its own, natively the core's.
+  Pcids& pcids(Vcpu& vcpu) {
+    return settings_.mode == Mode::kNative ? core_pcids_[vcpu.core] : vcpu.pcids;
+  }
+
   const std::deque<VirtualMachine>& all() const { return machines_; }
 
   /// What changes, for checkpoints.
@@ -95,7 +107,7 @@ class VirtualMachines {
       archive(vcpu);
     }
     for (VirtualMachine& machine : machines_) archive(machine);
-    archive(host_frames_);
+    archive(host_frames_, core_pcids_);
   }
 
  private:
@@ -110,6 +122,7 @@ class VirtualMachines {
   mmu::Dram& memory_;
   const RunSettings& settings_;
   unsigned cores_;
+  std::vector<Pcids> core_pcids_;
   LinearAreas areas_;
   PhysicalFrames host_frames_;
   std::deque<VirtualMachine> machines_;

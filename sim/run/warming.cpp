@@ -36,6 +36,10 @@ bool Warming::run(mmu::Cycle cycle) {
     const Record* const record = program_.next();
     if (record == nullptr || program_.is_stopped() || !run_record(*record)) return false;
   }
+  // Software that took no time may have asked for them in cycles yet to come.
+  if (units_.walker.has_invalidations()) invalidate_structures();
+  recent_lines_ = {};
+  recent_pages_ = {};
   return true;
 }
 
@@ -80,6 +84,7 @@ bool Warming::finish_record() {
 }
 
 bool Warming::access_page(const mmu::Request& request, std::uint64_t bytes) {
+  if (program_.is_touching()) return touch_page(request, bytes);
   const bool fetch = request.access == arch::AccessKind::kFetch;
   if (fetch && request.address / kTranslatedPage == fetched_page_) {
     units_.tlbs.count_fetch_again();
@@ -113,6 +118,79 @@ bool Warming::access_page(const mmu::Request& request, std::uint64_t bytes) {
   return count_access();
 }
 
+bool Warming::touch_page(const mmu::Request& request, std::uint64_t bytes) {
+  look_ahead();
+  touched_pages_.follow(program_.changes());
+  const std::uint64_t number = request.address / kTranslatedPage;
+  const TouchedPages::Page* const known = touched_pages_.find(number, request.access);
+  const TouchedPages::Page& page = known != nullptr ? *known : touch(request);
+  std::uint64_t& recent = recent_pages_[number % kRecentPages];
+  if (recent != number) {
+    recent = number;
+    for (const std::uint64_t entry : page.entries) touch_lines(entry, sizeof entry, false);
+  }
+  if (units_.data_in_caches && request.access != arch::AccessKind::kFetch) {
+    const std::uint64_t offset = request.address & (kTranslatedPage - 1);
+    touch_lines(page.frame * kTranslatedPage + offset, bytes, arch::is_write(request.access));
+  }
+  return count_access();
+}
+
+/// Does in memory what an access of the page does there.
+const TouchedPages::Page& Warming::touch(const mmu::Request& request) {
+  program_.require_canonical(request.address);
+  for (;;) {
+    touching_walk_.references.clear();
+    touching_walk_.writes.clear();
+    const mmu::Outcome outcome = program_.walk_memory(request, touching_walk_);
+    if (outcome.kind == mmu::OutcomeKind::kTranslated) {
+      TouchedPages::Page page{.number = request.address / kTranslatedPage,
+                              .frame = outcome.hpa / kTranslatedPage};
+      for (const mmu::Reference& read : touching_walk_.references) {
+        if (read.place.ept_level == 0) page.entries[0] = read.address;
+        page.entries[1] = read.address;
+      }
+      touched_pages_.follow(program_.changes());
+      return touched_pages_.add(page, request.access);
+    }
+    forget(mmu::invalidation::after(program_.context(), request, outcome));
+    mmu::Cycle still = cycle_;
+    program_.serve(request, outcome, still);
+  }
+}
+
+void Warming::touch_lines(std::uint64_t hpa, std::uint64_t bytes, bool write) {
+  constexpr std::uint64_t kLine = mmu::kLineBytes;
+  const std::uint64_t end = hpa + bytes;
+  for (; hpa < end; hpa = (hpa | (kLine - 1)) + 1) {
+    const std::uint64_t line = hpa / kLine;
+    std::uint64_t& recent = recent_lines_[line % kRecentLines];
+    if (recent / 2 == line && (!write || recent % 2 != 0)) continue;
+    recent = 2 * line + (write ? 1 : 0);
+    units_.memory.touch_last(arch::Hpa(hpa), write);
+  }
+}
+
+/// What large caches remember doesn't fit the host's: has it bring what touching will read.
+void Warming::look_ahead() const {
+  constexpr std::size_t kFar = 24;   // records: the page's own entry takes its time
+  constexpr std::size_t kNear = 12;  // long enough for memory to answer
+  if (const Record* const far = program_.ahead(kFar)) [[likely]]
+    touched_pages_.prefetch(far->address / kTranslatedPage);
+  const Record* const near = program_.ahead(kNear);
+  if (near == nullptr) return;
+  const std::uint64_t number = near->address / kTranslatedPage;
+  const TouchedPages::Page* const page = touched_pages_.find(number);
+  if (page == nullptr) return;
+  const std::uint64_t hpa = page->frame * kTranslatedPage + (near->address & (kTranslatedPage - 1));
+  if (const std::uint64_t line = hpa / mmu::kLineBytes;
+      recent_lines_[line % kRecentLines] / 2 != line) {
+    units_.memory.prefetch_last(arch::Hpa(hpa));
+  }
+  if (recent_pages_[number % kRecentPages] == number) return;
+  for (const std::uint64_t entry : page->entries) units_.memory.prefetch_last(arch::Hpa(entry));
+}
+
 /// Whether the run goes on.
 bool Warming::count_access() {
   if (!program_.count_access()) [[likely]]
@@ -128,7 +206,6 @@ std::uint64_t Warming::translate(const mmu::Request& request) {
     const mmu::Outcome outcome =
         program_.has_ideal_tlb() ? program_.translate_at_once(request) : walk(request);
     if (outcome.kind == mmu::OutcomeKind::kTranslated) {
-      if (!program_.has_ideal_tlb()) ++program_.counted().walked;
       // The walk may have gone through structure caches that are stale.
       program_.check_use(request, outcome, program_.translated() + 1);
       return hpa_of(request, outcome);
@@ -167,11 +244,15 @@ mmu::Outcome Warming::walk(const mmu::Request& request) {
     units_.memory.prefetch(kCore, arch::Hpa(hpa_of(request, outcome)));
   }
   units_.tlbs.fill(context, request, outcome);
-  for (const auto& scope : mmu::invalidation::after(context, request, outcome)) {
+  forget(mmu::invalidation::after(context, request, outcome));
+  return outcome;
+}
+
+void Warming::forget(const mmu::InvalidationScopes& scopes) {
+  for (const mmu::InvalidationScope& scope : scopes) {
     units_.tlbs.invalidate(scope);
     units_.structures.invalidate(scope);
   }
-  return outcome;
 }
 
 std::uint64_t Warming::serve(const mmu::Step& step) {

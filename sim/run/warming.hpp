@@ -11,6 +11,7 @@
 #include "mmu_model/modules/walker_module.hpp"
 #include "mmu_model/tlb/tlb_hierarchy.hpp"
 #include "sim/run/running_program.hpp"
+#include "sim/run/touched_pages.hpp"
 #include "sim/trace/record.hpp"
 
 namespace eptsim::sim {
@@ -42,6 +43,10 @@ struct WarmWalks {
 /// and set their flags in memory, their references and the data go through the memory hierarchy,
 /// software serves faults, events happen. So what the machine remembers, and every count that
 /// depends on no time, is what a core would have left that does one access after the other.
+///
+/// Far from a window accesses only touch memory: faults are served, flags set and events happen as
+/// ever, so that what is in memory is the same. Of what the machine remembers the last cache takes
+/// note of the data, since it remembers for longest; what invalidations remove goes.
 class Warming {
  public:
   Warming(RunningProgram& program, const WarmUnits& units);
@@ -59,7 +64,7 @@ class Warming {
   /// What changes, for checkpoints.
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(cycle_, rest_, walks_);
+    archive(cycle_, rest_, recent_lines_, recent_pages_, walks_);
   }
 
  private:
@@ -72,10 +77,15 @@ class Warming {
   bool run_record(const Record& record);
   bool access(const Record& record);
   bool access_page(const mmu::Request& request, std::uint64_t bytes);
+  bool touch_page(const mmu::Request& request, std::uint64_t bytes);
+  const TouchedPages::Page& touch(const mmu::Request& request);
+  void touch_lines(std::uint64_t hpa, std::uint64_t bytes, bool write);
+  void look_ahead() const;
   bool count_access();
   std::uint64_t translate(const mmu::Request& request);
   mmu::Outcome walk(const mmu::Request& request);
   std::uint64_t serve(const mmu::Step& step);
+  void forget(const mmu::InvalidationScopes& scopes);
   void invalidate_structures();
   void forget_fetch() { fetched_page_ = kNoPage; }
 
@@ -88,6 +98,15 @@ class Warming {
   static constexpr std::uint64_t kNoPage = ~0ull;
   std::uint64_t fetched_page_ = kNoPage;
   const mmu::TlbEntry* fetched_entry_ = nullptr;
+  TouchedPages touched_pages_;
+  /// Lines that the last cache has taken note of lately, and whether as written: a bit below the
+  /// number. Caches before the last would have answered for them.
+  static constexpr std::size_t kRecentLines = 1024;
+  std::array<std::uint64_t, kRecentLines> recent_lines_{};
+  /// Pages that TLBs would have answered for.
+  static constexpr std::size_t kRecentPages = 2048;
+  std::array<std::uint64_t, kRecentPages> recent_pages_{};
+  mmu::Recording touching_walk_;
   WarmWalks walks_;
 };
 

@@ -49,7 +49,6 @@ struct alignas(64) Access {
   bool is_fetch = false;
   bool is_load = false;
   bool looked_up = false;   ///< before it began anew, too
-  bool walked = false;      ///< a walk of its own translates it
   std::uint16_t bytes = 0;  ///< in this page
   bool begins() const { return instructions != 0; }
 };

@@ -12,10 +12,8 @@ using mmu::kNever;
 void WindowCore::look_up(Access& access, Position position, Cycle cycle) {
   access.times.ready = cycle;
   const mmu::TlbHit hit = port_.lookup(access.request);
-  if (std::exchange(access.looked_up, true)) [[unlikely]] {
+  if (std::exchange(access.looked_up, true)) [[unlikely]]
     program_.count_replayed_lookup(access.request, hit);
-    access.walked = false;
-  }
   if (hit) [[likely]] {
     program_.check_use(access.request, *hit.entry, access.number);
     access.hpa = hit.entry->hpa_of(access.request.address);
@@ -46,7 +44,6 @@ void WindowCore::wait_for_walk(Access& access, Position position, Cycle cycle) {
   if (first == kNowhere) {
     program_.expect_walk(access.request, access.ip);
     walk_ip_[walk.number] = access.ip;
-    access.walked = true;
   }
   access.state = State::kWaiting;
   access.next_waiting = std::exchange(first, position);

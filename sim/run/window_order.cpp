@@ -229,7 +229,6 @@ void WindowCore::leave(Access& access) {
   blocked_ = false;
   if (!access.is_access) return;
   oldest_.add(access);
-  program_.counted().walked += access.walked ? 1 : 0;
   // Progress is told in full swing; the supply stops at the other milestones.
   if (program_.count_access() && program_.translated() != program_.next_stop()) {
     program_.reach_milestone(accounted_, false);

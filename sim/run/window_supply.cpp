@@ -152,7 +152,7 @@ WindowCore::Access& WindowCore::append() {
   __builtin_prefetch(ahead + 64, 1);
   Access& access = at(tail_++);
   access.state = State::kOutside;
-  access.is_access = access.is_fetch = access.is_load = access.looked_up = access.walked = false;
+  access.is_access = access.is_fetch = access.is_load = access.looked_up = false;
   access.instructions = std::exchange(carried_, 0);
   access.plain = access.begins() ? access.instructions - 1 : 0;
   return access;

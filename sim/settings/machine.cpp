@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "sim/input_text.hpp"
 #include "sim/near_miss.hpp"
 #include "sim/settings/machine_file.hpp"
 #include "sim/settings/parameter.hpp"
@@ -91,13 +92,28 @@ std::string_view Preset::title() const {
   return colon == std::string_view::npos ? std::string_view() : line.substr(colon + 2);
 }
 
-Notes notes_of(const std::string& preset_or_file, const std::vector<Assignment>& assignments) {
+std::string machine_text(const std::string& preset_or_file) {
+  if (preset_or_file.empty()) {
+    throw InputError("--machine", "is empty, expected " + names_of_presets() + " or a file");
+  }
   const auto preset = std::ranges::find(presets(), preset_or_file, &Preset::name);
-  const std::string text =
-      preset != presets().end() ? std::string(preset->text) : read_text(preset_or_file);
+  if (preset != presets().end()) return std::string(preset->text);
+  std::error_code error;
+  if (preset_or_file != "-" && !std::filesystem::exists(preset_or_file, error) && !error) {
+    std::vector<std::string_view> names;
+    for (const Preset& known : presets()) names.push_back(known.name);
+    std::string hint = did_you_mean(preset_or_file, names);
+    if (hint.empty()) hint = "`eptsim machine list` names those that are built in";
+    throw InputError(preset_or_file, "No such file or directory", hint);
+  }
+  return read_text(preset_or_file);
+}
+
+Notes notes_of_text(std::string_view text, const std::string& name,
+                    const std::vector<Assignment>& assignments) {
   Notes notes;
-  for (const std::string_view layer : {plain().text, std::string_view(text)}) {
-    for (const Given& given : read_machine_file(layer, preset_or_file)) {
+  for (const std::string_view layer : {plain().text, text}) {
+    for (const Given& given : read_machine_file(layer, name)) {
       notes[given.parameter->key] = given.note;
     }
   }
@@ -105,23 +121,14 @@ Notes notes_of(const std::string& preset_or_file, const std::vector<Assignment>&
   return notes;
 }
 
+Notes notes_of(const std::string& preset_or_file, const std::vector<Assignment>& assignments) {
+  return notes_of_text(machine_text(preset_or_file), preset_or_file, assignments);
+}
+
 Machine resolve_machine(const std::string& preset_or_file,
                         const std::vector<Assignment>& assignments) {
-  if (preset_or_file.empty()) {
-    throw InputError("--machine", "is empty, expected " + names_of_presets() + " or a file");
-  }
-  const auto preset = std::ranges::find(presets(), preset_or_file, &Preset::name);
-  if (preset != presets().end()) {
-    return resolve(plain_machine(), preset->text, preset_or_file, assignments);
-  }
-  std::error_code error;
-  if (!std::filesystem::exists(preset_or_file, error) && !error) {
-    std::vector<std::string_view> names;
-    for (const Preset& known : presets()) names.push_back(known.name);
-    throw InputError(preset_or_file, "No such file or directory",
-                     did_you_mean(preset_or_file, names));
-  }
-  return resolve_machine_text(read_text(preset_or_file), preset_or_file, assignments);
+  return resolve_machine_text(machine_text(preset_or_file), input_name(preset_or_file),
+                              assignments);
 }
 
 }  // namespace eptsim::sim

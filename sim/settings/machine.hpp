@@ -35,12 +35,18 @@ Assignment parse_assignment(const std::string& text);
 Machine resolve_machine(const std::string& preset_or_file,
                         const std::vector<Assignment>& assignments = {});
 
+/// The machine file that `preset_or_file` names: that of a preset, a file, or standard input if it
+/// is "-". Throws InputError.
+std::string machine_text(const std::string& preset_or_file);
+
 /// What is said of each setting's value, by key: the comment on its line in the machine file, or in
 /// `plain` where the file leaves it out, or that it was given by hand. The machine must resolve.
 using Notes = std::map<std::string, std::string, std::less<>>;
 Notes notes_of(const std::string& preset_or_file, const std::vector<Assignment>& assignments = {});
 
 /// As above, with the file's text given. `name` is for messages.
+Notes notes_of_text(std::string_view text, const std::string& name,
+                    const std::vector<Assignment>& assignments = {});
 Machine resolve_machine_text(std::string_view text, const std::string& name,
                              const std::vector<Assignment>& assignments = {});
 

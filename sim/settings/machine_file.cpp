@@ -1,12 +1,6 @@
 #include "sim/settings/machine_file.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
 
 #include "sim/near_miss.hpp"
 #include "sim/settings/toml_file.hpp"
@@ -68,21 +62,6 @@ std::vector<Given> read_machine_file(std::string_view text, const std::string& n
                                       line < comments.size() ? comments[line] : std::string()});
                    });
   return given;
-}
-
-std::string read_text(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) throw InputError(path, std::strerror(errno));
-  std::string text;
-  std::array<char, 65536> buffer;
-  ssize_t got = 0;
-  while ((got = ::read(file, buffer.data(), buffer.size())) > 0) {
-    text.append(buffer.data(), static_cast<std::size_t>(got));
-  }
-  const int trouble = got < 0 ? errno : 0;
-  ::close(file);
-  if (trouble != 0) throw InputError(path, std::strerror(trouble));
-  return text;
 }
 
 }  // namespace eptsim::sim

@@ -24,7 +24,4 @@ std::vector<Given> read_machine_file(std::string_view text, const std::string& n
 /// The setting `key`. Throws InputError at `place`, with a hint, if there is none.
 const Parameter& require_parameter(std::string_view key, const std::string& place);
 
-/// The bytes of the file at `path`. Throws InputError.
-std::string read_text(const std::string& path);
-
 }  // namespace eptsim::sim

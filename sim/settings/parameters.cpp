@@ -393,6 +393,9 @@ void add_sampling(std::vector<Parameter>& table) {
   add("window", 1, &SamplingSettings::window, "accesses of a period that are measured");
   add("warmup", 0, &SamplingSettings::warmup,
       "accesses simulated in time before them, and not measured");
+  add("warming", 0, &SamplingSettings::warming,
+      "accesses before those that keep caches and TLBs warm; others keep the last cache's lines "
+      "and what is in memory, and counts are estimates too (0: all that aren't simulated in time)");
 }
 
 std::vector<Parameter> make_parameters() {
@@ -457,6 +460,9 @@ std::vector<Parameter> make_parameters() {
                          "share of the guest's large frames, 2M and 1G, that are not to be had: "
                          "smaller pages are given"));
   add_merging(table, "guest", &Machine::guest_merge);
+  table.push_back(number("guest.pcids", Type::kNumber, "1", 0, 4095, &Machine::guest_pcids,
+                         "PCIDs that the guest's operating system gives its address spaces on each "
+                         "processor, so that a switch keeps translations (0: none)"));
   table.push_back(number("guest.shootdown_cycles", Type::kNumber, "cycle", 0, 1'000'000'000,
                          &Machine::guest_shootdown_cycles,
                          "a processor that the guest interrupts to have a page forgotten, beside "

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,12 @@ struct TraceReport {
   std::string hash;  ///< empty for a pipe
 };
 
+/// A file of tables that a run begins with.
+struct TableReport {
+  std::string path;
+  std::string hash;  ///< empty for a pipe
+};
+
 /// One run as it is reported: what was asked, what came out, and what it took.
 struct RunReport {
   RunSettings settings;
@@ -26,6 +33,9 @@ struct RunReport {
   std::string trace_format;
   std::string trace_hash;                ///< empty for a pipe
   std::vector<TraceReport> more_traces;  ///< that ran beside it
+  std::optional<TableReport> guest_tables;
+  std::optional<TableReport> host_tables;
+  unsigned shards = 1;  ///< parts that the run was cut into
   double wall_seconds = 0;
   std::uint64_t peak_memory_bytes = 0;
 };

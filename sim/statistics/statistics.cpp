@@ -137,6 +137,10 @@ void add_sampling(std::vector<Statistic>& table) {
   add("windows", "parts of the run that times are estimated from; 0: nothing is estimated",
       &SamplingResult::windows);
   add("measured_accesses", "accesses in them", &SamplingResult::measured_accesses);
+  add("touched_accesses",
+      "accesses too far from a window for more than their faults; 0: counts are the whole run's, "
+      "otherwise those of look-ups, walks, caches and DRAM are estimates",
+      &SamplingResult::touched_accesses);
   add("detailed_walks", "walks whose cycles are known, in windows and beside them",
       &SamplingResult::detailed_walks);
   add("cycles_error", "half the 95 % confidence interval of cycles, over cycles",

@@ -8,8 +8,6 @@
 namespace eptsim::sim {
 namespace {
 
-constexpr int kSchemaVersion = 1;
-
 Json machine_object(const Machine& machine) {
   Json object = Json::object();
   for (const Parameter& parameter : parameters()) {
@@ -31,10 +29,20 @@ Json trace_object(const TraceReport& trace) {
   return object;
 }
 
-Json run_object(const RunSettings& settings) {
+Json tables_object(const TableReport& tables) {
+  Json object = {{"path", tables.path}};
+  if (!tables.hash.empty()) object["hash"] = tables.hash;
+  return object;
+}
+
+Json run_object(const RunReport& report) {
+  const RunSettings& settings = report.settings;
   Json run = {{"fetch", settings.fetch}, {"warmup", settings.warmup}};
   if (settings.limit) run["limit"] = *settings.limit;
   run["seed"] = settings.machine.hardware.seed;
+  if (report.guest_tables) run["guest_tables"] = tables_object(*report.guest_tables);
+  if (report.host_tables) run["host_tables"] = tables_object(*report.host_tables);
+  if (report.shards > 1) run["shards"] = report.shards;
   return run;
 }
 
@@ -84,7 +92,7 @@ Json stats_document(const RunReport& report) {
   for (const TraceReport& more : report.more_traces) {
     document["more_traces"].push_back(trace_object(more));
   }
-  document["run"] = run_object(report.settings);
+  document["run"] = run_object(report);
   document["machine_name"] = report.machine_name;
   if (!report.machine_changes.empty()) document["machine_changes"] = report.machine_changes;
   document["machine"] = machine_object(report.settings.machine);

@@ -7,6 +7,9 @@
 
 namespace eptsim::sim {
 
+/// Of stats.json; another one is for a change that readers of this one wouldn't understand.
+inline constexpr int kSchemaVersion = 1;
+
 /// The document of stats.json. The same inputs, seed and version give the same, but for `host`.
 Json stats_document(const RunReport& report);
 

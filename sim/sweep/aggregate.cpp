@@ -65,25 +65,17 @@ Html table_behind(const Results& results, const Grounds& grounds) {
   std::string caption = column.name + " by " + rows.name;
   if (columns != nullptr) caption += " and " + columns->name;
   Table table(caption, headings);
-  std::vector<std::string> line;
-  for (const Table::Column& heading : headings) line.push_back(heading.heading);
-  std::string csv = csv_line(line) + "\n";
-
-  const auto add = [&](std::vector<std::string> names, const std::optional<Mean>& mean) {
+  const auto add = [&](const std::vector<std::string>& names, const std::optional<Mean>& mean) {
     std::vector<Html> cells(names.begin(), names.end());
     if (mean) {
       for (const double value : {mean->mean, mean->least, mean->most}) {
-        cells.emplace_back(shown(column, value));
-        names.push_back(csv_cell(value));
+        cells.push_back(report::exactly(csv_cell(value), shown(column, value)));
       }
     } else {
       cells.insert(cells.end(), 3, Html("-"));
-      names.insert(names.end(), 3, "");
     }
     cells.emplace_back(grouped(mean ? mean->rows : 0));
-    names.push_back(std::to_string(mean ? mean->rows : 0));
     table.row(cells);
-    csv += csv_line(names) + "\n";
   };
   for (std::size_t i = 0; i < rows.values.size(); ++i) {
     if (columns == nullptr) {
@@ -95,18 +87,7 @@ Html table_behind(const Results& results, const Grounds& grounds) {
           mean_of(results, grounds.plot, {{grounds.rows, i}, {*grounds.columns, j}}));
     }
   }
-  return report::folded("The numbers", table.html() + csv_link(caption + ".csv", csv));
-}
-
-Html csv_link(const std::string& file, const std::string& csv) {
-  std::string address = "data:text/csv;charset=utf-8,";
-  for (const char letter : csv) {
-    const auto byte = static_cast<unsigned char>(letter);
-    const bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= 'a' && byte <= 'z') || byte == '.' || byte == '-' || byte == '_';
-    address += plain ? std::string(1, letter) : fmt::format("%{:02X}", byte);
-  }
-  return element("p", element("a", {{"download", file}, {"href", address}}, "Save as CSV")) + "\n";
+  return report::folded("The numbers", table.html());
 }
 
 }  // namespace eptsim::sim::sweep

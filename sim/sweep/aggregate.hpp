@@ -40,10 +40,7 @@ struct Grounds {
   std::size_t rows = 0;                ///< an axis
   std::optional<std::size_t> columns;  ///< another; nothing if only one is varied
 };
-/// Those numbers as a table, folded away, which can be had as a CSV file too.
+/// Those numbers as a table, folded away.
 report::Html table_behind(const Results& results, const Grounds& grounds);
-
-/// A link that saves `csv` as a file.
-report::Html csv_link(const std::string& file, const std::string& csv);
 
 }  // namespace eptsim::sim::sweep

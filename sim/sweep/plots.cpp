@@ -108,9 +108,13 @@ Html effects(const Results& results, std::size_t plot) {
   if (all.empty()) return {};
   double highest = 0;
   for (const Effect& effect : all) highest = std::max(highest, effect.most());
-  report::Table table(
-      "Means of " + column.name + " by the values of each axis",
-      {{"axis", false}, {"", false}, {"lowest", false}, {""}, {"highest", false}, {""}});
+  report::Table table("Means of " + column.name + " by the values of each axis",
+                      {{"axis", false},
+                       {"", false},
+                       {"lowest", false},
+                       {"its mean"},
+                       {"highest", false},
+                       {"its mean"}});
   for (const Effect& effect : all) {
     const Axis& axis = sweep.axes[effect.axis];
     table.row({axis.name, strip(results, plot, effect, highest),

@@ -13,7 +13,6 @@ namespace eptsim::sim::sweep {
 using report::across;
 using report::axis_text;
 using report::element;
-using report::empty_element;
 using report::Html;
 using report::kAxisHeight;
 using report::kPlotHeight;
@@ -47,9 +46,7 @@ class Plot {
       points += fmt::format("{}{:.3f},{:.3f}", points.empty() ? "" : " ", 1000 * at(i),
                             height(series.means[i]->mean));
     }
-    return empty_element("polyline", {{"class", "line " + series.kind},
-                                      {"vector-effect", "non-scaling-stroke"},
-                                      {"points", points}});
+    return report::plot_line(series.kind, points);
   }
 
   /// With what they are, where a pointer rests on them.
@@ -129,22 +126,15 @@ Html series_plot(const Results& results, std::size_t plot, std::size_t along,
     dots += drawn.dots(series);
     if (by) legend += report::line_legend_entry(series.kind, series.label);
   }
-  const Html box = element("svg",
-                           {{"viewBox", fmt::format("0 0 1000 {}", kPlotHeight)},
-                            {"preserveAspectRatio", "none"},
-                            {"class", "lines"},
-                            {"y", std::to_string(kPlotTop)},
-                            {"width", "100%"},
-                            {"height", std::to_string(kPlotHeight)}},
-                           lines);
   std::string description =
       fmt::format("A line of the means of {} over {}", column.name, axis.name);
   if (by) description += fmt::format(" for each {}", sweep.axes[*by].name);
   description += "; the table below has the numbers.";
-  const Html svg = report::drawing(
-      {id, fmt::format("{} by {}", column.name, axis.name), description},
-      kPlotTop + kPlotHeight + kAxisHeight, "plot",
-      report::grid(top, scale) + box + dots + report::grid_numbers(top, scale) + drawn.axis());
+  const Html svg =
+      report::drawing({id, fmt::format("{} by {}", column.name, axis.name), description},
+                      kPlotTop + kPlotHeight + kAxisHeight, "plot",
+                      report::grid(top, scale) + report::plot_box(lines) + dots +
+                          report::grid_numbers(top, scale) + drawn.axis());
   const std::string unit = percent              ? " in percent"
                            : column.unit == "1" ? ""
                                                 : ", " + column.unit + "s";

@@ -165,15 +165,7 @@ class Reader {
 
   Scheme scheme_of(const Value& value) const {
     // "all" is many, and so is a list with commas.
-    if (const auto scheme = find_scheme(value.name)) return *scheme;
-    std::vector<std::string> known;
-    for (const Scheme& scheme : parse_schemes("all")) known.push_back(scheme.text());
-    const std::vector<std::string_view> names(known.begin(), known.end());
-    throw InputError(value.place,
-                     "unknown scheme '" + value.name +
-                         "', expected native:PAGE, ideal:PAGE, nested:PAGE/PAGE or "
-                         "shadow:PAGE/PAGE, with 4K, 2M, 1G or thp",
-                     did_you_mean(value.name, names));
+    return parse_scheme(value.name, value.place);
   }
 
   std::string trace_of(const toml::node& node, const std::string& key) const {

@@ -58,6 +58,36 @@ TEST_F(TablesCommand, CheckFindsNothingInASoundEpt) {
             "2 tables and 1 page examined\nnothing is wrong\n");
 }
 
+TEST_F(TablesCommand, DumpWritesPagesWithTheirTablesAsRunTakesThem) {
+  folder_.write("image", sound()
+                             .set(0x5ff8, 0x7003)
+                             .set(0x7000, 0x8023)
+                             .set(0x8010, 0x9001)
+                             .set(0x9008, 0x3063)
+                             .bytes());
+  const Ran host = run("eptsim dump --memory image --eptp 0x101e --pages");
+  EXPECT_EQ(host.status, 0) << host.err;
+  EXPECT_THAT(host.out, EndsWith("\n0x0 0x1000 0x2000 0x400000000\n"));
+  const Ran guest = run("eptsim dump --memory image --cr3 0x5000 --pages");
+  EXPECT_EQ(guest.status, 0) << guest.err;
+  EXPECT_THAT(guest.out, EndsWith("\nspace 0\n"
+                                  "0x0 0x5000 0x6000 0x0 ad\n"
+                                  "0x40000000 0x5000 0x6000 0x40000000 ad\n"
+                                  "0xffffff8000401000 0x5000 0x7000 0x8000 0x9000 0x3000 ad\n"));
+  const Ran through = run(
+      "eptsim dump --memory image@0x400000000 --memory image --eptp 0x101e --cr3 0x5000 --pages");
+  EXPECT_EQ(through.out, guest.out) << through.err;
+  folder_.write("trace.din", "0 40000010\n");
+  const Ran ran =
+      run("eptsim dump --memory image --cr3 0x5000 --pages > pages && eptsim run trace.din "
+          "--mode native --guest-tables pages --references r && head -n 1 r");
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, EndsWith("LD 0x5000\n"));
+  const Ran five = run("eptsim dump --memory image --cr3 0x5000 --levels 5 --pages");
+  EXPECT_EQ(five.status, 2);
+  EXPECT_THAT(five.err, HasSubstr("haven't 4 levels"));
+}
+
 TEST_F(TablesCommand, CheckSaysWhatIsWrongWhereAndWhichBit) {
   folder_.write("image", sound().set(0x2000, 0x4'0000'00b6).set(0x1008, 0x1007).bytes());
   const Ran ran = run("eptsim check --memory image --eptp 0x101e");

@@ -52,9 +52,11 @@ class FileSource final : public ByteSource {
   void wait_for_data() const {
     constexpr int kLookAgain = 100;  // milliseconds
     pollfd readable{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    int ready = 0;
     do {
       if (Interrupt::asked()) throw Interrupted();
-    } while (::poll(&readable, 1, kLookAgain) == 0);
+      ready = ::poll(&readable, 1, kLookAgain);
+    } while (ready == 0 || (ready < 0 && errno == EINTR));
   }
 
   int descriptor_;

@@ -23,9 +23,6 @@
 namespace eptsim::sim {
 namespace {
 
-constexpr std::array<std::string_view, 6> kFormats = {
-    kOwnFormatName,      kChampsim.name,   kChampsimCloudsuite.name,
-    LackeyReader::kName, DinReader::kName, DynamorioReader::kName};
 constexpr std::string_view kZipMagic = "PK\x03\x04";
 constexpr std::size_t kLookAhead = std::size_t{64} * 1024;
 
@@ -56,6 +53,35 @@ bool is_text(std::string_view bytes) {
     return u >= 0x20 || c == '\n' || c == '\r' || c == '\t';
   });
 }
+
+/// A format of text, told by how it begins. To add one: a reader, and a row below.
+struct TextFormat {
+  std::string_view name;
+  bool (*fits)(std::string_view start);
+  std::unique_ptr<TraceReader> (*open)(ByteStream stream, unsigned linear_address_bits);
+};
+
+constexpr std::array kTextFormats = {
+    TextFormat{LackeyReader::kName, LackeyReader::fits,
+               [](ByteStream stream, unsigned bits) -> std::unique_ptr<TraceReader> {
+                 return std::make_unique<LackeyReader>(std::move(stream), bits);
+               }},
+    TextFormat{DinReader::kName, DinReader::fits,
+               [](ByteStream stream, unsigned bits) -> std::unique_ptr<TraceReader> {
+                 const bool fetches = DinReader::contains_fetch(as_text(stream.peek(kLookAhead)));
+                 return std::make_unique<DinReader>(std::move(stream), bits, fetches);
+               }},
+};
+
+/// What `--format` takes, in the order of the help.
+constexpr auto kFormats = [] {
+  std::array<std::string_view, 4 + kTextFormats.size()> names = {kOwnFormatName, kChampsim.name,
+                                                                 kChampsimCloudsuite.name};
+  std::size_t next = 3;
+  for (const TextFormat& format : kTextFormats) names.at(next++) = format.name;
+  names.at(next) = DynamorioReader::kName;
+  return names;
+}();
 
 std::string printable(std::string_view text) {
   constexpr std::size_t kMost = 40;
@@ -108,8 +134,8 @@ std::string_view tell_format(ByteStream& stream) {
   if (own::kFileMagic.starts_with(text))
     throw InputError(name, "ends inside the trace's header: the file is truncated");
   if (is_text(text)) {
-    if (LackeyReader::fits(text)) return LackeyReader::kName;
-    if (DinReader::fits(text)) return DinReader::kName;
+    for (const TextFormat& format : kTextFormats)
+      if (format.fits(text)) return format.name;
     auto rest = text;
     throw InputError(
         name + ":1:1",
@@ -149,12 +175,8 @@ std::unique_ptr<TraceReader> open_trace(const std::string& path,
   if (name == kChampsimCloudsuite.name)
     return std::make_unique<ChampsimReader>(std::move(stream), kChampsimCloudsuite,
                                             linear_address_bits);
-  if (name == LackeyReader::kName)
-    return std::make_unique<LackeyReader>(std::move(stream), linear_address_bits);
-  if (name == DinReader::kName) {
-    const bool fetches = DinReader::contains_fetch(as_text(stream.peek(kLookAhead)));
-    return std::make_unique<DinReader>(std::move(stream), linear_address_bits, fetches);
-  }
+  for (const TextFormat& text : kTextFormats)
+    if (name == text.name) return text.open(std::move(stream), linear_address_bits);
   auto archive = open_random_access(path, stream);
   return std::make_unique<DynamorioReader>(std::move(archive), stream.name(), linear_address_bits);
 }

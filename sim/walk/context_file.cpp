@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "sim/image/mapped_file.hpp"
 #include "sim/input_error.hpp"
+#include "sim/input_text.hpp"
 #include "sim/json/json_object.hpp"
 #include "sim/near_miss.hpp"
 
@@ -164,15 +164,14 @@ class ContextBuilder {
 }  // namespace
 
 mmu::Context read_context(const std::string& path) {
-  const MappedFile file(path);
-  JsonObjectReader reader(path);
+  const std::string text = read_text(path);
+  const std::string name = input_name(path);
+  JsonObjectReader reader(name);
   ContextBuilder builder(reader);
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
-                              file.bytes().size());
   reader.read(text, 1, [&builder](std::string_view key, const JsonScalar& scalar) {
     builder.take(key, scalar);
   });
-  return builder.finish(path);
+  return builder.finish(name);
 }
 
 }  // namespace eptsim::sim

@@ -113,7 +113,7 @@ Html drawn(const WalkAccount& account, const std::optional<OnMachine>& on_machin
                         "address of the access itself.")
                   : Html("Each column is a level of the page tables, from left to right.");
   if (on_machine) {
-    text += " The darker a cell, the longer " + element("b", on_machine->machine) +
+    text += " The stronger the colour of a cell, the longer " + element("b", on_machine->machine) +
             " waits for it, as its very first access: what the walk itself leaves in caches serves "
             "it later, and what it leaves in structure caches spares it references.";
     if (walks_anew(on_machine->walk)) {

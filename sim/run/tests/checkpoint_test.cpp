@@ -196,6 +196,9 @@ std::vector<Case> cases() {
          machine.sampling = {.period = 333, .window = 50, .warmup = 0};
          machine.vpid = false;
        })},
+      {"SampledWithGapsThatAreTouched", of([](Machine& machine) {
+         machine.sampling = {.period = 1200, .window = 50, .warmup = 30, .warming = 200};
+       })},
       {.name = "Cores", .programs = crowd},
       {.name = "CoresInLockstep",
        .change = of([](Machine& machine) { machine.hardware.lockstep = true; }),
@@ -209,6 +212,13 @@ std::vector<Case> cases() {
       {.name = "NativeCores", .programs = crowd, .mode = Mode::kNative},
       {.name = "ShadowedCores", .programs = crowd, .mode = Mode::kShadow},
       {.name = "LoggedCores", .change = log(DirtyTracking::kPml), .programs = crowd},
+      {.name = "CoresWithPcids",
+       .change = of([](Machine& machine) { machine.guest_pcids = 2; }),
+       .programs = crowd},
+      {.name = "NativeCoresWithPcids",
+       .change = of([](Machine& machine) { machine.guest_pcids = 3; }),
+       .programs = crowd,
+       .mode = Mode::kNative},
   };
 }
 
@@ -357,7 +367,7 @@ TEST_F(Refused, WhereverItIsCutOff) {
 
 TEST_F(Refused, OfAnotherVersionWithBothSaid) {
   std::string changed = bytes_;
-  changed.replace(changed.find("format 1"), 8, "format 0");
+  changed.replace(changed.find("format 2"), 8, "format 0");
   EXPECT_THAT(result_from(changed, settings_),
               HasSubstr("was written by another version of eptsim (format 0 "));
 }

@@ -4,6 +4,7 @@
 #include "mmu_model/walker/configurations.hpp"
 #include "sim/run/tests/result_text.hpp"
 #include "sim/run/tests/support.hpp"
+#include "sim/run/tests/varied_program.hpp"
 
 namespace eptsim::sim {
 namespace {
@@ -18,36 +19,6 @@ testing::AssertionResult is_of_a_whole_run(const std::string& text) {
 std::string line_of(const std::string& text, const std::string& name) {
   const std::size_t at = text.find("\n" + name + ' ');
   return text.substr(at, text.find('\n', at + 1) - at);
-}
-
-/// A program with a stack, code in a loop, a walk through an array and a table that it reads and
-/// writes all over, with now and then an access across pages, a switch and an invalidation.
-std::vector<Record> program() {
-  std::vector<Record> records;
-  std::uint64_t state = 12345;
-  const auto random = [&state](std::uint64_t below) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (state >> 33) % below;
-  };
-  for (unsigned i = 0; i < 20'000; ++i) {
-    const std::uint64_t ip = 0x401000 + random(40) * 512;
-    const auto add = [&](Record next) {
-      next.ip = ip;
-      next.asid = i / 7000 % 2 == 1 ? 1 : 0;
-      records.push_back(next);
-    };
-    add(record(RecordKind::kFetch, ip, 4));
-    switch (random(8)) {
-      case 0: add(write(0x7ffc'0000'0000 - random(9000))); break;
-      case 1: add(read(kHeap + 64 * i)); break;
-      case 2: add(record(RecordKind::kModify, 0x5555'0000'0000 + random(64 << 20))); break;
-      case 3: add(record(RecordKind::kRead, 0x5555'0000'0000 + random(64 << 20), 64)); break;
-      default: break;
-    }
-    if (i % 3000 == 2999) add(event(RecordKind::kInvlpg, kHeap + 64 * i));
-    if (i % 5000 == 4999) add(event(RecordKind::kMapChange, kHeap + 64 * i));
-  }
-  return records;
 }
 
 RunSettings machine() {
@@ -95,30 +66,32 @@ RunSettings machine_with_memory(mmu::DramModel dram = mmu::DramModel::kBanked) {
 }
 
 TEST(Equality, TheSameRunTwiceGivesTheSameResult) {
-  const std::string once = run_apart(machine(), program());
+  const std::string once = run_apart(machine(), varied_program(64 << 20));
   EXPECT_TRUE(is_of_a_whole_run(once));
-  EXPECT_EQ(once, run_apart(machine(), program()));
+  EXPECT_EQ(once, run_apart(machine(), varied_program(64 << 20)));
 }
 
 TEST(Equality, AnotherSeedGivesAnotherResultUnderRandomReplacement) {
   RunSettings settings = machine();
   settings.machine.hardware.seed = 2;
-  EXPECT_NE(run_apart(machine(), program()), run_apart(settings, program()));
+  EXPECT_NE(run_apart(machine(), varied_program(64 << 20)),
+            run_apart(settings, varied_program(64 << 20)));
 }
 
 TEST(Equality, LockstepChangesNothing) {
   RunSettings settings = machine();
   settings.machine.hardware.lockstep = true;
-  EXPECT_EQ(run_apart(machine(), program()), run_apart(settings, program()));
+  EXPECT_EQ(run_apart(machine(), varied_program(64 << 20)),
+            run_apart(settings, varied_program(64 << 20)));
 }
 
 TEST(Equality, LockstepChangesNothingOnAMachineWithStructureCaches) {
   RunSettings settings = machine_with_caches();
-  const std::string ahead = run_apart(settings, program());
+  const std::string ahead = run_apart(settings, varied_program(64 << 20));
   EXPECT_TRUE(is_of_a_whole_run(ahead));
   EXPECT_EQ(ahead.find("nested 0 0 0\n"), std::string::npos) << "its caches are asked";
   settings.machine.hardware.lockstep = true;
-  EXPECT_EQ(ahead, run_apart(settings, program()));
+  EXPECT_EQ(ahead, run_apart(settings, varied_program(64 << 20)));
 }
 
 TEST(Equality, LockstepChangesNothingOnAMachineWithCachesOfMemory) {
@@ -126,17 +99,17 @@ TEST(Equality, LockstepChangesNothingOnAMachineWithCachesOfMemory) {
     for (const mmu::MemoryLevel entry : {mmu::MemoryLevel::kL1d, mmu::MemoryLevel::kL2}) {
       RunSettings settings = machine_with_memory(dram);
       settings.machine.hardware.memory.walks_enter_at = entry;
-      const std::string ahead = run_apart(settings, program());
+      const std::string ahead = run_apart(settings, varied_program(64 << 20));
       EXPECT_TRUE(is_of_a_whole_run(ahead));
       settings.machine.hardware.lockstep = true;
-      EXPECT_EQ(ahead, run_apart(settings, program()));
+      EXPECT_EQ(ahead, run_apart(settings, varied_program(64 << 20)));
     }
   }
 }
 
 TEST(Equality, CachesOfMemoryChangeNoOutcome) {
-  const std::string with = run_apart(machine_with_memory(), program());
-  const std::string without = run_apart(machine_with_caches(), program());
+  const std::string with = run_apart(machine_with_memory(), varied_program(64 << 20));
+  const std::string without = run_apart(machine_with_caches(), varied_program(64 << 20));
   for (const char* name : {"l1i", "l1d", "l2", "references", "faults", "bytes", "memory"}) {
     EXPECT_EQ(line_of(with, name), line_of(without, name));
   }
@@ -149,8 +122,8 @@ TEST(Equality, CachesOfMemoryChangeNoOutcome) {
 
 TEST(Equality, StructureCachesChangeNoOutcome) {
   // What the program does, its faults and memory are the same: only the cost differs.
-  const std::string with = run_apart(machine_with_caches(), program());
-  const std::string without = run_apart(machine(), program());
+  const std::string with = run_apart(machine_with_caches(), varied_program(64 << 20));
+  const std::string without = run_apart(machine(), varied_program(64 << 20));
   for (const char* name : {"l1i", "l1d", "l2", "faults", "bytes", "memory"}) {
     EXPECT_EQ(line_of(with, name), line_of(without, name));
   }
@@ -161,10 +134,10 @@ TEST(Equality, LockstepChangesNothingOnANativeMachineWithLargePages) {
   RunSettings settings = machine();
   settings.mode = Mode::kNative;
   settings.machine.guest_page = arch::PageSize::k2M;
-  const std::string ahead = run_apart(settings, program());
+  const std::string ahead = run_apart(settings, varied_program(64 << 20));
   EXPECT_TRUE(is_of_a_whole_run(ahead));
   settings.machine.hardware.lockstep = true;
-  EXPECT_EQ(ahead, run_apart(settings, program()));
+  EXPECT_EQ(ahead, run_apart(settings, varied_program(64 << 20)));
 }
 
 TEST(Equality, LockstepChangesNothingUnderShadowPaging) {
@@ -172,61 +145,63 @@ TEST(Equality, LockstepChangesNothingUnderShadowPaging) {
   settings.mode = Mode::kShadow;
   settings.machine.guest_page = PagePolicy::transparent_huge_pages();
   settings.machine.guest_fragmentation = 50;
-  const std::string ahead = run_apart(settings, program());
+  const std::string ahead = run_apart(settings, varied_program(64 << 20));
   EXPECT_TRUE(is_of_a_whole_run(ahead));
   settings.machine.hardware.lockstep = true;
-  EXPECT_EQ(ahead, run_apart(settings, program()));
+  EXPECT_EQ(ahead, run_apart(settings, varied_program(64 << 20)));
 }
 
 #ifdef EPTSIM_HAS_RTL
 TEST(Equality, TheRtlWalkerGivesTheModelsResult) {
   RunSettings settings = machine();
   settings.walker = WalkerKind::kRtl;
-  EXPECT_EQ(run_apart(machine(), program()), run_apart(settings, program()));
+  EXPECT_EQ(run_apart(machine(), varied_program(64 << 20)),
+            run_apart(settings, varied_program(64 << 20)));
 }
 
 TEST(Equality, TheRtlWalkerGivesTheModelsResultInLockstepOnLargePages) {
   RunSettings settings = machine();
   settings.machine.guest_page = arch::PageSize::k2M;
   settings.machine.ept_page = arch::PageSize::k2M;
-  const std::string model = run_apart(settings, program());
+  const std::string model = run_apart(settings, varied_program(64 << 20));
   EXPECT_TRUE(is_of_a_whole_run(model));
   settings.walker = WalkerKind::kRtl;
   settings.machine.hardware.lockstep = true;
-  EXPECT_EQ(model, run_apart(settings, program()));
+  EXPECT_EQ(model, run_apart(settings, varied_program(64 << 20)));
 }
 
 TEST(Equality, TheRtlWalkerWithCachesGivesTheModelsResult) {
   RunSettings settings = machine_with_caches();
-  const std::string model = run_apart(settings, program());
+  const std::string model = run_apart(settings, varied_program(64 << 20));
   EXPECT_TRUE(is_of_a_whole_run(model));
   settings.walker = WalkerKind::kRtl;
-  EXPECT_EQ(model, run_apart(settings, program()));
+  EXPECT_EQ(model, run_apart(settings, varied_program(64 << 20)));
   settings.walker = WalkerKind::kBoth;
-  EXPECT_EQ(model, run_apart(settings, program()));
+  EXPECT_EQ(model, run_apart(settings, varied_program(64 << 20)));
 }
 
 TEST(Equality, TheRtlWalkerGivesTheModelsResultOnAMachineWithCachesOfMemory) {
   RunSettings settings = machine_with_memory();
-  const std::string model = run_apart(settings, program());
+  const std::string model = run_apart(settings, varied_program(64 << 20));
   EXPECT_TRUE(is_of_a_whole_run(model));
   settings.walker = WalkerKind::kRtl;
-  EXPECT_EQ(model, run_apart(settings, program()));
+  EXPECT_EQ(model, run_apart(settings, varied_program(64 << 20)));
   settings.walker = WalkerKind::kBoth;
-  EXPECT_EQ(model, run_apart(settings, program()));
+  EXPECT_EQ(model, run_apart(settings, varied_program(64 << 20)));
 }
 
 TEST(Equality, BothWalkersSideBySideGiveTheModelsResult) {
   RunSettings settings = machine();
   settings.walker = WalkerKind::kBoth;
-  EXPECT_EQ(run_apart(machine(), program()), run_apart(settings, program()));
+  EXPECT_EQ(run_apart(machine(), varied_program(64 << 20)),
+            run_apart(settings, varied_program(64 << 20)));
 }
 #else
 TEST(Equality, ABuildWithoutTheRtlRefusesItByName) {
   RunSettings settings = machine();
   for (const WalkerKind kind : {WalkerKind::kRtl, WalkerKind::kBoth}) {
     settings.walker = kind;
-    EXPECT_NE(run_apart(settings, program()).find("--walker"), std::string::npos);
+    EXPECT_NE(run_apart(settings, varied_program(64 << 20)).find("--walker"), std::string::npos);
   }
 }
 #endif

@@ -132,6 +132,42 @@ TEST(FragmentedFrames, AreTheSameForTheSameSeedAndOthersForAnother) {
   EXPECT_NE(pattern(1), pattern(2));
 }
 
+TEST(ReservedFrames, AreNeverGivenOutAndAllOthersAre) {
+  const std::vector<FrameRange> kReserved = {
+      {0, 8192}, {20480, 24576}, {2 * kMiB - 4096, 2 * kMiB + 4096}, {4 * kMiB, 6 * kMiB}};
+  PhysicalFrames pool(8 * kMiB);
+  pool.reserve(kReserved);
+  std::uint64_t reserved = 0;
+  for (const FrameRange& range : kReserved) reserved += range.end - range.begin;
+  EXPECT_EQ(pool.taken_bytes(), reserved);
+  const auto large = pool.take(PageSize::k2M);
+  EXPECT_EQ(large, 6 * kMiB);  // the only one that is whole
+  EXPECT_FALSE(pool.take(PageSize::k2M));
+  std::set<std::uint64_t> frames;
+  std::optional<std::uint64_t> first;
+  while (const auto frame = pool.take(PageSize::k4K)) {
+    if (!first) first = frame;
+    EXPECT_TRUE(frames.insert(*frame).second);
+    for (const FrameRange& range : kReserved) {
+      EXPECT_TRUE(*frame < range.begin || *frame >= range.end) << *frame;
+    }
+  }
+  EXPECT_EQ(first, 8192u);
+  EXPECT_EQ(frames.size() * 4096, 6 * kMiB - reserved);
+  EXPECT_EQ(pool.taken_bytes(), 8 * kMiB);
+}
+
+TEST(ReservedFrames, StaySoWhenTheyAreGivenBack) {
+  PhysicalFrames pool(16384);
+  pool.reserve({{8192, 12288}});
+  pool.give_back(8192, PageSize::k4K);
+  EXPECT_EQ(pool.take(PageSize::k4K), 4096u);
+  EXPECT_EQ(pool.take(PageSize::k4K), 12288u);
+  EXPECT_FALSE(pool.take(PageSize::k4K));
+  pool.give_back(4096, PageSize::k4K);
+  EXPECT_EQ(pool.take(PageSize::k4K), 4096u);
+}
+
 TEST(PhysicalFrames, AMemoryOfOnePageHasNothingToGive) {
   PhysicalFrames pool(4096);
   EXPECT_FALSE(pool.take(PageSize::k4K));

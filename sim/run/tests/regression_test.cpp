@@ -12,9 +12,9 @@ TEST(Regression, WithoutOtherVariablesIsTheMeanWithItsInterval) {
   const Regression regression(4);
   const std::vector<double> values = {2, 4, 4, 6};
   EXPECT_DOUBLE_EQ(regression.mean_of(values), 4);
-  // Residuals of -2, 0, 0 and 2, each larger by 4/3 without its own pull on the mean; a quarter of
-  // each is in the mean.
-  EXPECT_NEAR(regression.half_width_of(values), 3.182 * std::sqrt(8.0) * 4 / 3 / 4, 1e-9);
+  // Differences of 2, 0 and 2, each larger by 4/3 without its values' own pull on the mean; a
+  // quarter of each is in the mean. Two degrees of freedom.
+  EXPECT_NEAR(regression.half_width_of(values), 4.303 * std::sqrt(4.0) * 4 / 3 / 4, 1e-9);
 }
 
 TEST(Regression, OfOneValueTellsNoInterval) {
@@ -43,8 +43,8 @@ TEST(Regression, WidensItsIntervalWithTheDistanceFromTheSample) {
   std::vector<double> x;
   std::vector<double> y;
   for (int i = 0; i < 20; ++i) {
-    x.push_back(i);
-    y.push_back(i + (i % 2 == 0 ? 1 : -1));
+    x.push_back(i * 7 % 20);
+    y.push_back(x.back() + (i / 2 % 2 == 0 ? 1 : -1));
   }
   Regression near(20);
   near.explain_by(x, 9.5);
@@ -53,6 +53,17 @@ TEST(Regression, WidensItsIntervalWithTheDistanceFromTheSample) {
   EXPECT_GT(near.half_width_of(y), 0.1);
   EXPECT_GT(far.half_width_of(y), 3 * near.half_width_of(y));
   EXPECT_LT(near.half_width_of(y), Regression(20).half_width_of(y) / 4);
+}
+
+// One that goes up all along is as far from its mean as can be, at its ends.
+TEST(Regression, TakesWhatPartsDifferByForNoError) {
+  std::vector<double> steady;
+  std::vector<double> mixed;
+  for (int i = 0; i < 40; ++i) {
+    steady.push_back(i);
+    mixed.push_back(i * 23 % 40);
+  }
+  EXPECT_LT(10 * Regression(40).half_width_of(steady), Regression(40).half_width_of(mixed));
 }
 
 TEST(Regression, LeavesOutWhatOneValueAloneTells) {

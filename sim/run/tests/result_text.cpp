@@ -113,7 +113,8 @@ std::string text_of(const RunResult& result) {
   if (const SamplingResult& sampling = result.sampling; sampling.windows != 0) {
     out << "windows " << sampling.windows << ' ' << sampling.measured_accesses << ' '
         << sampling.detailed_walks << ' ' << sampling.cycles_error << ' '
-        << sampling.translation_cycles_error << ' ' << sampling.translation_share_error << '\n';
+        << sampling.translation_cycles_error << ' ' << sampling.translation_share_error << ' '
+        << sampling.touched_accesses << '\n';
   }
   out << result.partial << ' ' << (result.error ? result.error->what() : "done") << '\n';
   return out.str();

@@ -106,7 +106,7 @@ TEST(SweepFile, WhatIsWrongIsNamedWithItsPlace) {
       {"traces = [\"t\"]\nmachines = [\"zen\"]\n", "s.toml:2:13: unknown machine 'zen'",
        "did you mean 'zen2'?"},
       {"traces = [\"t\"]\nschemes = [\"nested:4K\"]\n", "s.toml:2:12: unknown scheme 'nested:4K'"},
-      {"traces = [\"t\"]\nschemes = [\"nested:4k/4K\"]\n", "s.toml:2:12: unknown scheme",
+      {"traces = [\"t\"]\nschemes = [\"nested:4k/4X\"]\n", "s.toml:2:12: unknown scheme",
        "did you mean 'nested:4K/4K'?"},
       {"traces = [\"t\"]\nschemes = [\"all\"]\n", "s.toml:2:12: unknown scheme 'all'"},
       {"traces = [\"t\"]\n[vary]\ntlb.l2.entires = [1]\n", "s.toml:3:8: unknown setting",

@@ -29,16 +29,15 @@ std::size_t count(const Document& page, const std::string& tag, const std::strin
   return found;
 }
 
-TEST(SweepPage, IsWellFormedAndAsksTheNetworkForNothing) {
+TEST(SweepPage, IsWellFormedAndNamesNothingOfTheNetwork) {
   std::string html = page_html(SmallSweep(kTwelve).results);
   const Document page(html);
   EXPECT_THAT(page.texts("h1"), ElementsAre("Twelve <points>"));
   for (const Document::Element& element : page.elements()) {
     for (const auto& [name, value] : element.attributes) {
-      if (name == "xmlns") continue;
+      if (name == "xmlns" || value.starts_with("default-src 'none'")) continue;
       EXPECT_THAT(value, Not(HasSubstr("//"))) << element.tag << " " << name;
     }
-    EXPECT_NE(element.tag, "script");
   }
 }
 
@@ -50,7 +49,6 @@ TEST(SweepPage, HasAPlotOfEachNumberForEachPairOfAxesAndATableBehindIt) {
   EXPECT_EQ(count(page, "table", "map heat"), 2u) << "schemes by traces";
   EXPECT_EQ(count(page, "svg", "plot"), 4u) << "the others over dram.cycles, in lines";
   EXPECT_EQ(page.texts("details").size(), 6u);
-  EXPECT_EQ(std::ranges::count(page.texts("a"), "Save as CSV"), 6);
 }
 
 TEST(SweepPage, MeansAreOverAllOtherAxes) {
