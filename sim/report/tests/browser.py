@@ -52,6 +52,10 @@ class Browser:
     def open(self, page: pathlib.Path) -> None:
         self._ask("POST", self._session + "/url", {"url": page.resolve().as_uri()})
 
+    def reopen(self) -> None:
+        """The page as it was when it was opened."""
+        self._ask("POST", self._session + "/url", {"url": self._ask("GET", self._session + "/url")})
+
     def run(self, script: str, *arguments):
         """What a function with this body returns."""
         return self._ask("POST", self._session + "/execute/sync", {"script": script, "args": list(arguments)})
@@ -81,14 +85,14 @@ class Browser:
 
     def saved_file(self) -> tuple[str, bytes]:
         """Waits for the one file that the page saves, and takes it away."""
-        for _ in range(6000):
+        for _ in range(2400):
             files = list(self.downloads.iterdir())
             if len(files) == 1 and not files[0].name.endswith(".crdownload") and not files[0].name.startswith("."):
                 content = files[0].read_bytes()
                 files[0].unlink()
                 return files[0].name, content
             time.sleep(0.05)
-        raise AssertionError("nothing was saved within five minutes")
+        raise AssertionError("nothing was saved within two minutes")
 
     def _port(self) -> int:
         for line in self._driver.stdout:
@@ -102,10 +106,7 @@ class Browser:
         if os.getuid() == 0:
             arguments.append("--no-sandbox")
         wanted = {"browserName": "chrome",
-                  "goog:chromeOptions": {
-                      "binary": shutil.which("chromium"), "args": arguments,
-                      # Or else it asks whether a page may save more than ten files.
-                      "prefs": {"profile.default_content_setting_values.automatic_downloads": 1}},
+                  "goog:chromeOptions": {"binary": shutil.which("chromium"), "args": arguments},
                   "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
         return self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
 
