@@ -88,23 +88,24 @@ class MemoryHierarchy {
     l3_.lines.prefetch(line);
   }
 
-  /// An access of which the last cache alone takes note: nothing is counted, and what its line
-  /// displaces is gone.
-  void touch_last(arch::Hpa address, bool write) {
+  /// An access of which the caches that remember for long take note, the core's second and the
+  /// last: nothing is counted, and what its line displaces is gone. That it wrote the last one
+  /// knows.
+  void touch_large(unsigned core, arch::Hpa address, bool write) {
     if (last_ == nullptr) return;
     const std::uint64_t line = line_of(address);
-    const std::size_t place = last_->lines.find(line);
-    if (place == LineArray::kNone) {
-      last_->lines.put(line, write);
-    } else {
-      last_->lines.use(line, place);
-      if (write) last_->lines.set_dirty(place, true);
+    if (LineArray& second = cores_[core][1].lines; &second != &last_->lines && !second.is_off()) {
+      note(second, line, false);
     }
+    note(last_->lines, line, write);
   }
 
   /// Has the host bring what that will read.
-  void prefetch_last(arch::Hpa address) const {
-    if (last_ != nullptr) last_->lines.prefetch(line_of(address));
+  void prefetch_large(unsigned core, arch::Hpa address) const {
+    if (last_ == nullptr) return;
+    const std::uint64_t line = line_of(address);
+    cores_[core][1].lines.prefetch(line);
+    last_->lines.prefetch(line);
   }
 
   /// System software on `core` has written the line, through no access of its own: the core's
@@ -137,6 +138,15 @@ class MemoryHierarchy {
 
   static std::uint64_t line_of(arch::Hpa address) { return address.value() / kLineBytes; }
   Path path_of(unsigned core) { return {&cores_[core][0], &cores_[core][1], &l3_}; }
+  static void note(LineArray& lines, std::uint64_t line, bool write) {
+    const std::size_t place = lines.find(line);
+    if (place == LineArray::kNone) {
+      lines.put(line, write);
+    } else {
+      lines.use(line, place);
+      if (write) lines.set_dirty(place, true);
+    }
+  }
   /// A line that is dirty in one core's own caches is in no other's.
   bool may_write(const LineArray& lines, std::size_t place) const {
     return cores_.size() == 1 || lines.is_dirty(place);

@@ -319,5 +319,47 @@ TEST(Hierarchy, WarmedIsAsAfterAccessesThatWaitForOneAnother) {
   }
 }
 
+TEST(Hierarchy, WhatIsTouchedIsInTheCoresSecondCacheAndInTheLastUncounted) {
+  for (const unsigned touching : {0u, 1u}) {
+    Memory memory(small_memory(), 2);
+    memory.hierarchy.touch_large(touching, arch::Hpa(kLine), false);
+    EXPECT_EQ(text_of(memory.hierarchy.counters()),
+              text_of(Memory(small_memory(), 2).hierarchy.counters()));
+    EXPECT_EQ(memory.read(kLine, 1000, 0),
+              touching == 0 ? from(MemoryLevel::kL2, 1015) : from(MemoryLevel::kL3, 1050));
+  }
+  MemorySettings settings = small_memory();
+  settings.l3.bytes = 0;
+  Memory two_levels(settings);
+  two_levels.hierarchy.touch_large(0, arch::Hpa(kLine), false);
+  EXPECT_EQ(two_levels.read(kLine, 1000).served_by, MemoryLevel::kL2);
+  settings.l2.bytes = 0;
+  Memory one_level(settings);
+  one_level.hierarchy.touch_large(0, arch::Hpa(kLine), false);
+  EXPECT_EQ(one_level.read(kLine, 1000).served_by, MemoryLevel::kL1d);
+}
+
+TEST(Hierarchy, ATouchIsAUseAndDisplacesWhatWasUsedLeastRecently) {
+  Memory memory;
+  const auto touch = [&](unsigned line) {
+    memory.hierarchy.touch_large(0, arch::Hpa(kLine + line * kL2Stride), false);
+  };
+  for (const unsigned line : {0u, 1u, 2u, 3u, 0u, 4u}) touch(line);
+  EXPECT_EQ(memory.read(kLine, 1000).served_by, MemoryLevel::kL2);
+  EXPECT_EQ(memory.read(kLine + kL2Stride, 2000).served_by, MemoryLevel::kL3);
+}
+
+TEST(Hierarchy, WhatATouchWroteIsWrittenToDramOnceWhenTheLastCacheGivesItUp) {
+  Memory memory;
+  memory.hierarchy.touch_large(0, arch::Hpa(kLine), false);
+  memory.hierarchy.touch_large(0, arch::Hpa(kLine), true);
+  memory.displace_in_l2(kLine);
+  memory.displace_in_l3(kLine);
+  const MemoryCounters counters = memory.hierarchy.counters();
+  EXPECT_EQ(writebacks(counters, MemoryLevel::kL2), 0u);
+  EXPECT_EQ(writebacks(counters, MemoryLevel::kL3), 1u);
+  EXPECT_EQ(counters.dram.writes, 1u);
+}
+
 }  // namespace
 }  // namespace eptsim::mmu::test

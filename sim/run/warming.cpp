@@ -167,7 +167,7 @@ void Warming::touch_lines(std::uint64_t hpa, std::uint64_t bytes, bool write) {
     std::uint64_t& recent = recent_lines_[line % kRecentLines];
     if (recent / 2 == line && (!write || recent % 2 != 0)) continue;
     recent = 2 * line + (write ? 1 : 0);
-    units_.memory.touch_last(arch::Hpa(hpa), write);
+    units_.memory.touch_large(kCore, arch::Hpa(hpa), write);
   }
 }
 
@@ -185,10 +185,11 @@ void Warming::look_ahead() const {
   const std::uint64_t hpa = page->frame * kTranslatedPage + (near->address & (kTranslatedPage - 1));
   if (const std::uint64_t line = hpa / mmu::kLineBytes;
       recent_lines_[line % kRecentLines] / 2 != line) {
-    units_.memory.prefetch_last(arch::Hpa(hpa));
+    units_.memory.prefetch_large(kCore, arch::Hpa(hpa));
   }
   if (recent_pages_[number % kRecentPages] == number) return;
-  for (const std::uint64_t entry : page->entries) units_.memory.prefetch_last(arch::Hpa(entry));
+  for (const std::uint64_t entry : page->entries)
+    units_.memory.prefetch_large(kCore, arch::Hpa(entry));
 }
 
 /// Whether the run goes on.

@@ -45,8 +45,8 @@ struct WarmWalks {
 /// depends on no time, is what a core would have left that does one access after the other.
 ///
 /// Far from a window accesses only touch memory: faults are served, flags set and events happen as
-/// ever, so that what is in memory is the same. Of what the machine remembers the last cache takes
-/// note of the data, since it remembers for longest; what invalidations remove goes.
+/// ever, so that what is in memory is the same. Of what the machine remembers the second and the
+/// last cache take note, since they remember for longest; what invalidations remove goes.
 class Warming {
  public:
   Warming(RunningProgram& program, const WarmUnits& units);
@@ -99,8 +99,8 @@ class Warming {
   std::uint64_t fetched_page_ = kNoPage;
   const mmu::TlbEntry* fetched_entry_ = nullptr;
   TouchedPages touched_pages_;
-  /// Lines that the last cache has taken note of lately, and whether as written: a bit below the
-  /// number. Caches before the last would have answered for them.
+  /// Lines that have been touched lately, and whether as written: a bit below the number. The first
+  /// cache would have answered for them.
   static constexpr std::size_t kRecentLines = 1024;
   std::array<std::uint64_t, kRecentLines> recent_lines_{};
   /// Pages that TLBs would have answered for.

@@ -394,7 +394,7 @@ void add_sampling(std::vector<Parameter>& table) {
   add("warmup", 0, &SamplingSettings::warmup,
       "accesses simulated in time before them, and not measured");
   add("warming", 0, &SamplingSettings::warming,
-      "accesses before those that keep caches and TLBs warm; others keep the last cache's lines "
+      "accesses before those that keep caches and TLBs warm; others keep large caches' lines "
       "and what is in memory, and counts are estimates too (0: all that aren't simulated in time)");
 }
 
